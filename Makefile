@@ -1,0 +1,49 @@
+# make demo    the main job on a small scale: the 2/3 law on matrix sensing, with its report
+# make test    everything that CI runs: lint, types, layers, tests
+PYTHON ?= python3
+VENV ?= .venv
+JOBS ?= 2
+INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: demo test lint bench quotes clean
+
+demo: $(VENV)/.lab
+	$(VENV)/bin/flatfast reproduce matrix-sensing --quick --out runs/demo
+
+test: lint
+	$(VENV)/bin/python -m pytest -n $(JOBS)
+
+lint: $(VENV)/.dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	$(VENV)/bin/python scripts/quote_results.py --check
+
+# PyTorch is what the simulator is compared with; nothing else here needs it.
+bench: $(VENV)/.bench
+	$(VENV)/bin/python benchmarks/sweep_throughput.py
+	$(VENV)/bin/python benchmarks/statistics_study.py
+
+# README and docs quote committed results; this writes the quotes.
+quotes: $(VENV)/.dev
+	$(VENV)/bin/python scripts/quote_results.py
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+
+$(VENV)/.lab: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(INSTALL) -e ".[lab]"
+	touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(INSTALL) -e ".[lab,data,dev]"
+	touch $@ $(VENV)/.lab
+
+$(VENV)/.bench: $(VENV)/.lab
+	$(INSTALL) torch==2.13.0
+	touch $@
