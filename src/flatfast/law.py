@@ -1,0 +1,189 @@
+"""The scaling law: momentum from the learning rate.
+
+``1 - momentum = C * lr**gamma`` with ``gamma = 2/3`` makes training with label noise fastest
+without loss of generalisation: the time to equilibrate across the manifold of zero-loss minimizers
+then scales like the time to drift along it (Cowsik, Can and Glorioso, arXiv 2210.16400).
+
+This module needs nothing but the standard library. Learning rates may be numbers, sequences of
+them, or arrays that know comparison, power and ``clip``.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar, overload
+
+GAMMA = 2 / 3
+"""The exponent of the law."""
+
+MAX_MOMENTUM = 0.9995
+"""Default ceiling of the momentum: a memory of 2,000 steps."""
+
+Array = TypeVar("Array")
+
+
+@dataclass(frozen=True)
+class MomentumLaw:
+    """``momentum = 1 - C * lr**gamma``, kept between a floor and a ceiling.
+
+    Where the learning rate is large, ``C * lr**gamma`` passes 1 and the law asks for a momentum
+    below zero: the floor (0, plain SGD) holds. Where the learning rate goes to 0 (the first step of
+    a warm-up, the last of a cosine) the law asks for a momentum of 1, whose memory never ends: the
+    ceiling holds. It is a memory, ``1 / (1 - max_momentum)`` steps, longer than which nothing is
+    remembered; at ``lr = 0`` nothing moves, so any momentum below 1 does.
+
+    ::
+
+        law = MomentumLaw(C=0.24)
+        law(0.1)                                    # 0.948
+        law = MomentumLaw.from_reference(0.1, 0.9)  # what somebody has tuned
+        law(0.4)                                    # 0.748
+        law([0.1, 0.2, 0.4])                        # a list gives a list, an array an array
+
+    Attributes:
+        C: Prefactor, positive; in units of ``lr**-gamma``.
+        gamma: Exponent, positive.
+        min_momentum: Floor, in [0, 1).
+        max_momentum: Ceiling, in [min_momentum, 1).
+
+    Raises:
+        ValueError: If a value is out of its range.
+    """
+
+    C: float
+    gamma: float = GAMMA
+    min_momentum: float = 0.0
+    max_momentum: float = MAX_MOMENTUM
+
+    def __post_init__(self) -> None:
+        _check_positive("C", self.C)
+        _check_positive("gamma", self.gamma)
+        _check_momentum("min_momentum", self.min_momentum)
+        _check_momentum("max_momentum", self.max_momentum)
+        if self.min_momentum > self.max_momentum:
+            raise ValueError(
+                f"min_momentum must be at most max_momentum = {self.max_momentum}, "
+                f"got {self.min_momentum}"
+            )
+
+    @classmethod
+    def from_reference(
+        cls, lr: float, momentum: float, gamma: float = GAMMA, **clamps: float
+    ) -> "MomentumLaw":
+        """The law through a pair that somebody has already tuned.
+
+        Args:
+            lr: The pair's learning rate, positive.
+            momentum: The pair's momentum, in [0, 1).
+            gamma: Exponent.
+            clamps: ``min_momentum`` and ``max_momentum``; by default the ceiling is raised where
+                the reference itself lies above it.
+
+        Raises:
+            ValueError: If a value is out of its range.
+        """
+        _check_positive("lr", lr)
+        _check_momentum("momentum", momentum)
+        _check_positive("gamma", gamma)
+        clamps.setdefault("max_momentum", max(MAX_MOMENTUM, momentum))
+        return cls((1 - momentum) / lr**gamma, gamma, **clamps)
+
+    @overload
+    def __call__(self, lr: float) -> float: ...
+    @overload
+    def __call__(self, lr: Array) -> Array: ...
+    def __call__(self, lr: Any) -> Any:
+        """The momentum at a learning rate.
+
+        Args:
+            lr: Learning rate, at least 0 and finite; a number, a sequence of them, or an array.
+
+        Returns:
+            Momentum in [min_momentum, max_momentum]: a float, a list, or an array like ``lr``.
+
+        Raises:
+            ValueError: If a learning rate is negative, NaN or infinite.
+        """
+        if isinstance(lr, int | float):
+            return self._momentum(float(lr))
+        if hasattr(lr, "__array__") and hasattr(lr, "clip"):
+            _check_rates(lr)
+            return (1 - self.C * lr**self.gamma).clip(self.min_momentum, self.max_momentum)
+        if isinstance(lr, Iterable):
+            return [self._momentum(float(value)) for value in lr]
+        raise TypeError(f"lr must be a number, a sequence or an array, got {type(lr).__name__}")
+
+    def _momentum(self, lr: float) -> float:
+        _check_rates([lr])
+        momentum = 1 - self.C * lr**self.gamma
+        return float(min(max(momentum, self.min_momentum), self.max_momentum))
+
+    def lr_at(self, momentum: float) -> float:
+        """The learning rate at which the law, without its clamps, gives this momentum.
+
+        Raises:
+            ValueError: If ``momentum`` is not in [0, 1).
+        """
+        _check_momentum("momentum", momentum)
+        return float(((1 - momentum) / self.C) ** (1 / self.gamma))
+
+
+def transfer(lr: float, momentum: float, new_lr: float, gamma: float = GAMMA) -> float:
+    """The momentum at a new learning rate that corresponds to a tuned pair.
+
+    ::
+
+        transfer(0.1, 0.9, 0.4)  # 0.748: 0.9 served at 0.1, and the learning rate is raised to 0.4
+
+    Args:
+        lr: Learning rate of the tuned pair.
+        momentum: Momentum of the tuned pair.
+        new_lr: The learning rate to go to.
+        gamma: Exponent of the law.
+
+    Returns:
+        Momentum, between 0 and the law's ceiling.
+
+    Raises:
+        ValueError: If a value is out of its range.
+    """
+    return MomentumLaw.from_reference(lr, momentum, gamma)(new_lr)
+
+
+def memory(momentum: float) -> float:
+    """How long momentum remembers a gradient: ``1 / (1 - momentum)`` steps.
+
+    Raises:
+        ValueError: If ``momentum`` is not in [0, 1).
+    """
+    _check_momentum("momentum", momentum)
+    return 1 / (1 - momentum)
+
+
+def effective_step(lr: float, momentum: float) -> float:
+    """``lr / (1 - momentum)``: the learning rate of anything slower than the momentum's memory.
+
+    Raises:
+        ValueError: If ``momentum`` is not in [0, 1).
+    """
+    _check_momentum("momentum", momentum)
+    return lr / (1 - momentum)
+
+
+def _check_positive(name: str, value: float) -> None:
+    if not (math.isfinite(value) and value > 0):
+        raise ValueError(f"{name} must be positive and finite, got {value}")
+
+
+def _check_momentum(name: str, value: float) -> None:
+    if not 0 <= value < 1:
+        raise ValueError(f"{name} must be in [0, 1), got {value}")
+
+
+def _check_rates(rates: Any) -> None:
+    if isinstance(rates, Sequence):
+        wrong = [value for value in rates if not (math.isfinite(value) and value >= 0)]
+    else:
+        wrong = [v for v in (rates.min(), rates.max()) if not (math.isfinite(v) and v >= 0)]
+    if wrong:
+        raise ValueError(f"lr must be at least 0 and finite, got {float(wrong[0])}")
