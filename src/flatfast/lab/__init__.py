@@ -1,0 +1,6 @@
+"""The lab: problems, many runs at once, and the road from runs to the scaling law.
+
+Data flows one way, and each step is usable alone on the output of the one before::
+
+    Problem + grid -> simulate -> convergence -> store -> times -> exponent, collapse -> report
+"""

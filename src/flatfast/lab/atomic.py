@@ -1,0 +1,49 @@
+"""Files that are there whole or not at all."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+SUFFIX = ".partial"
+"""Ending of files that are being written; one that is left over belongs to a process that died."""
+
+
+@contextlib.contextmanager
+def atomically(path: Path) -> Iterator[Path]:
+    """Write a file beside its place and move it there in one step.
+
+    ::
+
+        with atomically(path) as partial:
+            partial.write_text(...)
+
+    The content reaches the disk before the name does, so that a crash of the program or of the
+    machine leaves the old file or the new one, never a part.
+
+    Args:
+        path: Where the file shall be; its folder exists.
+
+    Yields:
+        The path to write to, in the same folder.
+
+    Raises:
+        OSError: If writing fails; nothing is left behind.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}{SUFFIX}")
+    try:
+        yield partial
+        _flush(partial)
+        os.replace(partial, path)
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+    _flush(path.parent)
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

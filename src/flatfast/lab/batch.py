@@ -1,0 +1,221 @@
+"""The compiled program that advances a batch of runs.
+
+The runs of a batch are sharded over the devices (on a CPU, one XLA device per core; see
+:mod:`flatfast.lab.engines`); on each, a ``vmap`` over its runs turns their many small products with
+shared data into one large one. The loops over steps and records run on the device, and a batch's
+state is donated from call to call, so that it exists once.
+"""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.extend.core import jaxpr_as_fun
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from flatfast.lab.descent import descend
+from flatfast.lab.problem import COOLED, Params, Problem
+
+
+class ProblemError(ValueError):
+    """A problem's function returned something of the wrong shape, or NaN at the start."""
+
+
+@functools.partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["params", "velocity", "lr", "momentum", "key", "step"],
+    meta_fields=[],
+)
+@dataclass(frozen=True)
+class BatchState:
+    """A batch of runs between two records; every leaf has a leading axis of runs."""
+
+    params: Params
+    velocity: Params
+    lr: jax.Array
+    momentum: jax.Array
+    key: jax.Array
+    step: jax.Array
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The compiled parts of a simulation: lay out a batch, read metrics, advance.
+
+    Attributes:
+        start: The problem's start, in the runs' precision.
+        mesh: The devices, over which runs are sharded.
+        read: ``(start, constants) -> metrics`` of one run.
+        program: ``(state, strides, constants) -> (state, metrics, finite)``, compiled; it consumes
+            the state it is given.
+        constants: The arrays that all runs share. They are arguments of the compiled program, not
+            part of it: data of a hundred megabytes would otherwise be copied into the program and
+            slow its compilation.
+    """
+
+    start: Params
+    mesh: Mesh
+    read: Callable[..., dict[str, jax.Array]]
+    program: Any
+    constants: Any
+
+    def first_look(self) -> dict[str, jax.Array]:
+        """The metrics at the start."""
+        return self.read(self.start, self.constants)
+
+    def begin(self, lr: Any, momentum: Any, seed: Any) -> BatchState:
+        """The state of runs with these (W,) settings before their first step."""
+        width, dtype = len(lr), jax.tree.leaves(self.start)[0].dtype
+        params = jax.tree.map(lambda w: jnp.broadcast_to(w, (width, *w.shape)), self.start)
+        state = BatchState(
+            params,
+            jax.tree.map(jnp.zeros_like, params),
+            jnp.asarray(lr, dtype),
+            jnp.asarray(momentum, dtype),
+            jax.vmap(jax.random.key)(jnp.asarray(seed, jnp.uint32)),
+            jnp.zeros(width, jnp.uint32),
+        )
+        placed: BatchState = jax.device_put(state, NamedSharding(self.mesh, PartitionSpec("run")))
+        return placed
+
+    def advance(
+        self, state: BatchState, strides: jax.Array
+    ) -> tuple[BatchState, dict[str, jax.Array], jax.Array]:
+        """Go on for ``strides`` (K,) steps and read the metrics after each stride.
+
+        Returns:
+            The new state, the metrics by name, (K, W), and whether all of a run's parameters and
+            metrics were finite, (K, W). The state that was passed is consumed.
+        """
+        result: tuple[BatchState, dict[str, jax.Array], jax.Array]
+        result = self.program(state, strides, self.constants)
+        return result
+
+    def temporary_bytes(self, state: BatchState, strides: jax.Array) -> int:
+        """Memory for temporaries that the compiler plans on each device for such a batch."""
+        plan = self.program.lower(state, strides, self.constants).compile().memory_analysis()
+        return 0 if plan is None else int(plan.temp_size_in_bytes)
+
+
+@functools.lru_cache(maxsize=16)
+def compile_batch(
+    problem: Problem, names: tuple[str, ...], nesterov: bool, dtype: str, mesh: Mesh
+) -> Batch:
+    """Trace the problem's functions once, for all batches of one kind.
+
+    The program is compiled when it first runs, and again for each new width of batch.
+
+    Raises:
+        ProblemError: If the problem's functions return the wrong structure or shape.
+    """
+    start = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), problem.start())
+    key = jax.random.key(0)
+    gradient = _hoisted(problem.gradient, start, key)
+    metrics = _hoisted(functools.partial(_read_metrics, problem, names), start)
+    _check_shapes(problem, gradient, metrics, start, key)
+
+    def step(state: BatchState, constants: Any) -> BatchState:
+        noise = jax.random.fold_in(state.key, state.step)
+        g = gradient.call(constants, state.params, noise)
+        beta, lr = state.momentum, state.lr
+        velocity = jax.tree.map(lambda p, g: beta * p + g, state.velocity, g)
+        moved = jax.tree.map(lambda p, g: g + beta * p, velocity, g) if nesterov else velocity
+        params = jax.tree.map(lambda w, p: w - lr * p, state.params, moved)
+        return BatchState(params, velocity, lr, beta, state.key, state.step + 1)
+
+    def advance(state: BatchState, strides: jax.Array, constants: tuple[Any, Any]) -> Any:
+        step_all = jax.vmap(step, in_axes=(0, None))
+        read_all = jax.vmap(lambda params: metrics.call(constants[1], params))
+
+        def one_step(_: Any, state: BatchState) -> BatchState:
+            stepped: BatchState = step_all(state, constants[0])
+            return stepped
+
+        def stretch(state: BatchState, stride: jax.Array) -> tuple[BatchState, Any]:
+            state = jax.lax.fori_loop(0, stride, one_step, state)
+            values = read_all(state.params)
+            return state, (values, jax.vmap(_all_finite)(state.params, values))
+
+        state, (values, finite) = jax.lax.scan(stretch, state, strides)
+        return state, values, finite
+
+    by_run, whole, records = PartitionSpec("run"), PartitionSpec(), PartitionSpec(None, "run")
+    sharded = jax.shard_map(
+        advance,
+        mesh=mesh,
+        in_specs=(by_run, whole, whole),
+        out_specs=(by_run, records, records),
+        check_vma=False,
+    )
+    constants = (gradient.constants, metrics.constants)
+    return Batch(
+        start,
+        mesh,
+        jax.jit(lambda params, constants: metrics.call(constants[1], params)),
+        jax.jit(sharded, donate_argnums=0),
+        jax.device_put(constants, NamedSharding(mesh, whole)),
+    )
+
+
+@dataclass(frozen=True)
+class _Hoisted:
+    """A function whose captured arrays have become an argument."""
+
+    constants: Any
+    call: Callable[..., Any]
+
+
+def _hoisted(function: Callable[..., Any], *example: Any) -> _Hoisted:
+    jaxpr, out = jax.make_jaxpr(function, return_shape=True)(*example)
+    tree = jax.tree.structure(out)
+
+    def call(constants: Any, *args: Any) -> Any:
+        closed = jaxpr.replace(consts=constants)
+        return jax.tree.unflatten(tree, jaxpr_as_fun(closed)(*jax.tree.leaves(args)))
+
+    return _Hoisted([jnp.asarray(constant) for constant in jaxpr.consts], call)
+
+
+def _read_metrics(problem: Problem, names: tuple[str, ...], params: Params) -> dict[str, jax.Array]:
+    """Read metrics; an iterate is cooled once for all its cooled metrics."""
+    values = {}
+    cooled = None
+    for name in names:
+        at = params
+        if name.startswith(COOLED):
+            if cooled is None:
+                cooled = descend(problem.loss, params, problem.cooling)
+            at = cooled
+        values[name] = problem.metrics[name.removeprefix(COOLED)](at)
+    return values
+
+
+def _all_finite(*trees: Any) -> jax.Array:
+    leaves = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(trees)]
+    return functools.reduce(jnp.logical_and, leaves)
+
+
+def _check_shapes(
+    problem: Problem, gradient: _Hoisted, metrics: _Hoisted, start: Params, key: jax.Array
+) -> None:
+    slope = jax.eval_shape(gradient.call, gradient.constants, start, key)
+    if not jax.tree.structure(slope) == jax.tree.structure(start):  # noqa: SIM201 - typing
+        raise ProblemError(
+            f"problem {problem.name!r}: gradient must have the structure of the parameters, "
+            f"{jax.tree.structure(start)}, got {jax.tree.structure(slope)}"
+        )
+    for leaf, reference in zip(jax.tree.leaves(slope), jax.tree.leaves(start), strict=True):
+        if leaf.shape != reference.shape:
+            raise ProblemError(
+                f"problem {problem.name!r}: gradient must have the shape of the parameters, "
+                f"{reference.shape}, got {leaf.shape}"
+            )
+    for name, value in jax.eval_shape(metrics.call, metrics.constants, start).items():
+        if value.shape != ():
+            raise ProblemError(
+                f"problem {problem.name!r}: metric {name!r} must be a scalar, "
+                f"got an array of shape {value.shape}"
+            )

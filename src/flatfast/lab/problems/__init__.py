@@ -1,0 +1,111 @@
+"""The lab's problems, by name: one file per experiment.
+
+``matrix-sensing``, ``teacher-student`` and ``fashion-mlp`` are experiments of arXiv 2210.16400;
+``scalar-product`` and ``digits-mlp`` are their smallest relatives. :mod:`.template` shows how to
+bring your own, which :func:`load` finds as ``path/to/file.py:function``.
+"""
+
+import difflib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from flatfast.lab.problem import Problem, Scalar
+from flatfast.lab.problems.digits_mlp import digits_mlp
+from flatfast.lab.problems.fashion_mlp import fashion_mlp
+from flatfast.lab.problems.matrix_sensing import matrix_sensing, matrix_sensing_paper
+from flatfast.lab.problems.scalar_product import scalar_product
+from flatfast.lab.problems.teacher_student import teacher_student
+
+PROBLEMS: dict[str, Callable[..., Problem]] = {
+    "scalar-product": scalar_product,
+    "matrix-sensing": matrix_sensing,
+    "matrix-sensing-paper": matrix_sensing_paper,
+    "teacher-student": teacher_student,
+    "digits-mlp": digits_mlp,
+    "fashion-mlp": fashion_mlp,
+}
+
+
+class UnknownProblemError(ValueError):
+    """There is no problem of that name, or no such function in that file."""
+
+
+def load(name: str, settings: Mapping[str, Scalar] | None = None) -> Problem:
+    """Make a problem from its name, or from someone's file.
+
+    Args:
+        name: A name from :data:`PROBLEMS`, or ``path/to/file.py:function``.
+        settings: Keyword arguments of the problem's function.
+
+    Returns:
+        The problem.
+
+    Raises:
+        UnknownProblemError: If there is none; the message names the nearest.
+        ValueError: If a setting is unknown or out of range.
+        TypeError: If a file's function does not return a :class:`Problem`.
+    """
+    factory = _factory(name)
+    settings = dict(settings or {})
+    known = inspect.signature(factory).parameters
+    for setting in settings:
+        if setting not in known:
+            near = difflib.get_close_matches(setting, known, n=1)
+            hint = f" (did you mean {near[0]}?)" if near else ""
+            raise ValueError(
+                f"problem {name!r} has no setting {setting!r}{hint}; "
+                f"it has {', '.join(known) or 'none'}"
+            )
+    made = factory(**settings)
+    if not isinstance(made, Problem):
+        raise TypeError(f"{name} must return a flatfast Problem, got {type(made).__name__}")
+    return made
+
+
+def defaults(name: str) -> dict[str, Scalar]:
+    """The settings of a problem and their default values."""
+    parameters = inspect.signature(_factory(name)).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}
+
+
+def _factory(name: str) -> Callable[..., Problem]:
+    if name in PROBLEMS:
+        return PROBLEMS[name]
+    path, colon, function = name.rpartition(":")
+    if colon and path.endswith(".py"):
+        return _from_file(Path(path), function)
+    if name.endswith(".py"):
+        raise UnknownProblemError(f"name the function in the file too: {name}:problem")
+    near = difflib.get_close_matches(name, PROBLEMS, n=1, cutoff=0.3)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    raise UnknownProblemError(
+        f"no problem {name!r}{hint} (there are {', '.join(PROBLEMS)}; "
+        "your own is path/to/file.py:function)"
+    )
+
+
+def _from_file(path: Path, function: str) -> Callable[..., Problem]:
+    if not path.is_file():
+        raise UnknownProblemError(f"no file {path}")
+    spec = importlib.util.spec_from_file_location(f"flatfast_problem_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise UnknownProblemError(f"{path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise UnknownProblemError(
+            f"{path} could not be imported: {type(error).__name__}: {error}"
+        ) from error
+    found = getattr(module, function, None)
+    if not callable(found):
+        there = [n for n, value in vars(module).items() if inspect.isfunction(value)]
+        raise UnknownProblemError(
+            f"no function {function!r} in {path}; it has {', '.join(there) or 'none'}"
+        )
+    made: Callable[..., Problem] = found
+    return made

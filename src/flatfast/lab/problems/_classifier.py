@@ -1,0 +1,160 @@
+"""What the image problems share: an MLP on small labelled images."""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from flatfast.lab import mlp
+from flatfast.lab.curvature import hutchinson_trace
+from flatfast.lab.descent import Descent
+from flatfast.lab.goal import Goal
+from flatfast.lab.problem import Metric, Params, Problem, Scalar
+from flatfast.lab.supervised import like, supervised
+
+PROBES = 16
+"""Random probes of the Hessian's trace for cross-entropy, where no closed form is cheap."""
+
+
+class Images(NamedTuple):
+    """A labelled image set: (P, D) inputs, standardised, and (P,) classes, for train and test."""
+
+    train: NDArray[np.float64]
+    train_classes: NDArray[np.int64]
+    test: NDArray[np.float64]
+    test_classes: NDArray[np.int64]
+
+
+def split(
+    inputs: NDArray[np.float64],
+    classes: NDArray[np.int64],
+    examples: int,
+    data_seed: int,
+) -> Images:
+    """Draw ``examples`` training images, the rest for the test; standardise by the training set.
+
+    Raises:
+        ValueError: If there are not that many images.
+    """
+    if not 1 <= examples < len(inputs):
+        raise ValueError(f"examples must be in [1, {len(inputs) - 1}], got {examples}")
+    order = np.random.default_rng(data_seed).permutation(len(inputs))
+    train, test = order[:examples], order[examples:]
+    return standardised(Images(inputs[train], classes[train], inputs[test], classes[test]))
+
+
+def standardised(images: Images) -> Images:
+    """Shift and scale all pixels together to mean 0 and variance 1 on the training set."""
+    mean, deviation = images.train.mean(), images.train.std()
+    return images._replace(
+        train=(images.train - mean) / deviation, test=(images.test - mean) / deviation
+    )
+
+
+def image_classifier(
+    name: str,
+    images: Images,
+    *,
+    width: int,
+    depth: int,
+    activation: str,
+    loss: str,
+    noise_std: float,
+    flip_probability: float,
+    batch_size: int,
+    init_seed: int,
+    start: str,
+    descent: Descent,
+    interpolated_at: float,
+    cooling: Descent,
+    goal: Goal,
+    settings: dict[str, Scalar],
+) -> Problem:
+    """An MLP on images: one-hot regression with Gaussian label noise, or cross-entropy with flips.
+
+    Args:
+        name: Name of the problem.
+        images: The data.
+        width: Width of the hidden layers.
+        depth: Number of layers, the last included.
+        activation: ``tanh``, ``relu`` or ``gelu``.
+        loss: ``squared`` or ``cross-entropy``.
+        noise_std: Standard deviation of the noise on one-hot targets.
+        flip_probability: Probability of a label flip.
+        batch_size: Examples in a step's gradient; 0 for all.
+        init_seed: Seed of the initial weights.
+        start: ``interpolating`` or ``init`` (Kaiming).
+        descent: Phase 1.
+        interpolated_at: Loss that counts as interpolating.
+        cooling: Descent before cooled metrics are read.
+        goal: Metric to bring down.
+        settings: The instance's settings.
+
+    Returns:
+        A problem with metrics ``loss``, ``test_error`` (fraction misclassified), ``test_loss``
+        (mean squared error, or cross-entropy) and ``trace``: for squared error exactly
+        ``(1/P)|J|^2``, the Hessian's on the manifold; for cross-entropy the Hessian's by
+        Hutchinson's estimator with fixed probes, with ``trace_error``, its standard error.
+
+    Raises:
+        ValueError: If a setting is out of range.
+    """
+    if depth < 1 or width < 1:
+        raise ValueError(f"depth and width must be at least 1, got {depth} and {width}")
+    activate = mlp.activation(activation)
+    classes = int(images.train_classes.max()) + 1
+    one_hot = np.eye(classes)
+    sizes = [images.train.shape[1], *[width] * (depth - 1), classes]
+    squared = loss == "squared"
+    outputs = partial(mlp.predict, activate=activate)
+
+    def test_error(params: Params) -> jax.Array:
+        guess = jnp.argmax(outputs(params, like(params, images.test)), axis=1)
+        return jnp.mean(like(params, guess != images.test_classes))
+
+    def test_loss(params: Params) -> jax.Array:
+        guess = outputs(params, like(params, images.test))
+        if squared:
+            return jnp.mean(
+                jnp.sum((guess - like(params, one_hot[images.test_classes])) ** 2, axis=1)
+            )
+        scores = jax.nn.log_softmax(guess)
+        return -jnp.mean(scores[jnp.arange(len(scores)), images.test_classes])
+
+    def exact_trace(params: Params) -> jax.Array:
+        train = like(params, images.train)
+        return mlp.jacobian_norm_squared(params, train, activate) / len(images.train)
+
+    metrics: dict[str, Metric] = {"test_error": test_error, "test_loss": test_loss}
+    if squared:
+        metrics["trace"] = exact_trace
+    else:
+        metrics["trace"] = lambda params: probed(params)[0]
+        metrics["trace_error"] = lambda params: probed(params)[1]
+    problem = supervised(
+        name,
+        outputs,
+        mlp.kaiming(sizes, activation, init_seed),
+        images.train,
+        one_hot[images.train_classes] if squared else images.train_classes,
+        goal=goal,
+        noise_std=noise_std if squared else 0.0,
+        flip_probability=0.0 if squared else flip_probability,
+        batch_size=batch_size,
+        loss=loss,
+        metrics=metrics,
+        start=start,
+        descent=descent,
+        interpolated_at=interpolated_at,
+        cooling=cooling,
+        settings=settings,
+    )
+
+    def probed(params: Params) -> tuple[jax.Array, jax.Array]:
+        # The same probes at every point: their noise cancels in the fall of the trace.
+        return hutchinson_trace(problem.loss, params, jax.random.key(0), PROBES)
+
+    return problem

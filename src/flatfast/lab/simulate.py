@@ -1,0 +1,246 @@
+"""Many runs of SGD at once.
+
+Heavy-ball SGD in PyTorch's convention, ``p <- momentum * p + g``, ``w <- w - lr * p`` (with
+``nesterov``, ``w <- w - lr * (g + momentum * p)``), for a batch of runs that differ in learning
+rate, momentum and seed. The compiled program of :mod:`flatfast.lab.batch` advances the whole batch from
+record to record; the host looks in once per block of records, to see which runs are done.
+
+A run's random numbers are those of its own seed, ``fold_in(key(seed), step)``: its trajectory does
+not depend on the runs that share its batch, and runs of the same seed share their noise.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+from numpy.typing import ArrayLike, NDArray
+
+from flatfast.lab.batch import ProblemError, compile_batch
+from flatfast.lab.problem import Problem
+
+Spacing = Literal["linear", "log"]
+Settled = Callable[[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]], NDArray[np.bool_]]
+
+BLOCKS = 16
+"""How often the host looks in during a run, to stop a batch whose runs are all done."""
+
+
+@dataclass(frozen=True)
+class Trajectories:
+    """Recorded metrics of a batch of N runs at R records.
+
+    Attributes:
+        steps: (R,) the steps after which the metrics were read; the first is 0, the start.
+        values: Metric name to its (N, R) values, float64. Values past a run's own end are NaN.
+        recorded: (N,) how many records belong to each run: all of them, or those before it settled
+            or diverged.
+        diverged_step: (N,) the step of the first record at which a parameter or a metric was no
+            longer finite; -1 for runs that stayed finite.
+    """
+
+    steps: NDArray[np.int64]
+    values: dict[str, NDArray[np.float64]]
+    recorded: NDArray[np.int64]
+    diverged_step: NDArray[np.int64]
+
+
+def record_steps(steps: int, records: int, spacing: Spacing = "linear") -> NDArray[np.int64]:
+    """The steps at which metrics are read: 0, then up to ``records`` more that end at ``steps``.
+
+    Args:
+        steps: Length of the run in steps, at least 1.
+        records: How many records after the start, at least 1; fewer come out where rounding to
+            whole steps makes them coincide.
+        spacing: ``linear`` (regular) or ``log`` (from step 1 on).
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+    if steps < 1:
+        raise ValueError(f"steps must be at least 1, got {steps}")
+    if records < 1:
+        raise ValueError(f"records must be at least 1, got {records}")
+    if spacing == "linear":
+        marks = np.linspace(0, steps, records + 1)
+    elif spacing == "log":
+        marks = np.concatenate([[0.0], np.geomspace(1, steps, records)])
+    else:
+        raise ValueError(f"spacing must be 'linear' or 'log', got {spacing!r}")
+    return np.unique(np.rint(marks).astype(np.int64))
+
+
+def simulate(
+    problem: Problem,
+    lr: ArrayLike,
+    momentum: ArrayLike,
+    seed: ArrayLike,
+    *,
+    steps: int,
+    records: int = 256,
+    spacing: Spacing = "linear",
+    nesterov: bool = False,
+    dtype: Literal["float32", "float64"] = "float32",
+    metrics: Sequence[str] | None = None,
+    settled: Settled | None = None,
+) -> Trajectories:
+    """Run SGD on ``problem`` for a batch of N settings.
+
+    Args:
+        problem: The experiment.
+        lr: (N,) learning rates, positive.
+        momentum: (N,) momenta in [0, 1).
+        seed: (N,) seeds of the runs' noise, integers in [0, 2**31).
+        steps: Length of the runs, in steps.
+        records: How many times the metrics are read after the start.
+        spacing: Whether records are regular or log-spaced.
+        nesterov: Use Nesterov momentum.
+        dtype: Floating-point type of the runs.
+        metrics: Names to record, ``cooled:`` variants included; the goal's metric is always among
+            them. By default the goal's alone.
+        settled: ``(steps (r,), goal metric (N, r), momentum (N,)) -> (N,) bool``, told the records
+            so far: which runs need not go on. The batch ends when every run has settled or
+            diverged, and a run's records end where it did, whatever its neighbours do.
+
+    Returns:
+        The recorded trajectories.
+
+    Raises:
+        ValueError: If an argument is out of range.
+        ProblemError: If the problem's functions do not fit together, or are not finite at the
+            start.
+    """
+    lr, momentum, seed = _settings(lr, momentum, seed)
+    goal = problem.goal.metric
+    names = tuple(dict.fromkeys([goal, *(metrics or ())]))
+    for name in names:
+        problem.check_metric(name)
+    marks = record_steps(steps, records, spacing)
+    count = len(lr)
+
+    with _precision(dtype):
+        mesh = Mesh(np.asarray(jax.devices()), ("run",))
+        width = -(-count // mesh.size) * mesh.size
+        batch = compile_batch(problem, names, nesterov, dtype, mesh)
+        state = batch.begin(_pad(lr, width), _pad(momentum, width), _pad(seed, width))
+        first = {name: np.asarray(value, np.float64) for name, value in batch.first_look().items()}
+        _check_start(problem, first)
+
+        # Equal blocks let one compiled program serve every block; the last is padded with records
+        # of no steps.
+        size = -(-(len(marks) - 1) // BLOCKS)
+        history = {name: [np.full((count, 1), value)] for name, value in first.items()}
+        finite = [np.ones((count, 1), bool)]
+        recorded = np.full(count, len(marks))
+        open_runs = np.ones(count, bool)
+        for begin in range(1, len(marks), size):
+            block = marks[begin - 1 : begin + size]
+            strides = np.zeros(size, np.int32)
+            strides[: len(block) - 1] = np.diff(block)
+            state, values, good = batch.advance(state, jnp.asarray(strides))
+            filled = len(block) - 1
+            for name in names:
+                part = np.asarray(values[name], np.float64)
+                history[name].append(part.T[:count, :filled])
+            finite.append(np.asarray(good).T[:count, :filled])
+            done = ~np.all(finite[-1], axis=1)
+            if settled is not None:
+                so_far = np.concatenate(history[goal], axis=1)
+                done |= settled(marks[: so_far.shape[1]], so_far, momentum)
+            recorded[open_runs & done] = min(begin + size, len(marks))
+            open_runs &= ~done
+            if not open_runs.any():
+                break
+
+    return _collect(marks, history, finite, recorded)
+
+
+def bytes_per_run(
+    problem: Problem,
+    records: int = 256,
+    dtype: Literal["float32", "float64"] = "float32",
+    metrics: Sequence[str] | None = None,
+) -> int:
+    """Memory that one more run in a batch costs, in bytes, as the compiler plans it.
+
+    Compiles the step for a narrow batch and reads its memory plan: state and temporaries, the
+    arrays that all runs share not counted, records added.
+    """
+    names = tuple(dict.fromkeys([problem.goal.metric, *(metrics or ())]))
+    with _precision(dtype):
+        mesh = Mesh(np.asarray(jax.devices()), ("run",))
+        width = 4 * mesh.size
+        batch = compile_batch(problem, names, False, dtype, mesh)
+        ones = np.ones(width)
+        state = batch.begin(ones, 0 * ones, ones.astype(np.int64))
+        temporary = mesh.size * batch.temporary_bytes(state, jnp.zeros(1, jnp.int32))
+        held = sum(leaf.nbytes for leaf in jax.tree.leaves((state.params, state.velocity)))
+    return int(2 * held + temporary) // width + 8 * (records + 1) * len(names)
+
+
+@contextlib.contextmanager
+def _precision(dtype: str) -> Iterator[None]:
+    if dtype not in ("float32", "float64"):
+        raise ValueError(f"dtype must be 'float32' or 'float64', got {dtype!r}")
+    with jax.enable_x64(dtype == "float64"):
+        yield
+
+
+def _settings(
+    lr: ArrayLike, momentum: ArrayLike, seed: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    rates, momenta, seeds = np.broadcast_arrays(
+        np.atleast_1d(np.asarray(lr, np.float64)),
+        np.asarray(momentum, np.float64),
+        seed,
+    )
+    for value in rates[~(np.isfinite(rates) & (rates > 0))]:
+        raise ValueError(f"lr must be positive and finite, got {value}")
+    for value in momenta[~((momenta >= 0) & (momenta < 1))]:
+        raise ValueError(f"momentum must be in [0, 1), got {value}")
+    if not np.issubdtype(seeds.dtype, np.integer):
+        raise ValueError(f"seed must be an integer, got values of type {seeds.dtype}")
+    for value in seeds[(seeds < 0) | (seeds >= 2**31)]:
+        raise ValueError(f"seed must be in [0, 2**31), got {value}")
+    return rates, momenta, seeds.astype(np.int64)
+
+
+def _pad(values: NDArray[Any], width: int) -> NDArray[Any]:
+    """Repeat the last run until the batch divides evenly over the devices."""
+    return np.concatenate([values, np.repeat(values[-1:], width - len(values))])
+
+
+def _check_start(problem: Problem, first: dict[str, NDArray[np.float64]]) -> None:
+    for name, value in first.items():
+        if not np.isfinite(value):
+            raise ProblemError(
+                f"problem {problem.name!r}: metric {name!r} is {value} at the start; "
+                "it must be finite there"
+            )
+
+
+def _collect(
+    marks: NDArray[np.int64],
+    history: dict[str, list[NDArray[np.float64]]],
+    finite: list[NDArray[np.bool_]],
+    recorded: NDArray[np.int64],
+) -> Trajectories:
+    good = np.concatenate(finite, axis=1)
+    reached = good.shape[1]
+    marks = marks[:reached]
+    recorded = np.minimum(recorded, reached)
+    inside = np.arange(reached) < recorded[:, None]
+    bad = ~good & inside
+    diverged = bad.any(axis=1)
+    first_bad = np.where(diverged, bad.argmax(axis=1), recorded)
+    diverged_step = np.where(diverged, marks[np.minimum(first_bad, reached - 1)], -1)
+    keep = np.arange(reached) < first_bad[:, None]
+    values = {
+        name: np.where(keep, np.concatenate(parts, axis=1), np.nan)
+        for name, parts in history.items()
+    }
+    return Trajectories(marks, values, first_bad.astype(np.int64), diverged_step)
