@@ -1,0 +1,136 @@
+"""The law's values, its invariants and its refusals."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flatfast import MomentumLaw, effective_step, memory, transfer
+from flatfast.law import MAX_MOMENTUM
+
+rates = st.floats(1e-12, 1e6)
+prefactors = st.floats(1e-6, 1e6)
+momenta = st.floats(0, 0.999999)
+exponents = st.floats(0.05, 3)
+
+
+def test_is_the_formula_where_no_clamp_holds():
+    assert MomentumLaw(0.24)(0.1) == pytest.approx(1 - 0.24 * 0.1 ** (2 / 3), rel=1e-15)
+
+
+def test_through_a_reference_pair():
+    law = MomentumLaw.from_reference(0.1, 0.9)
+    assert law(0.1) == pytest.approx(0.9, rel=1e-15)
+    # Eight times the learning rate, four times the complement: 8^(2/3) = 4.
+    assert law(0.8) == pytest.approx(0.6, rel=1e-14)
+    assert transfer(0.1, 0.9, 0.0125) == pytest.approx(0.975, rel=1e-14)
+
+
+@given(rates, st.floats(0, MAX_MOMENTUM), rates)
+def test_transfer_and_back(lr, momentum, new_lr):
+    there = transfer(lr, momentum, new_lr)
+    if 1e-9 < there < MAX_MOMENTUM:
+        assert transfer(new_lr, there, lr) == pytest.approx(momentum, abs=1e-6)
+
+
+@given(prefactors, rates, exponents)
+def test_stays_between_its_clamps(constant, lr, gamma):
+    law = MomentumLaw(constant, gamma, min_momentum=0.1, max_momentum=0.95)
+    assert 0.1 <= law(lr) <= 0.95
+
+
+@given(prefactors, rates, rates, exponents)
+def test_falls_with_the_learning_rate(constant, one, other, gamma):
+    law = MomentumLaw(constant, gamma)
+    low, high = sorted((one, other))
+    assert law(low) >= law(high)
+
+
+@given(st.floats(1e-3, 1), rates)
+def test_scaling(constant, lr):
+    """Multiply lr by 8: the complement grows fourfold, wherever no clamp holds."""
+    law = MomentumLaw(constant, max_momentum=1 - 1e-12)
+    near, far = 1 - law(lr), 1 - law(8 * lr)
+    if near > 1e-6 and far < 1:
+        assert far / near == pytest.approx(4, rel=1e-6)
+
+
+def test_zero_learning_rate_gives_a_usable_momentum():
+    law = MomentumLaw(0.24)
+    assert law(0.0) == MAX_MOMENTUM < 1
+    assert memory(law(0.0)) == pytest.approx(2000)
+
+
+def test_large_learning_rates_give_plain_sgd():
+    assert MomentumLaw(0.24)(100.0) == 0.0
+
+
+def test_a_reference_above_the_ceiling_raises_it():
+    law = MomentumLaw.from_reference(0.001, 0.9999)
+    assert law(0.001) == pytest.approx(0.9999)
+
+
+def test_sequences_and_arrays():
+    law = MomentumLaw(0.24)
+    expected = [law(value) for value in (0.0, 0.1, 100.0)]
+    assert law([0.0, 0.1, 100.0]) == expected
+    found = law(np.array([0.0, 0.1, 100.0]))
+    assert isinstance(found, np.ndarray)
+    np.testing.assert_allclose(found, expected, rtol=1e-15)
+    assert law(np.float64(0.1)) == pytest.approx(expected[1])
+    assert law(1) == law(1.0)
+
+
+@given(prefactors, momenta, exponents)
+def test_lr_at_inverts_the_law(constant, momentum, gamma):
+    law = MomentumLaw(constant, gamma, max_momentum=1 - 1e-9)
+    lr = law.lr_at(momentum)
+    if 0 < lr < math.inf:
+        assert law(lr) == pytest.approx(momentum, abs=1e-6)
+
+
+def test_memory_and_effective_step():
+    assert memory(0.9) == pytest.approx(10)
+    assert effective_step(0.1, 0.9) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("lr", [-0.1, math.nan, math.inf, -math.inf])
+def test_bad_learning_rates(lr):
+    law = MomentumLaw(0.24)
+    for asked in (lr, [0.1, lr], np.array([0.1, lr])):
+        with pytest.raises(ValueError, match=f"lr must be at least 0 and finite, got {lr}"):
+            law(asked)
+    with pytest.raises(TypeError, match="lr must be a number, a sequence or an array, got"):
+        law(object())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"C": 0.0}, "C must be positive and finite, got 0.0"),
+        ({"C": -1.0}, "C must be positive and finite, got -1.0"),
+        ({"C": math.nan}, "C must be positive and finite, got nan"),
+        ({"C": 1.0, "gamma": 0.0}, "gamma must be positive and finite, got 0.0"),
+        ({"C": 1.0, "max_momentum": 1.0}, r"max_momentum must be in \[0, 1\), got 1.0"),
+        ({"C": 1.0, "min_momentum": -0.1}, r"min_momentum must be in \[0, 1\), got -0.1"),
+        ({"C": 1.0, "min_momentum": 0.9, "max_momentum": 0.5}, "at most max_momentum = 0.5"),
+    ],
+)
+def test_bad_laws(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        MomentumLaw(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("pair", "message"),
+    [
+        ((0.0, 0.9), "lr must be positive and finite, got 0.0"),
+        ((0.1, 1.0), r"momentum must be in \[0, 1\), got 1.0"),
+        ((0.1, 1.2), r"momentum must be in \[0, 1\), got 1.2"),
+    ],
+)
+def test_bad_references(pair, message):
+    with pytest.raises(ValueError, match=message):
+        MomentumLaw.from_reference(*pair)
