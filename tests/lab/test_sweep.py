@@ -1,0 +1,126 @@
+"""Plans, chunks, resuming, interrupting; killed at random moments, nothing is lost."""
+
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from flatfast.lab.store import Store, read_chunks
+from flatfast.lab.sweep import InterruptedSweepError, chunks, runs_of, sweep, together
+from tests.lab.fake import SETTINGS, FakeEngine, plan
+
+
+class Ledger:
+    def __init__(self):
+        self.told = []
+
+    def begin(self, runs, done, planned_steps):
+        self.told.append(("begin", runs, done, planned_steps))
+
+    def advance(self, runs, planned_steps, steps):
+        self.told.append((runs, planned_steps, steps))
+
+
+def test_chunks_cover_the_plan_once_and_share_a_length():
+    runs = plan()
+    parts = chunks(runs, 8)
+    assert sorted(key for part in parts for key in part.identities()) == sorted(runs.identities())
+    for part in parts:
+        assert 1 <= len(part) <= 8
+        assert len(np.unique(part.steps)) == 1
+
+
+def test_a_run_planned_twice_is_made_once():
+    runs = plan()
+    assert sorted(together([runs, runs[:10]]).identities()) == sorted(runs.identities())
+
+
+def test_only_what_is_missing_is_made(tmp_path):
+    runs, ledger = plan(), Ledger()
+    with Store(tmp_path / "s", SETTINGS) as store:
+        sweep(runs[:20], store, FakeEngine())
+        engine = FakeEngine()
+        found = sweep(runs, store, engine, ledger)
+        assert sum(len(chunk) for chunk in engine.seen) == len(runs) - 20
+        assert found.num_rows == len(runs)
+        assert sweep(runs[:7], store, engine).num_rows == 7
+    assert ledger.told[0][:3] == ("begin", len(runs), 20)
+    assert sum(entry[1] for entry in ledger.told[1:]) == ledger.told[0][3]
+
+
+def test_interrupting_drops_the_chunk_in_flight(tmp_path):
+    runs = plan()
+
+    class Stopped(FakeEngine):
+        def run(self, chunk):
+            if len(self.seen) == 2:
+                raise KeyboardInterrupt
+            return super().run(chunk)
+
+    with Store(tmp_path / "s", SETTINGS) as store:
+        engine = Stopped()
+        with pytest.raises(InterruptedSweepError, match=r"stopped: \d+ of 54 runs are stored"):
+            sweep(runs, store, engine)
+        assert len(store.done()) == sum(len(chunk) for chunk in engine.seen)
+        whole = sweep(runs, store, FakeEngine())
+    assert whole.num_rows == len(runs)
+
+
+@pytest.mark.parametrize(
+    ("pair", "seeds", "message"),
+    [
+        ((0.0, 0.9), 1, "lr must be positive and finite, got 0.0"),
+        ((0.1, 1.0), 1, r"momentum must be in \[0, 1\), got 1.0"),
+        ((0.1, 0.9), 0, "seeds must be at least 1, got 0"),
+    ],
+)
+def test_bad_plans(pair, seeds, message):
+    with pytest.raises(ValueError, match=message):
+        runs_of([pair], seeds, 10)
+
+
+def sweeping(folder):
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.lab.fake", str(folder)], stderr=subprocess.PIPE
+    )
+
+
+def test_killed_at_random_moments_nothing_is_lost_and_nothing_is_twice(tmp_path):
+    """At least 20 SIGKILLs, at moments spread over start, chunks and writes."""
+    whole = sweeping(tmp_path / "whole")
+    assert whole.wait() == 0
+    chance = random.Random(0)
+    kills = resumed = 0
+    folder = tmp_path / "broken"
+    while True:
+        process = sweeping(folder)
+        begin = time.monotonic()
+        before = len(list(folder.glob("chunks/chunk-*"))) if folder.exists() else 0
+        # Wait for some chunks of this life, then for a moment within one.
+        chunks_more, moment = chance.randint(0, 2), chance.uniform(0, 0.02)
+        while process.poll() is None and time.monotonic() - begin < 60:
+            if len(list(folder.glob("chunks/chunk-*"))) >= before + chunks_more:
+                break
+            time.sleep(0.001)
+        time.sleep(moment)
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+            kills += 1
+            resumed += before > 0
+        if process.wait() == 0:
+            break
+        # Killed or not, what is there can be read.
+        if (folder / "chunks").exists():
+            assert read_chunks(folder)[1] == []
+    assert kills >= 20
+    assert resumed >= 10
+    expected, _ = read_chunks(tmp_path / "whole")
+    found, problems = read_chunks(folder)
+    assert problems == []
+    order = [(name, "ascending") for name in ("lr", "momentum", "seed")]
+    assert found.sort_by(order).equals(expected.sort_by(order))
+    assert not list(folder.glob("chunks/.*"))
