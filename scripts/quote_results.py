@@ -1,8 +1,8 @@
 """Write the figures that README and docs quote, from the committed results.
 
 A quoted block stands between ``<!-- quote:NAME -->`` and ``<!-- /quote -->``; this fills it from
-``results/*/summary.json`` and ``benchmarks/results/*.json``. With ``--check`` nothing is written and
-a block that is out of date is an error.
+``results/*/summary.json`` and ``benchmarks/results/*.json``. With ``--check`` nothing is written
+and a block that is out of date is an error.
 
     python scripts/quote_results.py [--check]
 """

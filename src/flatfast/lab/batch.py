@@ -17,7 +17,8 @@ from jax.extend.core import jaxpr_as_fun
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from flatfast.lab.descent import descend
-from flatfast.lab.problem import COOLED, Params, Problem
+from flatfast.lab.goal import COOLED
+from flatfast.lab.problem import Params, Problem
 
 
 class ProblemError(ValueError):
@@ -202,10 +203,11 @@ def _check_shapes(
     problem: Problem, gradient: _Hoisted, metrics: _Hoisted, start: Params, key: jax.Array
 ) -> None:
     slope = jax.eval_shape(gradient.call, gradient.constants, start, key)
-    if not jax.tree.structure(slope) == jax.tree.structure(start):  # noqa: SIM201 - typing
+    structures: list[Any] = [jax.tree.structure(tree) for tree in (slope, start)]
+    if structures[0] != structures[1]:
         raise ProblemError(
             f"problem {problem.name!r}: gradient must have the structure of the parameters, "
-            f"{jax.tree.structure(start)}, got {jax.tree.structure(slope)}"
+            f"{structures[1]}, got {structures[0]}"
         )
     for leaf, reference in zip(jax.tree.leaves(slope), jax.tree.leaves(start), strict=True):
         if leaf.shape != reference.shape:

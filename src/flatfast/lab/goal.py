@@ -7,6 +7,9 @@ which the smoothed metric stays at or below the threshold (see :mod:`flatfast.la
 import math
 from dataclasses import dataclass
 
+COOLED = "cooled:"
+"""Prefix of a metric's name that asks for its value after cooling, e.g. ``cooled:test_error``."""
+
 
 @dataclass(frozen=True)
 class Goal:

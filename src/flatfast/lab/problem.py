@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import jax
 
 from flatfast.lab.descent import Descent
-from flatfast.lab.goal import Goal
+from flatfast.lab.goal import COOLED, Goal
 
 Params: TypeAlias = Any
 """A pytree of floating-point arrays: the parameters of one run."""
@@ -26,9 +26,6 @@ Scalar: TypeAlias = int | float | str | bool
 
 Metric: TypeAlias = Callable[[Params], jax.Array]
 """A scalar function of the parameters of one run."""
-
-COOLED = "cooled:"
-"""Prefix of a metric's name that asks for its value after cooling, e.g. ``cooled:test_error``."""
 
 
 @dataclass(frozen=True, eq=False)

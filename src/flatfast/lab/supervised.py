@@ -18,7 +18,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from flatfast.lab.cache import cached, content_hash
@@ -74,7 +73,7 @@ def like(params: Params, values: ArrayLike) -> jax.Array:
 
 
 def minibatch(noise: Noise, key: jax.Array, labels: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """A step's examples: (B,) indices drawn with replacement, and their labels with this step's noise.
+    """A step's examples: (B,) indices drawn with replacement, and their noisy labels.
 
     Args:
         noise: Sizes and noise.

@@ -16,8 +16,11 @@ from flatfast.lab.store import METRIC, conform
 from flatfast.lab.sweep import Runs
 
 MOST_RUNS = 256
-"""Runs in a chunk where memory allows more. Few enough that the runs of a chunk, neighbours in
-momentum, settle together, and that a crash costs little; enough that a step is mostly arithmetic."""
+"""Runs in a chunk where memory allows more.
+
+Few enough that the runs of a chunk, neighbours in momentum, settle together, and that a crash costs
+little; enough that a step is mostly arithmetic.
+"""
 
 MEMORY_SHARE = 0.25
 """Share of the available memory that a chunk may take."""
@@ -84,7 +87,7 @@ class LocalEngine:
         self.width = min(fit, max(most_runs // devices, 1) * devices)
 
     def _filled(self, count: int) -> int:
-        """The width at which a chunk of ``count`` runs is simulated: 1, 2, 3, 4, 6, 8, 12, ... a device.
+        """The width at which ``count`` runs are simulated: 1, 2, 3, 4, 6, 8, 12, ... a device.
 
         At most a third of the batch is filling.
         """

@@ -85,13 +85,13 @@ def matrix_sensing(
     def loss(params: Params) -> jax.Array:
         factor = params["U"]
         outputs = like(factor, measurements) @ (factor @ factor.T).ravel()
-        errors: jax.Array = outputs - like(factor, targets)
-        return jnp.mean(errors**2) / 2
+        return jnp.mean((outputs - like(factor, targets)) ** 2) / 2
 
     def test_error(params: Params) -> jax.Array:
         factor = params["U"]
         difference = factor @ factor.T - like(factor, planted)
-        return jnp.linalg.norm(difference) / float(np.linalg.norm(planted))
+        distance: jax.Array = jnp.linalg.norm(difference)
+        return distance / float(np.linalg.norm(planted))
 
     def trace(params: Params) -> jax.Array:
         factor = params["U"]
