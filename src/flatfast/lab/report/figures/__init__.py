@@ -1,0 +1,114 @@
+"""The figures of a report, in order. Each is a function ``(study, theme) -> Figure``.
+
+A figure that a study has no data for raises :class:`flatfast.lab.report.study.CannotDraw`; one that
+is about a kind of problem that the study is not (``applies``) is left out in silence.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
+
+from flatfast.lab.report.figures.best_momentum import best_momentum
+from flatfast.lab.report.figures.cooled_metric import cooled_metric, cooled_metrics
+from flatfast.lab.report.figures.example_runs import example_runs
+from flatfast.lab.report.figures.heat_map import heat_map
+from flatfast.lab.report.figures.manifold_path import METRICS, manifold_path
+from flatfast.lab.report.figures.method_comparison import method_comparison
+from flatfast.lab.report.figures.scaled_times import scaled_times
+from flatfast.lab.report.figures.time_curves import time_curves
+from flatfast.lab.report.study import Study
+from flatfast.lab.report.theme import Theme
+from flatfast.lab.report.trajectories import recorded_metrics
+
+
+def always(study: Study) -> bool:
+    """For figures that belong into every report."""
+    return True
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure of the report.
+
+    Attributes:
+        name: File name without suffix.
+        draw: Draws it.
+        description: What is drawn, for readers who cannot see it.
+        caption: What to see in it, in one sentence.
+        applies: Whether a study is of the kind that the figure is about.
+    """
+
+    name: str
+    draw: Callable[[Study, Theme], Figure]
+    description: str
+    caption: str
+    applies: Callable[[Study], bool] = always
+
+
+FIGURES = (
+    Drawing(
+        "best_momentum",
+        best_momentum,
+        "Best 1 minus momentum against learning rate, on logarithmic axes, with the fitted power "
+        "law and lines of slope 1/2, 2/3 and 1 through its centre.",
+        "The best 1 − momentum at each learning rate with its interval, and the fit with the "
+        "slopes that its interval allows: compare the points with the slopes 2/3, 1/2 and 1.",
+    ),
+    Drawing(
+        "heat_map",
+        heat_map,
+        "Map of the median convergence time over learning rate and 1 minus momentum, with the "
+        "measured best momenta, the fitted power law and the 2/3 law.",
+        "Median convergence time of every cell: the valley of fast runs climbs with the learning "
+        "rate, and the law says along which line.",
+    ),
+    Drawing(
+        "time_curves",
+        time_curves,
+        "Median convergence time against 1 minus momentum, one curve per learning rate, with the "
+        "fitted optima.",
+        "One curve per learning rate: too little momentum drifts slowly (right), too much forgets "
+        "slowly and rings (left), and the optimum between them is flat and moves.",
+    ),
+    Drawing(
+        "scaled_times",
+        scaled_times,
+        "Convergence time times learning rate to the 2/3 against 1 minus momentum over learning "
+        "rate to the 2/3, one curve per learning rate.",
+        "The same curves rescaled by the law: if it holds, all learning rates lie on one.",
+    ),
+    Drawing(
+        "method_comparison",
+        method_comparison,
+        "Median convergence time against learning rate for the law and other rules for the "
+        "momentum.",
+        "The law beside other rules, with intervals: look at how far each lies above it, and at "
+        "the ringed points, where each rule is at its own best.",
+    ),
+    Drawing(
+        "example_runs",
+        example_runs,
+        "The goal's metric against the step for three momenta at one learning rate.",
+        "Runs at one learning rate: with too little momentum the metric creeps, with too much it "
+        "swings back over the threshold, and only the last crossing counts.",
+    ),
+    Drawing(
+        "manifold_path",
+        manifold_path,
+        "Paths of three runs in the plane of the norms of u and v, beside the hyperbola of "
+        "minimizers.",
+        "The same three momenta on the hyperbola of minimizers: the noise drives each run along it "
+        "to the flattest minimum, where u\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}v.",
+        lambda study: set(METRICS) <= set(recorded_metrics(study.runs)),
+    ),
+    Drawing(
+        "cooled_metric",
+        cooled_metric,
+        "A metric of the cooled iterate against scaled time, one panel per C, one line per "
+        "learning rate.",
+        "Whole trajectories in scaled time, read after cooling: if the law holds, the learning "
+        "rates lie on top of each other at equal C, from ringing (small C) to creeping (large C).",
+        lambda study: bool(cooled_metrics(study)),
+    ),
+)

@@ -1,0 +1,150 @@
+"""A metric of the cooled iterate against scaled time: the collapse of whole trajectories."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from flatfast.lab.exponent import LAW
+from flatfast.lab.goal import COOLED
+from flatfast.lab.report.axes import lr_colorbar, lr_colours
+from flatfast.lab.report.study import CannotDraw, Study, goal_metric
+from flatfast.lab.report.theme import Theme, new_figure, themed
+from flatfast.lab.report.trajectories import Trajectory, recorded_metrics, trajectories
+from flatfast.lab.report.typography import metric_name, number
+
+PANELS = 6
+SAME_C = 1.08
+"""How far, as a factor, the C of a panel's runs may lie from its middle."""
+
+APART = 1.2
+"""Least ratio between the values of C of two panels."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Runs of nearly one C.
+
+    Attributes:
+        low: Least C among them.
+        high: Greatest.
+        members: Index of the learning rate, and ``1 - momentum``.
+    """
+
+    low: float
+    high: float
+    members: tuple[tuple[int, float], ...]
+
+
+def cooled_metrics(study: Study) -> tuple[str, ...]:
+    """Recorded metrics of the cooled iterate; the goal's own first, then the Hessian's trace."""
+    names = [name for name in recorded_metrics(study.runs) if name.startswith(COOLED)]
+    first = [goal_metric(study), f"{COOLED}trace"]
+    return tuple(sorted(names, key=lambda name: first.index(name) if name in first else len(first)))
+
+
+@themed
+def cooled_metric(study: Study, theme: Theme) -> Figure:
+    """The metric against ``t = step lr^(2/3)``: one panel per C, one line per learning rate.
+
+    Median over seeds, and their range as a band.
+
+    Raises:
+        CannotDraw: If no metric of the cooled iterate was recorded, or no C has two learning
+            rates.
+    """
+    names = cooled_metrics(study)
+    if not names:
+        raise CannotDraw(
+            "No metric of the cooled iterate was recorded. Record one, such as cooled:trace."
+        )
+    metric = names[0]
+    panels = _panels(study)
+    if not panels:
+        raise CannotDraw(
+            "No value of C = (1 − momentum) / lr^(2/3) has runs at two learning rates. Choose "
+            "momenta that grow with the learning rate to the power 2/3."
+        )
+    columns = min(3, len(panels))
+    rows = -(-len(panels) // columns)
+    figure = new_figure(height=1.1 + 2.0 * rows)
+    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    colours = lr_colours(study.grid.lr, theme)
+    drawn: list[Axes] = list(grid.ravel())
+    for axes, panel in zip(drawn, panels, strict=False):
+        for order, (e, mu) in enumerate(panel.members):
+            lr = float(study.grid.lr[e])
+            runs = [run for run in trajectories(study.runs, lr, mu) if metric in run.values]
+            if runs:
+                steps, middle, low, high = _over_seeds(runs, metric)
+                scaled = steps * lr**LAW
+                axes.fill_between(scaled, low, high, color=colours[e], alpha=0.18, lw=0)
+                # Lines that lie on each other stay visible: each is thinner than the one below.
+                axes.plot(scaled, middle, color=colours[e], lw=1.2 + 2.6 * 0.6**order)
+                if metric == goal_metric(study) and np.isfinite(runs[0].threshold):
+                    axes.axhline(runs[0].threshold, color=theme.muted, lw=1, ls="--", zorder=1.8)
+        axes.set_title(_title(panel), fontsize=10.5)
+        axes.set_xlim(left=0)
+    for axes in drawn[len(panels) :]:
+        axes.set_visible(False)
+    figure.supxlabel("scaled time, steps × lr$^{2/3}$", fontsize=11.5)
+    figure.supylabel(metric_name(metric), fontsize=11.5)
+    lr_colorbar(figure, drawn, study.grid.lr, theme)
+    return figure
+
+
+def _panels(study: Study) -> list[Panel]:
+    """Groups of runs at two or more learning rates with nearly one C: at most six, evenly spread.
+
+    Momenta come from one grid, so that C differs a little between learning rates. Groups with the
+    most learning rates are taken first, then those with the least spread of C.
+    """
+    grid = study.grid
+    rates, cells = np.nonzero(~np.isnan(grid.log_time).all(axis=-1))
+    log_constant = np.log(grid.mu[cells]) - LAW * np.log(grid.lr[rates])
+    groups = []
+    for centre in log_constant:
+        nearest: dict[int, int] = {}
+        for i in np.argsort(np.abs(log_constant - centre)):
+            if abs(log_constant[i] - centre) <= np.log(SAME_C):
+                nearest.setdefault(int(rates[i]), int(i))
+        found = log_constant[list(nearest.values())]
+        if len(nearest) >= 2:
+            members = tuple((e, float(grid.mu[cells[i]])) for e, i in sorted(nearest.items()))
+            groups.append(Panel(float(np.exp(found.min())), float(np.exp(found.max())), members))
+    chosen: list[Panel] = []
+    for group in sorted(groups, key=lambda g: (-len(g.members), g.high / g.low)):
+        if all(
+            group.low > APART * other.high or other.low > APART * group.high for other in chosen
+        ):
+            chosen.append(group)
+    chosen.sort(key=lambda group: group.low)
+    if len(chosen) > PANELS:
+        keep = np.rint(np.linspace(0, len(chosen) - 1, PANELS)).astype(int)
+        chosen = [chosen[i] for i in keep]
+    return chosen
+
+
+def _title(panel: Panel) -> str:
+    low, high = number(panel.low, 2), number(panel.high, 2)
+    return f"C = {low}" if low == high else f"C = {low}\N{EN DASH}{high}"
+
+
+def _over_seeds(
+    runs: list[Trajectory], metric: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Records, and median, least and greatest over the seeds that reached each."""
+    longest = max(runs, key=lambda run: len(run.steps))
+    table = np.full((len(runs), len(longest.steps)), np.nan)
+    for row, run in zip(table, runs, strict=True):
+        row[: len(run.steps)] = run.values[metric]
+    keep = np.isfinite(table).any(axis=0)
+    table = table[:, keep]
+    return (
+        longest.steps[keep],
+        np.nanmedian(table, axis=0),
+        np.nanmin(table, axis=0),
+        np.nanmax(table, axis=0),
+    )

@@ -1,0 +1,98 @@
+"""Three momenta at one learning rate: too low, best, too high, as their runs went."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from flatfast.lab.report.axes import log_axis, padded, plain_label
+from flatfast.lab.report.study import Study, goal_metric
+from flatfast.lab.report.theme import Theme, new_figure, themed
+from flatfast.lab.report.trajectories import Trajectory, pick_examples
+from flatfast.lab.report.typography import metric_name, momentum, rate
+
+SHOWN = 4
+"""Seeds drawn per momentum."""
+
+LONG = 6.0
+"""Ratio of the slowest to the fastest arrival beyond which the steps are drawn logarithmically."""
+
+
+def example_colours(theme: Theme) -> dict[str, str]:
+    """Colour of the momentum that is too low, best, or too high."""
+    return {"too low": theme.second, "best": theme.accent, "too high": theme.categories[2]}
+
+
+@themed
+def example_runs(study: Study, theme: Theme) -> Figure:
+    """The goal's metric against the step, with the threshold and each T_c marked.
+
+    Raises:
+        CannotDraw: If no trajectories were kept, or nothing converged.
+    """
+    examples = pick_examples(study)
+    metric = goal_metric(study)
+    figure = new_figure(height=4.6)
+    axes = figure.add_subplot()
+    colours = example_colours(theme)
+    runs = [run for example in examples.examples for run in example.runs[:SHOWN]]
+    _scale(axes, runs, metric)
+    entries = []
+    for example in examples.examples:
+        colour = colours[example.label]
+        for run in example.runs[:SHOWN]:
+            axes.plot(run.steps, run.values[metric], color=colour, lw=0.9, alpha=0.6)
+        for run in example.runs[:SHOWN]:
+            axes.plot(
+                run.time,
+                run.threshold,
+                "o",
+                ms=5.5,
+                mfc=colour,
+                mec=theme.surface,
+                mew=0.8,
+                zorder=6,
+            )
+        entries.append(
+            Line2D(
+                [],
+                [],
+                color=colour,
+                lw=2,
+                label=f"momentum {momentum(1 - example.mu)}, {example.label}",
+            )
+        )
+    threshold = runs[0].threshold
+    if np.isfinite(threshold):
+        axes.axhline(threshold, color=theme.ink, lw=1.1, ls="--", zorder=3)
+        entries.append(Line2D([], [], color=theme.ink, lw=1.1, ls="--", label="threshold"))
+        entries.append(
+            Line2D([], [], ls="", marker="o", ms=5.5, color=theme.ink, label="convergence time")
+        )
+    axes.set_xlabel(f"steps at learning rate {rate(examples.lr, 3)}")
+    axes.set_ylabel(metric_name(metric))
+    figure.legend(handles=entries, loc="outside lower center", ncols=2, columnspacing=1.6)
+    return figure
+
+
+def _scale(axes: Axes, runs: list[Trajectory], metric: str) -> None:
+    """Log or linear axes, wide enough to see every arrival and what follows it."""
+    arrivals = np.array([run.time for run in runs if np.isfinite(run.time)])
+    ends = np.array([run.steps[-1] for run in runs])
+    waiting = [run.steps[-1] for run in runs if not np.isfinite(run.time)]
+    last = min(
+        float(ends.max()),
+        max([1.6 * float(arrivals.max()), *waiting]) if len(arrivals) else float(ends.max()),
+    )
+    if len(arrivals) and last / arrivals.min() > LONG:
+        first = min(float(run.steps[run.steps > 0][0]) for run in runs if len(run.steps) > 1)
+        log_axis(axes, "x", max(first, float(arrivals.min()) / 20), last)
+    else:
+        axes.set_xlim(0, last)
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: plain_label(value)))
+    values = np.concatenate([run.values[metric][run.steps <= last] for run in runs])
+    values = values[np.isfinite(values)]
+    if values.min() > 0 and values.max() / values.min() > 5:
+        log_axis(axes, "y", *padded(values, 0.04))

@@ -1,0 +1,89 @@
+"""The scalar product's path: runs beside the hyperbola of minimizers ``u v = y``."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from flatfast.lab.report.figures.example_runs import example_colours
+from flatfast.lab.report.study import Study
+from flatfast.lab.report.theme import Theme, new_figure, themed
+from flatfast.lab.report.trajectories import pick_examples
+from flatfast.lab.report.typography import momentum
+
+METRICS = ("u_norm", "v_norm")
+
+SHOWN = 0.97
+"""Share of all coordinates that lies inside the frame."""
+
+RASTERISE_ABOVE = 3000
+"""Points of one path beyond which it becomes a picture inside the SVG."""
+
+
+@themed
+def manifold_path(study: Study, theme: Theme) -> Figure:
+    """``|v|`` against ``|u|`` for one run of each of three momenta.
+
+    Raises:
+        CannotDraw: If no trajectories were kept, or nothing converged.
+    """
+    examples = pick_examples(study)
+    target = float(study.manifest.get("problem", {}).get("settings", {}).get("target", 1.0))
+    figure = new_figure(height=3.1)
+    panels = figure.subplots(1, len(examples.examples), sharex=True, sharey=True, squeeze=False)[0]
+    colours = example_colours(theme)
+    shown = {example.label: example.runs[0] for example in examples.examples}
+    u = np.concatenate([run.values["u_norm"] for run in shown.values()])
+    v = np.concatenate([run.values["v_norm"] for run in shown.values()])
+    # With too much momentum rare swings go far; they may leave the frame.
+    reach = max(1.25 * u[0], 1.25 * v[0], float(np.quantile(np.concatenate([u, v]), SHOWN)))
+    curve = np.geomspace(target / reach / 2, reach, 300)
+    flattest = np.sqrt(target)
+    for axes, example in zip(panels, examples.examples, strict=True):
+        run = shown[example.label]
+        path = run.values["u_norm"], run.values["v_norm"]
+        axes.plot(curve, target / curve, color=theme.muted, lw=1.3, zorder=1.5)
+        axes.plot(
+            *path,
+            color=colours[example.label],
+            lw=0.9,
+            alpha=0.85,
+            rasterized=len(run.steps) > RASTERISE_ABOVE,
+        )
+        axes.plot(path[0][0], path[1][0], "s", ms=6, color=theme.ink, label="start", zorder=5)
+        axes.plot(
+            path[0][-1],
+            path[1][-1],
+            "o",
+            ms=6,
+            mfc=colours[example.label],
+            mec=theme.ink,
+            label="end",
+            zorder=6,
+        )
+        axes.plot(
+            flattest,
+            flattest,
+            marker="*",
+            ls="",
+            ms=11,
+            mfc=theme.surface,
+            mec=theme.ink,
+            label="flattest minimum",
+            zorder=4,
+        )
+        axes.set_title(f"{example.label}:\nmomentum {momentum(1 - example.mu)}", fontsize=10.5)
+        axes.set_xlabel("|u|")
+        axes.set_xlim(0, reach)
+        axes.set_ylim(0, reach)
+        axes.set_box_aspect(1)
+    panels[0].set_ylabel("|v|")
+    handles, labels = panels[0].get_legend_handles_labels()
+    curve_handle = panels[0].lines[0]
+    figure.legend(
+        [curve_handle, *handles],
+        ["minimizers", *labels],
+        loc="outside lower center",
+        ncols=4,
+        columnspacing=1.2,
+        handletextpad=0.4,
+    )
+    return figure

@@ -1,0 +1,175 @@
+"""The law beside other rules for the momentum: time to the goal at each learning rate."""
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from flatfast.lab.comparison import Comparison, MethodTime
+from flatfast.lab.methods import BEST_AT_EACH_LR, BEST_CONSTANT
+from flatfast.lab.report.axes import LR, TIME, log_axis, padded
+from flatfast.lab.report.study import CannotDraw, Study
+from flatfast.lab.report.theme import Theme, new_figure, themed
+from flatfast.lab.report.typography import method_name, sentence
+
+MARKERS = "sD^vPXhp"
+
+
+@themed
+def method_comparison(study: Study, theme: Theme) -> Figure:
+    """Median T_c of every method against the nominal learning rate, its best one ringed.
+
+    Raises:
+        CannotDraw: If no methods were compared, or none of them has runs.
+    """
+    found = study.comparison
+    if found is None:
+        raise CannotDraw(
+            sentence(
+                study.missing.get(
+                    "comparison",
+                    "no other rules for the momentum were run, so there are no speed-ups",
+                )
+            )
+        )
+    shown = [t for t in found.at_lr if t.outcome != "no runs"]
+    if not shown:
+        raise CannotDraw("None of the compared methods has runs.")
+    figure = new_figure(height=5.2)
+    axes = figure.add_subplot()
+    looks = _looks(found, theme)
+    dodge = _dodge(found)
+    entries = []
+    for name in (method.name for method in found.methods):
+        own = [time for time in shown if time.method == name]
+        if own:
+            _draw(axes, own, looks[name], theme)
+            _marks(axes, own, looks[name], dodge[name])
+            _ring(axes, [t for t in found.best if t.method == name], theme)
+            entries.append(Line2D([], [], label=method_name(name), **looks[name]))
+    if any(time.outcome == "beyond limit" for time in shown):
+        entries.append(
+            Line2D(
+                [],
+                [],
+                ls="",
+                marker=r"$\uparrow$",
+                ms=9,
+                color=theme.ink,
+                label="longer than the run",
+            )
+        )
+    if any(time.outcome == "diverged" for time in shown):
+        entries.append(Line2D([], [], ls="", marker="x", ms=6, color=theme.ink, label="diverged"))
+    entries.append(
+        Line2D(
+            [],
+            [],
+            ls="",
+            marker="o",
+            ms=12,
+            mfc="none",
+            mec=theme.ink,
+            label="own best learning rate",
+        )
+    )
+    steps = [end for t in shown for end in _ends(t)]
+    log_axis(axes, "x", *padded([t.lr for t in shown], 0.08))
+    low, high = padded(steps, 0.06)
+    log_axis(axes, "y", low, 1.2 * high)
+    axes.set_xlabel(LR)
+    axes.set_ylabel(TIME)
+    figure.legend(handles=entries, loc="outside lower center", ncols=2, columnspacing=1.4)
+    return figure
+
+
+def _looks(found: Comparison, theme: Theme) -> dict[str, dict[str, Any]]:
+    """Line style and colour of each method: the law stands out, the oracles stand back."""
+    oracles = {BEST_AT_EACH_LR: (theme.ink, ":"), BEST_CONSTANT: (theme.muted, (0, (3, 1.3)))}
+    looks: dict[str, dict[str, Any]] = {}
+    plain = 0
+    for method in found.methods:
+        if method.name == found.reference:
+            looks[method.name] = {
+                "color": theme.accent,
+                "marker": "o",
+                "ms": 6,
+                "lw": 2.6,
+                "zorder": 5,
+            }
+        elif method.name in oracles:
+            colour, dashes = oracles[method.name]
+            looks[method.name] = {
+                "color": colour,
+                "ls": dashes,
+                "marker": ".",
+                "lw": 1.7,
+                "zorder": 4,
+            }
+        else:
+            looks[method.name] = {
+                "color": theme.categories[plain % len(theme.categories)],
+                "marker": MARKERS[plain % len(MARKERS)],
+                "ms": 5,
+                "lw": 1.3,
+            }
+            plain += 1
+    return looks
+
+
+def _draw(axes: Axes, times: list[MethodTime], look: dict[str, Any], theme: Theme) -> None:
+    lr = np.array([time.lr for time in times])
+    measured = np.array([time.outcome == "measured" for time in times])
+    middle = np.array([t.time.estimate if t.outcome == "measured" else np.nan for t in times])
+    ends = np.array([_ends(time) for time in times])
+    axes.plot(lr, middle, mec=theme.surface, mew=0.5, **look)
+    if measured.any():
+        axes.vlines(
+            lr[measured],
+            ends[measured, 0],
+            ends[measured, 1],
+            color=look["color"],
+            lw=1.3,
+            zorder=look.get("zorder", 2),
+        )
+
+
+def _dodge(found: Comparison) -> dict[str, float]:
+    """Factors that put the methods' marks beside each other: many share the runs' length."""
+    gaps = np.diff(np.log(found.lr))
+    room = 0.6 * float(gaps.min()) if len(gaps) else 0.3
+    shifts = np.exp(np.linspace(-room / 2, room / 2, len(found.methods)))
+    return {method.name: float(s) for method, s in zip(found.methods, shifts, strict=True)}
+
+
+def _marks(axes: Axes, times: list[MethodTime], look: dict[str, Any], dodge: float) -> None:
+    """Learning rates without a median time, at the runs' length."""
+    lr = np.array([time.lr for time in times]) * dodge
+    limit = np.array([time.limit for time in times])
+    for outcome, marker, size in (("beyond limit", r"$\uparrow$", 9), ("diverged", "x", 6)):
+        mask = np.array([time.outcome == outcome for time in times])
+        axes.plot(lr[mask], limit[mask], ls="", marker=marker, ms=size, color=look["color"])
+
+
+def _ring(axes: Axes, best: list[MethodTime], theme: Theme) -> None:
+    for time in best:
+        if time.outcome == "measured":
+            axes.plot(
+                time.lr,
+                time.time.estimate,
+                "o",
+                ms=12,
+                mfc="none",
+                mec=theme.ink,
+                mew=1.1,
+                zorder=7,
+            )
+
+
+def _ends(time: MethodTime) -> tuple[float, float]:
+    """Ends of the interval, cut at the run's length; that length where there is no time."""
+    if time.outcome != "measured":
+        return time.limit, time.limit
+    return time.time.low, min(time.time.high, time.limit)

@@ -1,0 +1,73 @@
+"""The data collapse: rescaled by the law, all learning rates lie on one curve."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from flatfast.lab.collapse import Collapse
+from flatfast.lab.exponent import LAW
+from flatfast.lab.interval import Interval
+from flatfast.lab.report.axes import MU, log_axis, lr_colorbar, lr_colours, padded
+from flatfast.lab.report.study import CannotDraw, Study
+from flatfast.lab.report.theme import Theme, new_figure, themed
+from flatfast.lab.report.typography import exponent_name, fixed, number, sentence
+
+MARKERS = "osD^vP*X"
+"""Repeat what the colour says: which learning rate."""
+
+
+@themed
+def scaled_times(study: Study, theme: Theme) -> Figure:
+    """``T_c lr^gamma`` against ``mu / lr^gamma`` for every learning rate.
+
+    Raises:
+        CannotDraw: If the sweep could not be rescaled.
+    """
+    collapse = study.collapse
+    if collapse is None:
+        raise CannotDraw(
+            sentence(study.missing.get("collapse", "the times were not rescaled"))
+            + " Sweep two or more learning rates over the same momenta."
+        )
+    figure = new_figure(height=4.5)
+    axes = figure.add_subplot()
+    power = f"lr$^{{{exponent_name(collapse.gamma)}}}$"
+    constant = study.fit.prefactor if study.fit is not None else None
+    if not np.isclose(collapse.gamma, LAW) or constant is None or not np.isfinite(constant.low):
+        constant = None
+    if constant is not None:
+        axes.axvspan(constant.low, constant.high, color=theme.accent, alpha=0.2, lw=0)
+        axes.axvline(constant.estimate, color=theme.accent, lw=1.6, zorder=1.9)
+    for e, colour in enumerate(lr_colours(collapse.lr, theme)):
+        own = collapse.lr_index == e
+        axes.plot(
+            collapse.x[own],
+            collapse.y[own],
+            color=colour,
+            marker=MARKERS[e % len(MARKERS)],
+            ms=4.5,
+            lw=1.1,
+            mec=theme.surface,
+            mew=0.4,
+        )
+    log_axis(axes, "x", *padded(collapse.x, 0.04))
+    log_axis(axes, "y", *padded(collapse.y, 0.06))
+    axes.set_xlabel(f"({MU}) / {power}")
+    axes.set_ylabel(f"convergence time × {power} (steps)")
+    lr_colorbar(figure, axes, collapse.lr, theme)
+    axes.set_title(_findings(collapse, constant), loc="left", fontsize=11, linespacing=1.4)
+    return figure
+
+
+def _findings(collapse: Collapse, constant: Interval | None) -> str:
+    """What the collapse gives, in up to two lines."""
+    first, second = [], ""
+    if np.isfinite(collapse.quality):
+        first.append(f"curves {number(100 * collapse.quality, 2)}% apart")
+    if constant is not None:
+        ends = f"{number(constant.low)} to {number(constant.high)}"
+        first.append(f"best C {number(constant.estimate)} ({ends})")
+    gamma = collapse.best_gamma
+    if np.isfinite(gamma.low):
+        ends = f"{fixed(gamma.low)} to {fixed(gamma.high)}"
+        second = f"closest at exponent {fixed(gamma.estimate)} ({ends})"
+    return "\n".join(line for line in (", ".join(first), second) if line)

@@ -1,0 +1,99 @@
+"""Small pieces of HTML. Every text that goes in is escaped; markup is a type of its own."""
+
+import base64
+import html
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NewType
+
+Markup = NewType("Markup", str)
+"""HTML that is safe to put into a page."""
+
+
+POWER = re.compile(r"\^\(?([−\w/]+)\)?")
+
+
+def text(value: object) -> Markup:
+    """``value`` as text."""
+    return Markup(html.escape(str(value), quote=True))
+
+
+def formula(value: str) -> Markup:
+    """``value`` as text, with ``lr^(2/3)`` and ``lr^γ`` set as powers."""
+    return Markup(POWER.sub(r"<sup>\1</sup>", text(value.replace("^-", "^−"))))
+
+
+def element(tag: str, *content: Markup, **attributes: str) -> Markup:
+    """An element; attribute ``class_`` is written ``class``."""
+    named = "".join(
+        f' {name.rstrip("_")}="{html.escape(value, quote=True)}"'
+        for name, value in attributes.items()
+    )
+    return Markup(f"<{tag}{named}>{''.join(content)}</{tag}>")
+
+
+def join(pieces: Iterable[Markup], separator: str = "\n") -> Markup:
+    """Pieces in a row."""
+    return Markup(separator.join(pieces))
+
+
+def emphasise(sentence: str, part: str) -> Markup:
+    """A sentence with its first ``part`` emphasised."""
+    before, found, after = sentence.partition(part)
+    if not found:
+        return formula(sentence)
+    return join([formula(before), element("em", text(part)), formula(after)], "")
+
+
+def with_note(main: str, note: str) -> Markup:
+    """A table cell's number with a smaller line below it."""
+    return join([formula(main), element("small", formula(note))], "") if note else formula(main)
+
+
+def table(
+    header: Sequence[str],
+    rows: Iterable[Sequence[Markup]],
+    *,
+    kind: str = "",
+    emphasised: int = -1,
+) -> Markup:
+    """A table that scrolls inside its own box on narrow screens.
+
+    Args:
+        header: Column names.
+        rows: Cells; the first of each row is its heading.
+        kind: Class of the table in ``page.css``.
+        emphasised: Index of a row to set in bold.
+    """
+    head = element("tr", *(element("th", formula(name), scope="col") for name in header))
+    body = []
+    for index, (first, *rest) in enumerate(rows):
+        cells = [element("th", first, scope="row"), *(element("td", cell) for cell in rest)]
+        body.append(element("tr", *cells, **({"class_": "first"} if index == emphasised else {})))
+    inner = element(
+        "table",
+        element("thead", head),
+        element("tbody", join(body)),
+        **({"class_": kind} if kind else {}),
+    )
+    # Focusable, so that a keyboard can scroll it too.
+    return element("div", inner, class_="scroll", tabindex="0")
+
+
+def definitions(pairs: Iterable[tuple[str, str]]) -> Markup:
+    """A list of names and values."""
+    return element(
+        "dl", join(join([element("dt", text(n)), element("dd", text(v))], "") for n, v in pairs)
+    )
+
+
+def picture(light: Path, dark: Path, description: str) -> Markup:
+    """An inlined SVG that follows the reader's colour scheme; light on paper."""
+    source = f'<source media="screen and (prefers-color-scheme: dark)" srcset="{_data_uri(dark)}">'
+    image = f'<img src="{_data_uri(light)}" alt="{html.escape(description, quote=True)}">'
+    return Markup(f"<picture>{source}{image}</picture>")
+
+
+def _data_uri(path: Path) -> str:
+    return f"data:image/svg+xml;base64,{base64.b64encode(path.read_bytes()).decode()}"

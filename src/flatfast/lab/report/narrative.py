@@ -1,0 +1,168 @@
+"""A summary in sentences, for the terminal and the top of the page."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from flatfast.lab.report.typography import (
+    fixed,
+    method_name,
+    momentum,
+    number,
+    percent,
+    rate,
+    sentence,
+    times,
+)
+
+FIRST_AGAINST = ("momentum 0.9", "plain SGD")
+"""Methods whose speed-ups are told first, if they were run."""
+
+
+ORACLE = "oracle"
+"""How the source of a method begins that chose its momentum knowing the times; it is no rule."""
+
+
+def headline(summary: Mapping[str, Any]) -> tuple[str, ...]:
+    """What was found, in one to five lines of plain text; the first is the answer.
+
+    Args:
+        summary: What :func:`flatfast.lab.report.summary.summarise` returned, or ``summary.json``.
+
+    Returns:
+        The lines.
+    """
+    lines = (
+        answer(summary),
+        verdict_line(summary),
+        constant_line(summary),
+        speed_line(summary),
+        faster_line(summary),
+    )
+    return tuple(line for line in lines if line)
+
+
+def answer(summary: Mapping[str, Any]) -> str:
+    """The answer in one sentence: the law that was measured, or that there is none to report."""
+    name = summary["problem"]["name"]
+    exponent = summary["exponent"]
+    if exponent is not None:
+        return (
+            f"On {name} the fastest momentum obeys 1 − momentum = C·lr^γ with γ = "
+            f"{fixed(exponent['estimate'])} "
+            f"({percent(exponent['level'])} interval {interval_text(exponent)})."
+        )
+    located = [entry for entry in summary["best_momentum"] if entry["located"]]
+    if len(summary["etas"]) == 1 and located:
+        best = located[0]
+        return (
+            f"On {name}, at learning rate {rate(best['eta'])}, the fastest momentum is "
+            f"{momentum(best['estimate'])} ({momentum_interval(best)})."
+        )
+    if summary["counts"]["by_method"].get("grid", {}).get("converged", 0) == 0:
+        return (
+            f"On {name} no run of the sweep reached the goal: there is no best momentum to report."
+        )
+    return f"On {name} the exponent could not be determined from these runs."
+
+
+def interval_text(interval: Mapping[str, Any], decimals: int = 3) -> str:
+    """The ends of an interval: 0.641 to 0.683."""
+    return f"{fixed(interval['low'], decimals)} to {fixed(interval['high'], decimals)}"
+
+
+def momentum_interval(entry: Mapping[str, Any]) -> str:
+    """The ends of a momentum's interval, each with the digits it needs."""
+    return f"{momentum(entry['low'])} to {momentum(entry['high'])}"
+
+
+def verdict_line(summary: Mapping[str, Any]) -> str:
+    """Which exponents the interval contains, and which it excludes."""
+    inside = [v["name"] for v in summary["verdicts"] if v["inside"]]
+    outside = [v["name"] for v in summary["verdicts"] if not v["inside"]]
+    said = []
+    if inside:
+        said.append(f"{listed(inside)} {'lies' if len(inside) == 1 else 'lie'} inside the interval")
+    if outside:
+        said.append(f"{listed(outside)} {'is' if len(outside) == 1 else 'are'} excluded")
+    return f"{'; '.join(said)}." if said else ""
+
+
+def constant_line(summary: Mapping[str, Any]) -> str:
+    """The best C of the 2/3 law."""
+    constant = summary["best_C"]
+    if constant is None:
+        return ""
+    return (
+        f"Best C of the 2/3 law: {number(constant['estimate'])} "
+        f"({number(constant['low'])} to {number(constant['high'])})."
+    )
+
+
+def speed_line(summary: Mapping[str, Any]) -> str:
+    """Speed-ups over the usual choices, each method at its own best learning rate."""
+    best = summary["speedup_best_eta"]
+    told = [
+        f"{ratio_text(best[name])} over {method_name(name)}"
+        for name in FIRST_AGAINST
+        if name in best
+    ]
+    return f"Speed-up, each at its own best learning rate: {'; '.join(told)}." if told else ""
+
+
+def faster_line(summary: Mapping[str, Any]) -> str:
+    """Rules that are faster than the law, each at its own best learning rate; oracles are none."""
+    comparison = summary["comparison"]
+    if comparison is None:
+        return ""
+    rules = {m["name"] for m in comparison["methods"] if not m["source"].startswith(ORACLE)}
+    faster = [
+        f"{method_name(name)} ({number(speedup['estimate'], 2)} of the law's steps)"
+        for name, speedup in summary["speedup_best_eta"].items()
+        if name in rules and speedup["high"] is not None and speedup["high"] < 1
+    ]
+    if not faster:
+        return ""
+    return f"Faster than the law, each at its own best learning rate: {listed(faster)}."
+
+
+def ratio_text(speedup: Mapping[str, Any]) -> str:
+    """A speed-up with what is known of it: 1.35×, more than 58×."""
+    relation, estimate = speedup["relation"], speedup["estimate"]
+    if estimate is None or relation == "unknown":
+        return "unknown"
+    return {"=": "", ">": "more than ", "<": "less than "}[relation] + times(estimate)
+
+
+def advice(summary: Mapping[str, Any]) -> tuple[str, ...]:
+    """What could not be determined, and what to do about it; empty where all is well."""
+    said = []
+    counts = summary["counts"]["by_method"].get("grid", {})
+    located = sum(entry["located"] for entry in summary["best_momentum"])
+    if counts.get("converged", 0) == 0:
+        said.append(
+            "No run of the sweep reached the goal. Make the runs longer, choose an easier "
+            "threshold, or move the learning rates."
+        )
+    elif located < len(summary["best_momentum"]):
+        said += [
+            sentence(f"no best momentum at learning rate {rate(entry['eta'])}: {entry['reason']}")
+            for entry in summary["best_momentum"]
+            if not entry["located"]
+        ]
+        said.append(
+            "Widen the range of momenta where an optimum is at its edge; make the runs longer "
+            "where times lie beyond them."
+        )
+    if summary["exponent"] is None and len(summary["etas"]) < 3:
+        said.append(
+            "An exponent needs three or more learning rates; this sweep has "
+            f"{len(summary['etas'])}. Add some, spread over a decade."
+        )
+    elif summary["exponent"] is None and counts.get("converged", 0):
+        said.append(sentence(f"no exponent: {summary['missing'].get('fit', 'it was not fitted')}"))
+    return tuple(said)
+
+
+def listed(names: Sequence[str]) -> str:
+    """a, b and c."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

@@ -1,0 +1,107 @@
+"""How the page opens: the answer, the numbers that carry it, and what could not be determined."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flatfast.lab.report.markup import Markup, element, emphasise, formula, join, text
+from flatfast.lab.report.narrative import (
+    FIRST_AGAINST,
+    advice,
+    answer,
+    faster_line,
+    headline,
+    interval_text,
+    ratio_text,
+)
+from flatfast.lab.report.typography import fixed, method_name, number, percent, times
+
+
+def opening(summary: Mapping[str, Any]) -> Markup:
+    """The answer in a sentence, three to five numbers, the verdicts, and what is missing."""
+    exponent = summary["exponent"]
+    figure = "" if exponent is None else f"γ = {fixed(exponent['estimate'])}"
+    rest = list(headline(summary)[1:])
+    pieces = [
+        element("p", text("flatfast: momentum and learning rate"), class_="eyebrow"),
+        element("h1", emphasise(answer(summary), figure) if figure else formula(answer(summary))),
+    ]
+    tiles = _tiles(summary)
+    if tiles:
+        pieces.append(element("ul", join(tiles), class_="tiles"))
+    if summary["verdicts"]:
+        chips = (
+            element(
+                "li",
+                text(f"{v['name']} {'inside' if v['inside'] else 'excluded'}"),
+                class_="inside" if v["inside"] else "outside",
+                title=v["text"],
+            )
+            for v in summary["verdicts"]
+        )
+        pieces.append(element("ul", join(chips), class_="verdicts"))
+        # Tiles and verdicts say the rest of the headline, but for this.
+        rest = [faster_line(summary)]
+    if any(rest):
+        pieces.append(element("p", formula(" ".join(rest)), class_="lead"))
+    notes = advice(summary)
+    if notes:
+        inner = element("ul", join(element("li", text(note)) for note in notes))
+        if len(notes) == 1:
+            inner = element("p", text(notes[0]))
+        pieces.append(element("div", inner, class_="notes"))
+    return element("header", join(pieces))
+
+
+def _tiles(summary: Mapping[str, Any]) -> list[Markup]:
+    tiles = []
+    exponent, constant, collapse = summary["exponent"], summary["best_C"], summary["collapse"]
+    if exponent is not None:
+        tiles.append(
+            _tile(
+                "exponent",
+                fixed(exponent["estimate"]),
+                f"{percent(exponent['level'])} interval {interval_text(exponent)}",
+            )
+        )
+    if constant is not None:
+        tiles.append(
+            _tile(
+                "best C of the 2/3 law",
+                number(constant["estimate"]),
+                f"{number(constant['low'])} to {number(constant['high'])}",
+            )
+        )
+    for name in FIRST_AGAINST:
+        speedup = summary["speedup_best_eta"].get(name)
+        if speedup is not None:
+            ends = (
+                f"{times(speedup['low'])} to {times(speedup['high'])}, "
+                if speedup["relation"] == "="
+                else ""
+            )
+            tiles.append(
+                _tile(
+                    f"faster than {method_name(name)}",
+                    ratio_text(speedup).replace("more than ", "> ").replace("less than ", "< "),
+                    f"{ends}each at its own best learning rate",
+                )
+            )
+    if collapse is not None and collapse["quality"] is not None:
+        tiles.append(
+            _tile(
+                "distance of the rescaled curves",
+                f"{number(100 * collapse['quality'], 2)}%",
+                "all learning rates on one curve would be 0",
+            )
+        )
+    return tiles
+
+
+def _tile(name: str, value: str, note: str) -> Markup:
+    return element(
+        "li",
+        element("span", text(name)),
+        element("strong", text(value)),
+        element("span", text(note)),
+        class_="tile",
+    )

@@ -1,0 +1,271 @@
+"""The report as one self-contained HTML page: no network, no script, light and dark.
+
+Figures are inlined as SVG in both themes; an interactive plotting library would add megabytes of
+script to every page for pictures that are read, not played with.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from flatfast.lab.report.figures import Drawing
+from flatfast.lab.report.markup import (
+    Markup,
+    definitions,
+    element,
+    join,
+    picture,
+    text,
+)
+from flatfast.lab.report.narrative import (
+    interval_text,
+)
+from flatfast.lab.report.opening import opening
+from flatfast.lab.report.tables import (
+    best_momentum_table,
+    best_times_table,
+    counts_table,
+    jackknife_table,
+    sensitivity_table,
+    times_table,
+)
+from flatfast.lab.report.typography import (
+    count,
+    fixed,
+    metric_name,
+    number,
+    percent,
+    rate,
+)
+
+HERE = Path(__file__).parent
+PAPER = "https://arxiv.org/abs/2210.16400"
+CITATION = (
+    "A. Cowsik, T. Can, P. Glorioso. “Flatter, faster: scaling momentum for optimal speedup of "
+    "SGD.” arXiv:2210.16400."
+)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A figure as it goes into the page.
+
+    Attributes:
+        drawing: What it is.
+        light: SVG for light pages; None where it could not be drawn.
+        dark: SVG for dark pages.
+        reason: Why it could not be drawn.
+    """
+
+    drawing: Drawing
+    light: Path | None
+    dark: Path | None
+    reason: str = ""
+
+
+def page(summary: Mapping[str, Any], figures: Sequence[Shown]) -> str:
+    """The page.
+
+    Args:
+        summary: What :func:`flatfast.lab.report.summary.summarise` returned.
+        figures: The figures, in order.
+
+    Returns:
+        HTML.
+    """
+    shown = {figure.drawing.name: figure for figure in figures}
+    comparison = shown.pop("method_comparison", None)
+    sections = [
+        opening(summary),
+        _best_momenta(summary),
+        _figures(list(shown.values())),
+        _comparison(summary, comparison),
+        _confidence(summary),
+        _provenance(summary),
+        _citation(summary),
+    ]
+    return Template((HERE / "page.html").read_text(encoding="utf-8")).substitute(
+        title=text(f"{summary['problem']['name']}: best momentum against learning rate"),
+        style=(HERE / "page.css").read_text(encoding="utf-8"),
+        body=join(section for section in sections if section),
+    )
+
+
+def _best_momenta(summary: Mapping[str, Any]) -> Markup:
+    note = f"Small figures are {percent(summary['level'])} intervals."
+    return _section("Best momentum at each learning rate", note, best_momentum_table(summary))
+
+
+def _figures(figures: Iterable[Shown]) -> Markup:
+    listed = list(figures)
+    cards = [card for card in map(_card, listed) if card]
+    pieces = [element("div", join(cards), class_="figures")] if cards else []
+    # Several figures may lack the same thing.
+    reasons = dict.fromkeys(figure.reason for figure in listed if figure.reason)
+    if reasons:
+        items = join(element("li", text(reason)) for reason in reasons)
+        pieces.append(element("ul", items, class_="absent"))
+    return _section("What the runs show", "", *pieces)
+
+
+def _card(figure: Shown) -> Markup:
+    """A figure with its caption; nothing where it could not be drawn."""
+    if figure.light is None or figure.dark is None:
+        return text("")
+    image = picture(figure.light, figure.dark, figure.drawing.description)
+    return element("figure", image, element("figcaption", text(figure.drawing.caption)))
+
+
+def _comparison(summary: Mapping[str, Any], figure: Shown | None) -> Markup:
+    title = "The law beside other rules"
+    if summary["comparison"] is None:
+        return _section(title, figure.reason if figure is not None else "")
+    level = percent(summary["comparison"]["level"])
+    pieces = [
+        element("h3", text("Each at its own best learning rate")),
+        best_times_table(summary),
+        element("h3", text("All at the same learning rate")),
+        times_table(summary),
+        element(
+            "p",
+            text("Below each time: how many times faster the law is. In colour: the fastest rule."),
+            class_="aside",
+        ),
+    ]
+    if figure is not None:
+        pieces.insert(0, element("div", _card(figure), class_="figures"))
+    note = (
+        "At a small learning rate any fixed momentum loses by as much as one likes, so both "
+        "comparisons are given: at equal learning rates, and with each method free to choose its "
+        f"own. Medians over seeds with {level} intervals."
+    )
+    return _section(title, note, *pieces)
+
+
+def _confidence(summary: Mapping[str, Any]) -> Markup:
+    pieces = []
+    exponent = summary["exponent"]
+    if exponent is not None:
+        jackknife = summary["jackknife"]
+        verdicts = join(element("li", text(f"{v['text']}.")) for v in summary["verdicts"])
+        pieces += [
+            element("ul", verdicts),
+            element(
+                "p",
+                text(
+                    f"Standard error {number(exponent['standard_error'], 2)}, from "
+                    f"{exponent['resamples']} resamples of the seeds and the scatter of the "
+                    f"optima about the line, which is {number(100 * exponent['scatter'], 2)}% "
+                    "beyond what the seeds explain. The jackknife over learning rates gives "
+                    f"{number(jackknife['standard_error'], 2)}."
+                ),
+            ),
+            element("h3", text("Other ways to find the optimum")),
+            element("p", text("μ is 1 − momentum."), class_="aside"),
+            sensitivity_table(summary),
+            element("h3", text("One learning rate left out")),
+            jackknife_table(summary),
+        ]
+    collapse = summary["collapse"]
+    if collapse is not None and collapse["best_gamma"]["low"] is not None:
+        pieces.append(
+            element(
+                "p",
+                text(
+                    "The exponent that brings the rescaled curves closest, an estimate that needs "
+                    f"no optimum: {fixed(collapse['best_gamma']['estimate'])} "
+                    f"({percent(collapse['level'])} interval "
+                    f"{interval_text(collapse['best_gamma'])})."
+                ),
+            )
+        )
+    total = summary["counts"]
+    pieces += [
+        element("h3", text("Runs")),
+        element(
+            "p",
+            text(
+                f"{count(total['runs'])} runs, {number(total['steps'])} steps in all. Runs "
+                "that do not converge are kept as times longer than the run."
+            ),
+        ),
+        counts_table(summary),
+    ]
+    return _section("How sure is this", "", *pieces)
+
+
+def _provenance(summary: Mapping[str, Any]) -> Markup:
+    problem = summary["problem"]
+    pieces = [definitions([*_goal(problem["goal"]), *_flat(problem["settings"])])]
+    if summary["sweep"]:
+        pieces += [element("h3", text("Sweep")), definitions(_flat(summary["sweep"]))]
+    for title, name in (("Machine", "machine"), ("Versions", "versions")):
+        if summary[name]:
+            pieces += [element("h3", text(title)), definitions(_flat(summary[name]))]
+    if summary["created"]:
+        pieces.append(element("p", text(f"Created {summary['created']}."), class_="aside"))
+    return _section("Settings and machine", "", *pieces)
+
+
+def _goal(goal: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    if not goal or "threshold" not in goal:
+        return []
+    threshold = rate(goal["threshold"])
+    if goal.get("relative", False):
+        threshold += " of its start"
+    said = f"{metric_name(goal['metric'])} settles at or below {threshold}"
+    window = goal.get("smoothing")
+    if window:
+        said += f", averaged over {rate(window)} / (1 − momentum) steps"
+    return [("goal", said)]
+
+
+def _flat(values: Mapping[str, Any] | str, prefix: str = "") -> list[tuple[str, str]]:
+    """Nested settings as a flat list of names and values."""
+    if not isinstance(values, Mapping):
+        return [(prefix or "value", str(values))]
+    pairs = []
+    for name, value in values.items():
+        label = f"{prefix} {name}".strip().replace("_", " ")
+        if isinstance(value, Mapping):
+            pairs += _flat(value, label)
+        elif isinstance(value, list | tuple):
+            pairs.append((label, ", ".join(str(item) for item in value) or "none"))
+        elif isinstance(value, bool):
+            pairs.append((label, "yes" if value else "no"))
+        elif isinstance(value, float):
+            pairs.append((label, f"{value:.6g}"))
+        elif value is not None and value != "":
+            pairs.append((label, str(value)))
+    return pairs
+
+
+def _citation(summary: Mapping[str, Any]) -> Markup:
+    pieces = []
+    if summary["command"]:
+        pieces += [
+            element("p", text("To run this again:")),
+            element("pre", element("code", text(summary["command"])), tabindex="0"),
+        ]
+    pieces += [
+        element("p", text("The law is from:")),
+        element("p", element("a", text(CITATION), href=PAPER)),
+        element(
+            "p",
+            text(
+                "The numbers of this page are in summary.json, every run in runs.parquet, and "
+                "the figures as PNG and SVG in figures, all beside it."
+            ),
+            class_="aside",
+        ),
+    ]
+    return _section("Reproduce and cite", "", *pieces)
+
+
+def _section(title: str, note: str, *pieces: Markup) -> Markup:
+    opening = [element("h2", text(title))]
+    if note:
+        opening.append(element("p", text(note), class_="aside"))
+    return element("section", join([*opening, *pieces]))

@@ -1,0 +1,61 @@
+"""A study on disk: page, summary, figures, and the table of runs."""
+
+from pathlib import Path
+
+from flatfast.lab.atomic import atomically
+from flatfast.lab.report.figures import FIGURES, Drawing
+from flatfast.lab.report.page import Shown, page
+from flatfast.lab.report.study import CannotDraw, Study
+from flatfast.lab.report.summary import summarise, write_summary
+from flatfast.lab.report.theme import THEMES, save
+from flatfast.lab.store import export_runs
+
+
+def write_report(study: Study, folder: Path) -> Path:
+    """Write ``index.html``, ``summary.json``, ``runs.parquet`` and ``figures/`` for a study.
+
+    Parts that the study lacks are named on the page, with what to do about them; nothing of an
+    earlier report remains in their place.
+
+    Args:
+        study: Runs and fits.
+        folder: Where to write; made if it does not exist.
+
+    Returns:
+        Path of the page.
+
+    Raises:
+        OSError: If ``folder`` cannot be made or written to.
+    """
+    drawn = folder / "figures"
+    drawn.mkdir(parents=True, exist_ok=True)
+    figures = [_draw(drawing, study, drawn) for drawing in FIGURES if drawing.applies(study)]
+    _remove_others(drawn, figures)
+    summary = summarise(study)
+    write_summary(summary, folder / "summary.json")
+    export_runs(study.runs, folder / "runs.parquet")
+    index = folder / "index.html"
+    with atomically(index) as partial:
+        partial.write_text(page(summary, figures), encoding="utf-8")
+    return index
+
+
+def _draw(drawing: Drawing, study: Study, folder: Path) -> Shown:
+    try:
+        paths = {
+            theme.name: save(drawing.draw(study, theme), theme, folder, drawing.name)
+            for theme in THEMES
+        }
+    except CannotDraw as missing:
+        return Shown(drawing, None, None, str(missing))
+    return Shown(drawing, paths["light"]["svg"], paths["dark"]["svg"])
+
+
+def _remove_others(folder: Path, figures: list[Shown]) -> None:
+    """Remove figures of an earlier report that this one does not have."""
+    kept = {figure.drawing.name for figure in figures if figure.light is not None}
+    for drawing in FIGURES:
+        if drawing.name not in kept:
+            for suffix in ("", "-dark"):
+                for kind in ("svg", "png"):
+                    (folder / f"{drawing.name}{suffix}.{kind}").unlink(missing_ok=True)
