@@ -1,0 +1,67 @@
+"""The commands, and how their failures are told."""
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+import flatfast
+from flatfast.cli import lab, momentum
+
+app = typer.Typer(
+    name="flatfast",
+    help="Given my learning rate, what should momentum be?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+momentum.register(app)
+lab.register(app)
+
+
+@app.callback(invoke_without_command=True)
+def version(
+    show: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    """Given my learning rate, what should momentum be?"""
+    if show:
+        print(flatfast.__version__)
+        raise typer.Exit
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        arguments: Words after ``flatfast``; by default those of the process.
+
+    Returns:
+        The exit code.
+    """
+    try:
+        app(arguments, standalone_mode=True)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    except KeyboardInterrupt:
+        return _fail("interrupted before the first run; nothing was stored", 130)
+    except (ValueError, TypeError) as error:
+        return _fail(str(error), 2)
+    except (RuntimeError, OSError, ImportError) as error:
+        # The lab's own errors tell how to go on; an interrupted sweep is among them.
+        return _fail(str(error), 130 if lab.was_interrupted(error) else 1)
+    return 0
+
+
+def _fail(message: str, code: int) -> int:
+    Console(stderr=True, soft_wrap=True).print(f"[bold red]flatfast:[/] {_escaped(message)}")
+    return code
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", "\\[")
+
+
+if __name__ == "__main__":
+    sys.exit(run())

@@ -1,0 +1,80 @@
+"""Progress of a sweep in the terminal."""
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+
+class SweepProgress:
+    """A bar per sweep: runs done, steps per second, time left.
+
+    Time left is by planned steps; runs that settle early make it shorter than it says.
+    """
+
+    def __init__(self, console: Console, names: tuple[str, ...]) -> None:
+        """Show bars on ``console``; the sweeps to come are called ``names`` in turn."""
+        self._names = list(names)
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.fields[runs]} runs"),
+            TextColumn("{task.fields[rate]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=console,
+        )
+        self._taken = 0
+        self._runs = (0, 0)
+
+    def __enter__(self) -> "SweepProgress":
+        """Start drawing."""
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop drawing."""
+        self._bars.stop()
+
+    def begin(self, runs: int, done: int, planned_steps: int) -> None:
+        """A sweep begins; see :class:`flatfast.lab.sweep.Progress`."""
+        name = self._names.pop(0) if self._names else "runs"
+        self._runs, self._taken = (done, runs), 0
+        self._task = self._bars.add_task(
+            name, total=max(planned_steps, 1), runs=f"{done}/{runs}", rate=""
+        )
+        if not planned_steps:
+            self._bars.update(self._task, completed=1)
+
+    def advance(self, runs: int, planned_steps: int, steps: int) -> None:
+        """A chunk was stored; see :class:`flatfast.lab.sweep.Progress`."""
+        done, wanted = self._runs
+        self._runs = (done + runs, wanted)
+        self._taken += steps
+        task = next(task for task in self._bars.tasks if task.id == self._task)
+        rate = self._taken / max(task.elapsed or 0.0, 1e-9)
+        self._bars.update(
+            self._task,
+            advance=planned_steps,
+            runs=f"{self._runs[0]}/{wanted}",
+            rate=f"{_compact(rate)} steps/s",
+        )
+
+
+def _compact(value: float) -> str:
+    for unit, size in (("M", 1e6), ("k", 1e3)):
+        if value >= size:
+            return f"{value / size:.3g} {unit}"
+    return f"{value:.3g}"

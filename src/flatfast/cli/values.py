@@ -1,0 +1,90 @@
+"""Command-line values: lists, ranges, settings."""
+
+import math
+
+import numpy as np
+
+from flatfast.lab.problem import Scalar
+
+
+def learning_rates(text: str) -> tuple[float, ...]:
+    """``0.01,0.02`` (a list) or ``0.01:0.1:4`` (four values, evenly spaced in their logarithm).
+
+    Raises:
+        ValueError: If the text is neither, or a value is not positive and finite.
+    """
+    values = _values(text, "lr")
+    for value in values:
+        if not 0 < value < math.inf:
+            raise ValueError(f"lr must be positive and finite, got {value:g}")
+    return values
+
+
+def momenta(text: str) -> tuple[float, ...]:
+    """``0.9,0.99`` (a list) or ``0.7:0.99:8`` (evenly spaced in the logarithm of 1 - momentum).
+
+    Raises:
+        ValueError: If the text is neither, or a value is out of [0, 1).
+    """
+    if ":" in text:
+        low, _, rest = text.partition(":")
+        high, _, count = rest.partition(":")
+        ends = (*_values(low, "momentum"), *_values(high, "momentum"))
+        _check_momenta(ends)
+        complement = _values(f"{1 - ends[0]}:{1 - ends[1]}:{count}", "momentum")
+        return tuple(float(f"{1 - value:.9g}") for value in complement)
+    values = _values(text, "momentum")
+    _check_momenta(values)
+    return values
+
+
+def _check_momenta(values: tuple[float, ...]) -> None:
+    for value in values:
+        if not 0 <= value < 1:
+            raise ValueError(f"momentum must be in [0, 1), got {value:g}")
+
+
+def settings(pairs: list[str]) -> dict[str, Scalar]:
+    """``NAME=VALUE`` pairs: whole numbers, numbers, true and false, anything else as text.
+
+    Raises:
+        ValueError: If a pair has no equals sign.
+    """
+    found: dict[str, Scalar] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise ValueError(f"--set takes NAME=VALUE, got {pair!r}")
+        found[name.replace("-", "_")] = _scalar(value)
+    return found
+
+
+def _scalar(text: str) -> Scalar:
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _values(text: str, name: str) -> tuple[float, ...]:
+    """A list, or the ends and the number of a range."""
+    try:
+        if ":" in text:
+            low, high, count = text.split(":")
+            return _spaced(float(low), float(high), int(count))
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise ValueError(
+            f"{name} takes a list like 0.1,0.2 or a range like 0.1:0.4:5, got {text!r}"
+        ) from None
+
+
+def _spaced(low: float, high: float, count: int) -> tuple[float, ...]:
+    """``count`` values between two positive ones; rounded, so that they read well."""
+    if count < 1 or not (low > 0 and high > 0):
+        raise ValueError
+    return tuple(float(f"{value:.6g}") for value in np.geomspace(low, high, count))
