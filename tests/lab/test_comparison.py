@@ -11,6 +11,7 @@ from flatfast.lab.comparison import compare
 from flatfast.lab.methods import (
     BEST_AT_EACH_LR,
     BEST_CONSTANT,
+    SCAN,
     constant_momentum,
     law,
     plain_sgd,
@@ -213,19 +214,21 @@ def test_seeds_are_resampled_jointly():
 
 
 @pytest.fixture
-def with_grid():
+def with_scan():
     """Two rates, three momenta: the best momentum is another at each, one is good at both."""
     table = Table()
     times = {0.01: {0.5: 900, 0.9: 300, 0.99: 200}, 0.1: {0.5: 60, 0.9: 70, 0.99: 800}}
     for lr, row in times.items():
         for momentum, time in row.items():
-            table.add((lr, momentum, "grid"), lr, [time * 0.99, time, time * 1.01])
+            table.add((lr, momentum, SCAN), lr, [time * 0.99, time, time * 1.01])
         table.add(METHODS[0], lr, [100.0] * 3)
     return table.columns
 
 
-def test_the_oracles(with_grid):
-    found = compare(with_grid, METHODS[:1], [0.01, 0.1, 0.5], grid=time_grid(with_grid), n_boot=50)
+def test_the_oracles(with_scan):
+    found = compare(
+        with_scan, METHODS[:1], [0.01, 0.1, 0.5], scan=time_grid(with_scan, SCAN), n_boot=50
+    )
     own = [one(found.at_lr, BEST_AT_EACH_LR, lr) for lr in (0.01, 0.1)]
     assert [time.momentum for time in own] == pytest.approx([0.99, 0.5])
     assert [time.time.estimate for time in own] == pytest.approx([200, 60])
@@ -234,7 +237,7 @@ def test_the_oracles(with_grid):
     assert [time.time.estimate for time in common] == pytest.approx([300, 70])
     absent = one(found.at_lr, BEST_CONSTANT, 0.5)
     assert absent.outcome == "no runs"
-    assert absent.note == "not a learning rate of the grid"
+    assert absent.note == "not a learning rate of the scan"
     assert one(found.speedup_at_lr, BEST_AT_EACH_LR, 0.1).ratio.estimate == pytest.approx(0.6)
     assert one(found.best, BEST_AT_EACH_LR).time.estimate == pytest.approx(60)
 
@@ -242,12 +245,14 @@ def test_the_oracles(with_grid):
 def test_an_oracle_where_nothing_arrived():
     table = Table().add(METHODS[0], 0.1, [100.0] * 3)
     for momentum in (0.5, 0.9, 0.99):
-        table.add((0.1, momentum, "grid"), 0.1, [5000.0] * 3)
-    found = compare(table.columns, METHODS[:1], [0.1], grid=time_grid(table.columns), n_boot=10)
+        table.add((0.1, momentum, SCAN), 0.1, [5000.0] * 3)
+    found = compare(
+        table.columns, METHODS[:1], [0.1], scan=time_grid(table.columns, SCAN), n_boot=10
+    )
     lost = one(found.at_lr, BEST_AT_EACH_LR, 0.1)
     assert lost.outcome == "beyond limit"
     assert math.isnan(lost.momentum)
-    assert lost.note == "no momentum of the grid has a median time"
+    assert lost.note == "no momentum of the scan has a median time"
 
 
 def test_the_same_setting_found_under_rounding():

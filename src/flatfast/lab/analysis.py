@@ -13,7 +13,7 @@ import pyarrow as pa
 from flatfast.lab.collapse import collapse
 from flatfast.lab.comparison import compare
 from flatfast.lab.exponent import fit_exponent
-from flatfast.lab.methods import REFERENCE, Method, standard_methods
+from flatfast.lab.methods import REFERENCE, SCAN, Method, standard_methods
 from flatfast.lab.optimum import DEFAULT_FIT, locate, median_times
 from flatfast.lab.report.study import Study
 from flatfast.lab.times import time_grid
@@ -57,7 +57,8 @@ def analyse(runs: pa.Table, manifest: Mapping[str, Any], *, n_boot: int = 1000) 
         missing["comparison"] = "no runs of the methods were asked for"
     else:
         methods = methods_for(fit.prefactor.estimate, grid.lr)
-        comparison = compare(runs, methods, compared.tolist(), grid=grid, n_boot=n_boot)
+        scan = time_grid(runs, SCAN) if SCAN in names else None
+        comparison = compare(runs, methods, compared.tolist(), scan=scan, n_boot=n_boot)
     return Study(runs, manifest, grid, optima, fit, collapsed, comparison, missing)
 
 

@@ -126,7 +126,7 @@ def compare(
     methods: Sequence[Method],
     lr: Sequence[float],
     *,
-    grid: TimeGrid | None = None,
+    scan: TimeGrid | None = None,
     reference: str = REFERENCE,
     level: float = 0.95,
     n_boot: int = 1000,
@@ -140,7 +140,8 @@ def compare(
             and momentum of its setting.
         methods: The methods.
         lr: Nominal learning rates.
-        grid: The main sweep, for the two oracles; None leaves them out.
+        scan: Runs over momenta at the compared learning rates, for the two oracles; None leaves
+            them out.
         reference: Name of the method that the others are compared with.
         level: Level of the intervals, in (0, 1).
         n_boot: Number of resamples of the seeds.
@@ -165,14 +166,14 @@ def compare(
     rates = sorted(lr)
     rows = columns_of(runs, (*COLUMNS, "method"))
     own_seeds = rows["seed"].astype(np.int64)
-    seeds = np.unique(np.concatenate([own_seeds, *([grid.seed] if grid is not None else [])]))
+    seeds = np.unique(np.concatenate([own_seeds, *([scan.seed] if scan is not None else [])]))
     if not len(seeds):
         raise ValueError("runs must have at least one row, got none")
     indices = resamples(len(seeds), n_boot, seed)
 
     tables = [measured_table(method, rates, rows, seeds, indices) for method in methods]
-    if grid is not None:
-        tables += oracle_tables(grid, rates, seeds, indices)
+    if scan is not None:
+        tables += oracle_tables(scan, rates, seeds, indices)
     best = [table.best() for table in tables]
     own = names.index(reference)
     others = [k for k in range(len(tables)) if k != own]

@@ -172,60 +172,60 @@ def measured_table(
 
 
 def oracle_tables(
-    grid: TimeGrid, lr: list[float], seeds: NDArray[np.int64], indices: NDArray[np.intp]
+    scan: TimeGrid, lr: list[float], seeds: NDArray[np.int64], indices: NDArray[np.intp]
 ) -> list[MethodTable]:
-    """The two oracles, from the cells of the grid at the learning rates that it has.
+    """The two oracles, from the cells of the scan at the learning rates that it has.
 
     The first takes the cell with the least median at each learning rate. The second takes the one
     momentum with the least mean over learning rates of the log median; a censored cell counts as
     its run length, which favours it.
     """
-    rates = [np.flatnonzero(same(grid.lr, value)) for value in lr]
+    rates = [np.flatnonzero(same(scan.lr, value)) for value in lr]
     rows = [int(found[0]) for found in rates if len(found)]
     known = [e for e, found in enumerate(rates) if len(found)]
-    times = np.full((len(rows), len(grid.mu), len(seeds)), np.nan)
-    times[:, :, np.searchsorted(seeds, grid.seed)] = grid.log_time[rows]
-    log_limit = np.log(grid.limit[rows])
+    times = np.full((len(rows), len(scan.mu), len(seeds)), np.nan)
+    times[:, :, np.searchsorted(seeds, scan.seed)] = scan.log_time[rows]
+    log_limit = np.log(scan.limit[rows])
     both = np.concatenate([median(times)[None], resampled_medians(times, indices)])
     either = np.where(np.isnan(both), np.inf, both)
 
     own = np.argmin(either, axis=2)
     cost = np.where(np.isposinf(both), log_limit[:, None], both)
     # A momentum that was not run at every learning rate is no candidate: NaN stays NaN.
-    mean = cost.mean(axis=1) if rows else np.zeros((len(both), len(grid.mu)))
+    mean = cost.mean(axis=1) if rows else np.zeros((len(both), len(scan.mu)))
     everywhere = ~np.isnan(mean[0])
     common = np.argmin(np.where(np.isnan(mean), np.inf, mean), axis=1)
     shared = np.broadcast_to(common[:, None], own.shape)
 
     def table(name: str, source: str, cell: NDArray[np.intp], exists: bool) -> MethodTable:
         chosen = np.take_along_axis(either, cell[..., None], axis=2)[..., 0]
-        settings = [Setting(value, np.nan, "not a learning rate of the grid") for value in lr]
+        settings = [Setting(value, np.nan, "not a learning rate of the scan") for value in lr]
         log_time, limit = np.full((len(both), len(lr)), np.nan), np.full(len(lr), np.nan)
         counts = np.zeros((3, len(lr)), dtype=np.int64)
         for k, e in enumerate(known if exists else []):
             m = int(cell[0, k])
             arrived = np.isfinite(chosen[0, k]) or name == BEST_CONSTANT
             settings[e] = (
-                Setting(lr[e], float(1.0 - grid.mu[m]))
+                Setting(lr[e], float(1.0 - scan.mu[m]))
                 if arrived
-                else Setting(lr[e], np.nan, "no momentum of the grid has a median time")
+                else Setting(lr[e], np.nan, "no momentum of the scan has a median time")
             )
-            log_time[:, e], limit[e] = chosen[:, k], grid.limit[rows[k]]
-            runs = grid.log_time[rows[k], m]
+            log_time[:, e], limit[e] = chosen[:, k], scan.limit[rows[k]]
+            runs = scan.log_time[rows[k], m]
             counts[:, e] = (
                 np.sum(~np.isnan(runs)),
                 np.sum(np.isfinite(runs)),
-                np.sum(grid.diverged[rows[k], m]),
+                np.sum(scan.diverged[rows[k], m]),
             )
         return MethodTable(
             name, source, tuple(lr), tuple(settings), log_time[0], log_time[1:], limit, *counts
         )
 
     return [
-        table(BEST_AT_EACH_LR, "oracle: the grid's best cell at each learning rate", own, True),
+        table(BEST_AT_EACH_LR, "oracle: the scan's best cell at each learning rate", own, True),
         table(
             BEST_CONSTANT,
-            "oracle: the grid's momentum with the least mean log time",
+            "oracle: the scan's momentum with the least mean log time",
             shared,
             bool(everywhere.any()),
         ),

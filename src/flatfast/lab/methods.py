@@ -12,14 +12,20 @@ from math import isfinite, sqrt
 
 from flatfast.law import GAMMA
 
+GRID = "grid"
+"""Name of the runs of the main sweep, which belong to no method."""
+
 REFERENCE = "law"
 """Name of the method that the others are compared with."""
 
+SCAN = "momentum scan"
+"""Name of the runs over a row of momenta at the compared learning rates, which the oracles need."""
+
 BEST_AT_EACH_LR = "best momentum at each lr"
-"""Name of the oracle that knows the best momentum of the grid at every learning rate."""
+"""Name of the oracle that knows the best momentum of the scan at every learning rate."""
 
 BEST_CONSTANT = "best constant momentum"
-"""Name of the oracle that knows the one momentum of the grid that is best over all of them."""
+"""Name of the oracle that knows the one momentum of the scan that is best over all of them."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +136,7 @@ def linear_rule(constant: float, reference_lr: float, gamma: float = GAMMA) -> M
 def standard_methods(constant: float, reference_lr: float) -> tuple[Method, ...]:
     """The law and the rules it is compared with, the law first.
 
-    The oracles are not among them: they take their runs from the grid.
+    The oracles are not among them: they choose among the runs of the scan.
 
     Args:
         constant: C of the law.

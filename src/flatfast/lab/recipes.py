@@ -18,8 +18,7 @@ import numpy as np
 
 from flatfast.lab.goal import Goal
 from flatfast.lab.problem import Scalar
-
-GAMMA = 2 / 3
+from flatfast.law import GAMMA
 
 
 @dataclass(frozen=True)
@@ -65,9 +64,7 @@ class Recipe:
     def momenta(self, lr: float) -> tuple[float, ...]:
         """The momenta swept at a learning rate, descending ``mu``: points of the common grid."""
         low, high = (scaled * lr**GAMMA for scaled in self.scaled_mu)
-        first = math.ceil(self.per_decade * math.log10(low) - 1e-9)
-        last = math.floor(self.per_decade * math.log10(min(high, 1.0)) + 1e-9)
-        return tuple(1 - 10 ** (k / self.per_decade) for k in range(last, first - 1, -1))
+        return tuple(1 - mu for mu in log_points(low, min(high, 1.0), self.per_decade))
 
     def steps(self, lr: float) -> int:
         """Length of a run at a learning rate, in steps."""
@@ -76,6 +73,13 @@ class Recipe:
     def grid_size(self) -> int:
         """Number of runs of the main sweep."""
         return self.seeds * sum(len(self.momenta(lr)) for lr in self.lr)
+
+
+def log_points(low: float, high: float, per_decade: int) -> tuple[float, ...]:
+    """Points ``10^(k / per_decade)``, k whole, within two bounds, descending."""
+    first = math.ceil(per_decade * math.log10(low) - 1e-9)
+    last = math.floor(per_decade * math.log10(high) + 1e-9)
+    return tuple(10 ** (k / per_decade) for k in range(last, first - 1, -1))
 
 
 def spaced(low: float, high: float, count: int) -> tuple[float, ...]:

@@ -1,5 +1,6 @@
 """One experiment from end to end: the grid, the law's constant from it, the methods compared."""
 
+import math
 from dataclasses import asdict, replace
 from typing import Any, Literal
 
@@ -9,14 +10,24 @@ import pyarrow as pa
 from flatfast.lab.analysis import methods_for
 from flatfast.lab.engines.local import LocalEngine
 from flatfast.lab.exponent import fit_exponent
-from flatfast.lab.methods import Method
+from flatfast.lab.methods import SCAN, Method
 from flatfast.lab.problem import Problem
 from flatfast.lab.problems import load
-from flatfast.lab.recipes import Recipe
+from flatfast.lab.recipes import Recipe, log_points
 from flatfast.lab.simulate import Spacing
 from flatfast.lab.store import Store
 from flatfast.lab.sweep import Progress, Runs, runs_of, sweep, together
 from flatfast.lab.times import time_grid
+from flatfast.law import GAMMA
+
+PATIENCE = 100
+"""How many times as long as the law's best run a compared method may take."""
+
+SCAN_PATIENCE = 8
+"""The same for the oracles' row of momenta: what takes longer is no candidate."""
+
+SCAN_PER_DECADE = 6
+"""Momenta per factor of ten in ``1 - momentum`` among which the oracles choose."""
 
 
 def problem_of(recipe: Recipe) -> Problem:
@@ -65,19 +76,27 @@ def grid_runs(recipe: Recipe) -> Runs:
 def method_runs(recipe: Recipe, methods: tuple[Method, ...], best_scaled_time: float) -> Runs:
     """The runs of the compared methods.
 
-    At each learning rate a method may take 100 times as long as the law's best run, up to the
-    recipe's limit; a method that needs longer is reported as such.
+    At each learning rate a method may take ``PATIENCE`` times as long as the law's best run, up to
+    the recipe's limit; a method that needs longer is reported as such. For the oracles, a row of
+    momenta is run at every one of these learning rates, from plain SGD to half the law's
+    ``1 - momentum`` at the least of them.
 
     Args:
         recipe: Learning rates, seeds and longest run.
-        methods: The methods.
+        methods: The methods, the law first.
         best_scaled_time: ``T_c lr^(2/3)`` of the best runs of the grid.
     """
     parts = []
+    least = (1 - methods[0].setting(min(recipe.comparison_lr)).momentum) / 2
+    for lr in recipe.comparison_lr:
+        row = [(lr, 1 - mu) for mu in log_points(least, 1.0, SCAN_PER_DECADE)]
+        length = math.ceil(SCAN_PATIENCE * best_scaled_time * lr**-GAMMA)
+        parts.append(runs_of(row, recipe.comparison_seeds, length, SCAN))
     for method in methods:
         for lr in recipe.comparison_lr:
             used = method.setting(lr)
-            length = int(min(100 * best_scaled_time * lr ** (-2 / 3), recipe.comparison_steps))
+            patience = PATIENCE * best_scaled_time * lr**-GAMMA
+            length = math.ceil(min(patience, recipe.comparison_steps))
             pair = [(used.lr, used.momentum)]
             parts.append(runs_of(pair, recipe.comparison_seeds, length, method.name))
     return together(parts)
@@ -112,7 +131,7 @@ def reproduce(
     except ValueError:
         return grid
     scaled = [
-        time.estimate * lr ** (2 / 3)
+        time.estimate * lr**GAMMA
         for time, lr, located in zip(fit.best_time, fit.lr, fit.located, strict=True)
         if located
     ]

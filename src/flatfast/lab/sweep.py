@@ -9,10 +9,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from flatfast.lab.methods import GRID
 from flatfast.lab.store import Key, Store, key_rows
-
-GRID = "grid"
-"""The ``method`` of the runs of the main sweep."""
 
 
 @dataclass(frozen=True, eq=False)

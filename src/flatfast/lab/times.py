@@ -12,6 +12,7 @@ import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 
 from flatfast.lab.convergence import Status
+from flatfast.lab.methods import GRID
 
 SAME_TO_DIGITS = 9
 """Two rates (or two values of 1 - momentum) that agree to this many digits are the same."""
@@ -65,13 +66,14 @@ def distinct(values: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     return ascending[new], index
 
 
-def time_grid(runs: pa.Table | Mapping[str, ArrayLike]) -> TimeGrid:
+def time_grid(runs: pa.Table | Mapping[str, ArrayLike], method: str = GRID) -> TimeGrid:
     """Sort the runs of a sweep into a :class:`TimeGrid`.
 
     Args:
         runs: A table, or a mapping of equally long arrays, with ``lr``, ``momentum``, ``seed``,
             ``status``, ``convergence_step`` (null or NaN unless converged) and ``steps`` (the
-            planned length). With a column ``method``, only its rows "grid" are used.
+            planned length). With a column ``method``, only the rows of ``method`` are used.
+        method: Which rows; those of the main sweep unless another is named.
 
     Returns:
         The grid.
@@ -82,9 +84,9 @@ def time_grid(runs: pa.Table | Mapping[str, ArrayLike]) -> TimeGrid:
     """
     rows = columns_of(runs, COLUMNS)
     if "method" in rows:
-        keep = rows["method"] == "grid"
+        keep = rows["method"] == method
         if not keep.any():
-            raise ValueError('runs must have rows with method "grid", got none')
+            raise ValueError(f'runs must have rows with method "{method}", got none')
         rows = {name: column[keep] for name, column in rows.items()}
     if not len(rows["lr"]):
         raise ValueError("runs must have at least one row, got none")
