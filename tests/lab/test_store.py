@@ -217,7 +217,7 @@ def test_export_leaves_trajectories_out(tmp_path):
 def test_discard_makes_room(tmp_path):
     with Store(tmp_path / "s", SETTINGS) as store:
         store.append(rows_of(plan(1)))
-    discard(tmp_path / "s")
+    assert discard(tmp_path / "s")
     with Store(tmp_path / "s", {"other": 1}) as store:
         assert not store.done()
-    discard(tmp_path / "nowhere")
+    assert not discard(tmp_path / "nowhere")

@@ -7,6 +7,8 @@ the lab's. Exit codes: 0 done; 1 the work failed (a full disk, a problem that do
 
 import sys
 
+INSTALL_LAB = 'pip install "flatfast[lab]"'
+
 
 def main() -> None:
     """Entry point of the ``flatfast`` command."""
@@ -15,5 +17,5 @@ def main() -> None:
     except ImportError as error:
         if error.name is None or error.name.partition(".")[0] not in ("typer", "rich"):
             raise
-        sys.exit('the command line needs the lab extra: pip install "flatfast[lab]"')
+        sys.exit(f"the command line needs the lab extra: {INSTALL_LAB}")
     sys.exit(run())

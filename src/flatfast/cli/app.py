@@ -1,13 +1,17 @@
 """The commands, and how their failures are told."""
 
+import os
 import sys
+import sysconfig
+import traceback
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 import flatfast
-from flatfast.cli import lab, momentum
+from flatfast.cli import INSTALL_LAB, lab, momentum
 
 app = typer.Typer(
     name="flatfast",
@@ -47,11 +51,29 @@ def run(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _fail("interrupted before the first run; nothing was stored", 130)
     except (ValueError, TypeError) as error:
-        return _fail(str(error), 2)
-    except (RuntimeError, OSError, ImportError) as error:
+        return _fail(f"{error}{_place(error)}", 2)
+    except ModuleNotFoundError as error:
+        return _fail(f"{error}{_place(error)}; the lab needs its extra: {INSTALL_LAB}", 1)
+    except (RuntimeError, OSError) as error:
         # The lab's own errors tell how to go on; an interrupted sweep is among them.
-        return _fail(str(error), 130 if lab.was_interrupted(error) else 1)
+        return _fail(f"{error}{_place(error)}", 130 if lab.was_interrupted(error) else 1)
+    except Exception as error:
+        if os.environ.get("FLATFAST_DEBUG"):
+            raise
+        place = _place(error) or "; FLATFAST_DEBUG=1 shows where, for a bug report"
+        return _fail(f"{type(error).__name__}: {error}{place}", 1)
     return 0
+
+
+def _place(error: Exception) -> str:
+    """The line of somebody's own problem file in which an error arose, if it arose in one."""
+    libraries = [Path(flatfast.__file__).parent, Path(sysconfig.get_path("stdlib"))]
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        path = Path(frame.filename)
+        ours = any(library in path.parents for library in libraries)
+        if path.is_file() and not ours and "site-packages" not in path.parts:
+            return f" ({path}, line {frame.lineno})"
+    return ""
 
 
 def _fail(message: str, code: int) -> int:

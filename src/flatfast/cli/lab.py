@@ -249,10 +249,11 @@ def _with_goal(
 
 
 def _store(folder: Path, identity: dict[str, Any], fresh: bool) -> "Store":
+    from flatfast.lab.report import remove_report
     from flatfast.lab.store import Store, discard
 
-    if fresh:
-        discard(folder)
+    if fresh and discard(folder):
+        remove_report(folder)
     return Store(folder, identity, command=shlex.join(["flatfast", *sys.argv[1:]]))
 
 
@@ -297,7 +298,6 @@ def _report(console: Console, store: "Store") -> Path:
 
     study = _study(store.table(), store.manifest)
     _print_study(console, study)
-    (store.folder / "runs.parquet").unlink(missing_ok=True)
     return write_report(study, store.folder)
 
 

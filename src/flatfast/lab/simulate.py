@@ -116,9 +116,7 @@ def simulate(
     """
     lr, momentum, seed = _settings(lr, momentum, seed)
     goal = problem.goal.metric
-    names = tuple(dict.fromkeys([goal, *(metrics or ())]))
-    for name in names:
-        problem.check_metric(name)
+    names = _names(problem, metrics)
     marks = record_steps(steps, records, spacing)
     count = len(lr)
 
@@ -159,6 +157,14 @@ def simulate(
     return _collect(marks, history, finite, recorded)
 
 
+def _names(problem: Problem, metrics: Sequence[str] | None) -> tuple[str, ...]:
+    """The metrics to record, the goal's first, each once and each one that the problem has."""
+    names = tuple(dict.fromkeys([problem.goal.metric, *(metrics or ())]))
+    for name in names:
+        problem.check_metric(name)
+    return names
+
+
 def bytes_per_run(
     problem: Problem,
     records: int = 256,
@@ -170,7 +176,7 @@ def bytes_per_run(
     Compiles the step for a narrow batch and reads its memory plan: state and temporaries, the
     arrays that all runs share not counted, records added.
     """
-    names = tuple(dict.fromkeys([problem.goal.metric, *(metrics or ())]))
+    names = _names(problem, metrics)
     with _precision(dtype):
         mesh = Mesh(np.asarray(jax.devices()), ("run",))
         width = 4 * mesh.size

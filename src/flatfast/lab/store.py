@@ -116,7 +116,7 @@ class Store:
                 )
         else:
             others = sorted(p.name for p in self.folder.iterdir() if p.name != ".lock")
-            if others and others != ["chunks"]:
+            if others and "chunks" not in others:
                 raise StoreError(
                     f"{self.folder} is not empty and holds no sweep ({', '.join(others[:3])}); "
                     "give an empty or a new folder with --out"
@@ -253,21 +253,25 @@ def conform(rows: pa.Table) -> pa.Table:
         raise ValueError(f"rows have a column of another type: {error}") from error
 
 
-def discard(folder: Path) -> None:
+def discard(folder: Path) -> bool:
     """Delete a sweep's manifest and chunks; anything else in the folder stays.
+
+    Returns:
+        Whether there was a sweep.
 
     Raises:
         StoreError: If the folder is no sweep's, or another process is writing to it.
     """
     if not folder.exists():
-        return
+        return False
     with _lock(folder):
         if not (folder / "manifest.json").exists():
-            return
+            return False
         read_manifest(folder)
         for path in (folder / "chunks").glob("*"):
             path.unlink()
         (folder / "manifest.json").unlink()
+    return True
 
 
 def export_runs(table: pa.Table, path: Path) -> None:

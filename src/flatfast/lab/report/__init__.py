@@ -9,7 +9,7 @@ Reads data, never a simulator: everything here works on the output of a sweep, o
 from flatfast.lab.report.narrative import advice, headline
 from flatfast.lab.report.study import CannotDraw, Study
 from flatfast.lab.report.summary import SCHEMA_VERSION, summarise
-from flatfast.lab.report.write import write_report
+from flatfast.lab.report.write import remove_report, write_report
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -17,6 +17,7 @@ __all__ = [
     "Study",
     "advice",
     "headline",
+    "remove_report",
     "summarise",
     "write_report",
 ]

@@ -40,6 +40,16 @@ def write_report(study: Study, folder: Path) -> Path:
     return index
 
 
+def remove_report(folder: Path) -> None:
+    """Remove what :func:`write_report` made, where it is there."""
+    drawn = folder / "figures"
+    _remove_others(drawn, [])
+    if drawn.is_dir() and not any(drawn.iterdir()):
+        drawn.rmdir()
+    for name in ("summary.json", "runs.parquet", "index.html"):
+        (folder / name).unlink(missing_ok=True)
+
+
 def _draw(drawing: Drawing, study: Study, folder: Path) -> Shown:
     try:
         paths = {

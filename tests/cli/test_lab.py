@@ -1,0 +1,169 @@
+"""``flatfast sweep``, ``reproduce``, ``report`` and ``list`` on runs that take no time."""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from flatfast.lab import recipes
+from flatfast.lab.problems import PROBLEMS, template
+from flatfast.lab.store import read_chunks
+from tests.cli.conftest import TINY
+
+SWEEP = ("sweep", "scalar-product", "--lr", "0.02,0.04", "--momentum", "0.7:0.95:3")
+
+
+def test_a_sweep_writes_its_report(flatfast, tmp_path):
+    answer = flatfast(*SWEEP, "--seeds", 3, "--out", "here")
+    assert answer.code == 0, answer.err
+    assert "scalar-product, 18 runs, into here" in answer.out
+    assert "18/18 runs" in answer.out
+    page = tmp_path / "here" / "index.html"
+    assert f"page: {page.relative_to(tmp_path)}" in answer.out
+    assert page.read_text().startswith("<!doctype html>")
+    summary = json.loads((tmp_path / "here" / "summary.json").read_text())
+    assert summary["problem"]["name"] == "scalar-product"
+    assert summary["etas"] == [0.02, 0.04]
+    assert summary["counts"]["runs"] == 18
+    assert pq.read_table(tmp_path / "here" / "runs.parquet").num_rows == 18
+    assert "An exponent needs three or more learning rates" in answer.out
+
+
+def test_a_repeated_sweep_makes_no_run_again(flatfast, tmp_path):
+    flatfast(*SWEEP, "--seeds", 2, "--out", "here")
+    before, _ = read_chunks(tmp_path / "here")
+    answer = flatfast(*SWEEP, "--seeds", 2, "--out", "here")
+    assert "12 runs are stored already" in answer.out
+    assert read_chunks(tmp_path / "here")[0].equals(before)
+    more = flatfast(*SWEEP, "--seeds", 3, "--out", "here")
+    assert "12 runs are stored already" in more.out
+    assert read_chunks(tmp_path / "here")[0].num_rows == 18
+
+
+def test_other_settings_in_the_same_folder_are_refused(flatfast):
+    flatfast(*SWEEP, *TINY[2:], "--out", "here")
+    message = flatfast(*SWEEP, *TINY[2:], "--nesterov", "--out", "here").told(1)
+    assert "nesterov" in message
+    assert "--fresh" in message
+    fresh = flatfast(*SWEEP, *TINY[2:], "--nesterov", "--out", "here", "--fresh")
+    assert fresh.code == 0, fresh.err
+
+
+def test_starting_over_removes_the_old_report(flatfast, tmp_path):
+    flatfast(*SWEEP, *TINY[2:], "--out", "here")
+    flatfast(
+        *SWEEP, *TINY[2:], "--out", "here", "--fresh", "--goal", "u_norm", "--threshold", 0.999
+    )
+    assert (tmp_path / "here" / "index.html").exists()
+    (tmp_path / "here" / "notes.txt").write_text("mine")
+    failed = flatfast(*SWEEP, *TINY[2:], "--out", "here", "--fresh", "--metric", "speed")
+    assert failed.code == 2
+    left = {path.name for path in (tmp_path / "here").iterdir()} - {".lock"}
+    assert left == {"chunks", "manifest.json", "notes.txt"}
+
+
+def test_a_report_written_anew_is_the_same(flatfast, tmp_path):
+    flatfast(*SWEEP, "--seeds", 2, "--out", "here")
+    summary = (tmp_path / "here" / "summary.json").read_text()
+    (tmp_path / "here" / "summary.json").unlink()
+    answer = flatfast("report", "here")
+    assert answer.code == 0, answer.err
+    assert (tmp_path / "here" / "summary.json").read_text() == summary
+
+
+def test_a_report_names_what_is_broken(flatfast, tmp_path):
+    flatfast(*SWEEP, *TINY[2:], "--out", "here")
+    (tmp_path / "here" / "chunks" / "foreign.parquet").write_bytes(b"PAR1 is not enough")
+    answer = flatfast("report", "here")
+    assert answer.code == 0, answer.err
+    assert "foreign.parquet" in answer.out
+
+
+def test_start_batch_size_and_goal(flatfast, tmp_path):
+    answer = flatfast(
+        *("sweep", "matrix-sensing", "--lr", 0.003, "--momentum", 0.9, "--start", "init"),
+        *("--batch-size", 7, "--set", "dimension=6", "--set", "examples=20", "--set", "rank=1"),
+        *("--goal", "test_error", "--threshold", 0.5, "--smoothing", 0, "--steps", 100),
+        *("--metric", "loss", "--seeds", 1, "--spacing", "log", "--out", "here"),
+    )
+    assert answer.code == 0, answer.err
+    manifest = json.loads((tmp_path / "here" / "manifest.json").read_text())["settings"]
+    problem = manifest["problem"]
+    assert problem["settings"]["start"] == "init"
+    assert problem["settings"]["batch_size"] == 7
+    goal = {"metric": "test_error", "threshold": 0.5, "relative": True, "smoothing": 0.0}
+    assert problem["goal"] == goal
+    assert "metric:loss" in read_chunks(tmp_path / "here")[0].column_names
+
+
+def test_somebodys_own_problem(flatfast, tmp_path):
+    """The template, copied as its docstring says."""
+    (tmp_path / "mine.py").write_text(Path(template.__file__).read_text())
+    answer = flatfast(
+        *("sweep", "mine.py:problem", "--lr", "0.02", "--momentum", "0.5,0.9", "--set", "width=8"),
+        *("--start", "init", "--seeds", 1, "--steps", 20, "--records", 4),
+    )
+    assert answer.code == 0, answer.err
+    assert "sine, 2 runs, into runs/sine" in answer.out
+    assert (tmp_path / "runs" / "sine" / "index.html").is_file()
+
+
+@pytest.fixture
+def small_recipe(monkeypatch):
+    """Scalar product at three learning rates, in seconds."""
+    full = recipes.RECIPES["scalar-product"]["quick"]
+    small = replace(
+        full,
+        lr=(1e-3, 3e-3, 1e-2),
+        seeds=16,
+        per_decade=6,
+        records=64,
+        metrics=("u_norm", "v_norm"),
+        comparison_lr=(1e-2, 3e-2),
+        comparison_seeds=3,
+        comparison_steps=2000,
+    )
+    monkeypatch.setitem(recipes.RECIPES, "scalar-product", {"quick": small, "full": small})
+
+
+def test_reproduce_goes_from_runs_to_the_comparison(flatfast, tmp_path, small_recipe):
+    answer = flatfast("reproduce", "scalar-product", "--out", "here")
+    assert answer.code == 0, answer.err
+    assert "On scalar-product the fastest momentum obeys" in answer.out
+    assert "next: flatfast reproduce scalar-product --full" in answer.out
+    assert "plain SGD, same effective step" in answer.out
+    summary = json.loads((tmp_path / "here" / "summary.json").read_text())
+    exponent = summary["exponent"]
+    assert exponent["low"] < exponent["estimate"] < exponent["high"]
+    # C and the methods are found again, to the last run, when nothing is left to do.
+    again = flatfast("reproduce", "scalar-product", "--out", "here")
+    assert f"{summary['counts']['runs']} runs are stored already" in again.out
+    assert json.loads((tmp_path / "here" / "summary.json").read_text()) == summary
+    # Every method has runs at every learning rate compared, and so have the oracles.
+    for method in summary["comparison"]["methods"]:
+        outcomes = [entry["outcome"] for entry in method["at_eta"]]
+        assert len(outcomes) == 2
+        assert "no runs" not in outcomes
+
+
+def test_reproduce_with_settings_is_another_experiment(flatfast, tmp_path, small_recipe):
+    answer = flatfast("reproduce", "scalar-product", "--set", "noise_std=0.2", "--out", "here")
+    assert answer.code == 0, answer.err
+    assert "noise_std" in flatfast("reproduce", "scalar-product", "--out", "here").told(1)
+
+
+def test_list_names_every_experiment(flatfast):
+    answer = flatfast("list")
+    assert answer.code == 0
+    for name in PROBLEMS:
+        assert name in answer.out
+        sizes = [recipes.recipe_of(name, size).grid_size() for size in ("quick", "full")]
+        assert f"{sizes[0]:,}, {sizes[1]:,}" in answer.out
+
+
+def test_version_and_help(flatfast):
+    assert re.fullmatch(r"\d+\.\d+\.\d+", flatfast("--version").out)
+    assert "momentum" in flatfast("--help").out

@@ -1,0 +1,49 @@
+"""``flatfast momentum``."""
+
+import pytest
+
+from flatfast import MomentumLaw, transfer
+
+
+def test_a_pair_carries_over(flatfast):
+    answer = flatfast("momentum", "--lr", 0.4, "--like", "0.1:0.9")
+    assert answer.code == 0
+    found = transfer(0.1, 0.9, 0.4)
+    assert f"momentum {found:.4g} at lr 0.4" in answer.out
+    assert f"memory {1 / (1 - found):.3g} steps" in answer.out
+    assert f"effective step {0.4 / (1 - found):.3g}" in answer.out
+    # The table has the pair it came from: two rows below the one asked for.
+    assert "0.1 │ 0.9 │ 10 │ 1 │" in answer.out
+
+
+def test_a_constant(flatfast):
+    answer = flatfast("momentum", "--lr", 0.01, "--C", 0.24)
+    assert f"momentum {MomentumLaw(0.24)(0.01):.4g} at lr 0.01" in answer.out
+
+
+@pytest.mark.parametrize(
+    ("curvature", "regime"), [(1e-5, "overdamped"), (10.0, "underdamped"), (1e6, "unstable")]
+)
+def test_the_regime_of_a_mode(flatfast, curvature, regime):
+    answer = flatfast("momentum", "--lr", 0.01, "--C", 0.24, "--curvature", curvature)
+    assert f"a mode of curvature {curvature:g} is {regime}" in answer.out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--lr", 0.1], "give either --like LR:MOMENTUM"),
+        (["--lr", 0.1, "--C", 0.2, "--like", "0.1:0.9"], "give either --like LR:MOMENTUM"),
+        (["--lr", 0.1, "--like", "0.9"], "--like takes LR:MOMENTUM, for instance 0.1:0.9, got"),
+        (["--lr", 0.1, "--like", "0.1:1"], "[0, 1)"),
+        (["--lr", 0.1, "--like", "-0.1:0.9"], "got -0.1"),
+        (["--lr", 0.1, "--C", 0], "C must be positive and finite, got 0.0"),
+        (["--lr", -1, "--C", 0.2], "lr must be positive and finite, got -1"),
+        (["--lr", "nan", "--C", 0.2], "lr must be positive and finite, got nan"),
+        (["--lr", 0.1, "--C", 0.2, "--gamma", "inf"], "gamma must be"),
+        (["--lr", 0.1, "--C", 0.2, "--curvature", -1], "curvature must be"),
+        (["--lr", "fast", "--C", 0.2], "Invalid value for '--lr'"),
+    ],
+)
+def test_wrong_words(flatfast, words, message):
+    assert message in flatfast("momentum", *words).told(2)
