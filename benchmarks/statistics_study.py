@@ -13,7 +13,6 @@ Run ``python benchmarks/statistics_study.py``; two to three minutes on one core.
 
 import argparse
 import json
-import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -28,6 +27,7 @@ from scipy import stats
 from flatfast.lab import collapse as collapsing
 from flatfast.lab.exponent import LAW, fit_exponent
 from flatfast.lab.local_fit import Minimum
+from flatfast.lab.machine import machine, versions
 from flatfast.lab.optimum import (
     ALTERNATIVE_FITS,
     DEFAULT_FIT,
@@ -400,7 +400,8 @@ def main() -> None:
     begin = time.perf_counter()
     result: dict[str, Any] = {
         "sets": arguments.sets,
-        "machine": {"python": platform.python_version(), "numpy": np.__version__},
+        "machine": machine(),
+        "versions": versions(),
     }
     parts = {
         "fits": partial(study_fits, arguments.sets),

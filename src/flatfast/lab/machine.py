@@ -11,7 +11,7 @@ PACKAGES = ("flatfast", "jax", "jaxlib", "numpy", "scipy", "pyarrow")
 
 
 def machine() -> dict[str, Any]:
-    """Processor, cores that this process may use, memory, system and accelerators."""
+    """Processor, cores that this process may use, memory, system and Python."""
     return {
         "processor": _processor(),
         "cores": usable_cores(),
