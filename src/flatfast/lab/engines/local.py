@@ -22,6 +22,9 @@ Few enough that the runs of a chunk, neighbours in momentum, settle together, an
 little; enough that a step is mostly arithmetic.
 """
 
+LARGEST = float(np.finfo(np.float32).max)
+"""Bound of the metrics in the store, which keeps them in single precision."""
+
 MEMORY_SHARE = 0.25
 """Share of the available memory that a chunk may take."""
 
@@ -152,6 +155,8 @@ def _rows(problem: Problem, chunk: Runs, paths: Trajectories) -> pa.Table:
         "record_step": pa.array([paths.steps[:end] for end in recorded]),
     }
     for name, values in paths.values.items():
-        kept = [row[:end].astype(np.float32) for row, end in zip(values, recorded, strict=False)]
+        # A float64 run on its way to divergence can be finite and beyond float32.
+        narrow = np.clip(values[:count], -LARGEST, LARGEST).astype(np.float32)
+        kept = [row[:end] for row, end in zip(narrow, recorded, strict=True)]
         columns[f"{METRIC}{name}"] = pa.array(kept)
     return conform(pa.table(columns))

@@ -1,0 +1,109 @@
+"""Chunks of runs on this machine: widths, memory, rows."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from flatfast.lab.engines.local import LocalEngine
+from flatfast.lab.goal import Goal
+from flatfast.lab.problem import Problem
+from flatfast.lab.problems.scalar_product import scalar_product
+from flatfast.lab.sweep import runs_of
+
+
+def quadratic(start=1.0, noise=0.0):
+    def gradient(params, key):
+        return {"x": params["x"] + noise * jax.random.normal(key, params["x"].shape)}
+
+    def loss(params):
+        return params["x"] ** 2 / 2
+
+    return Problem(
+        name="quadratic",
+        start=lambda: {"x": jnp.asarray(start)},
+        gradient=gradient,
+        loss=loss,
+        metrics={"square": lambda params: params["x"] ** 2},
+        goal=Goal("square", 0.01, smoothing=0.0),
+    )
+
+
+def columns(table, *names):
+    return [table[name].to_pylist() for name in names]
+
+
+def test_rows_say_what_became_of_each_run():
+    # Contraction 0.5 a step, 0.999 a step, and a growth of 2 a step.
+    pairs = [(0.5, 0.0), (0.001, 0.0), (3.0, 0.0)]
+    table = LocalEngine(quadratic(), records=200).run(runs_of(pairs, 1, 200))
+    status, step, ran, diverged = columns(
+        table, "status", "convergence_step", "steps_run", "diverged_step"
+    )
+    assert status == ["converged", "not_converged", "diverged"]
+    # 0.25^t = 0.01
+    assert step[0] == pytest.approx(np.log(0.01) / np.log(0.25), abs=1e-3)
+    assert step[1:] == [None, None]
+    assert ran[0] <= ran[1] == 200
+    assert diverged[:2] == [None, None]
+    assert diverged[2] == ran[2] <= 200
+    assert table["metric_start"].to_pylist() == [1.0, 1.0, 1.0]
+    assert table["metric_end"].to_pylist()[1] == pytest.approx(0.999**400, rel=1e-4)
+
+
+def test_nothing_in_a_table_is_nan_or_infinite():
+    table = LocalEngine(quadratic(), records=400, dtype="float64").run(
+        runs_of([(3.0, 0.0), (0.5, 0.0)], 1, 400)
+    )
+    for row in table["metric:square"].to_pylist():
+        assert np.isfinite(row).all()
+    # x doubles: 4^t passes float32's largest number at step 64 and float64's at 512.
+    first = np.asarray(table["metric:square"].to_pylist()[0])
+    assert first[64] == first[65] == np.finfo(np.float32).max
+    for name in ("convergence_step", "diverged_step", "metric_end"):
+        known = [value for value in table[name].to_pylist() if value is not None]
+        assert np.isfinite(known).all()
+
+
+def test_filling_up_a_chunk_changes_nothing():
+    """Widths go up in steps; the copies that fill a chunk leave no rows."""
+    problem = scalar_product()
+    engine = LocalEngine(problem, records=20)
+    devices = len(jax.devices())
+    runs = runs_of([(0.01, 0.9), (0.02, 0.8)], 4 * devices, 100)
+    whole = engine.run(runs)
+    part = engine.run(runs[: 5 * devices])
+    assert part.num_rows == 5 * devices
+    names = ("lr", "momentum", "seed")
+    assert columns(part, *names) == columns(whole.slice(0, 5 * devices), *names)
+    for one, other in zip(
+        part["metric:projected_trace"].to_pylist(),
+        whole["metric:projected_trace"].to_pylist()[: 5 * devices],
+        strict=True,
+    ):
+        length = min(len(one), len(other))
+        np.testing.assert_allclose(one[:length], other[:length], rtol=1e-4)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 7, 9, 17, 33, 100, 129, 255])
+def test_a_third_of_a_batch_at_most_is_filling(count):
+    engine = LocalEngine(quadratic(), records=4)
+    devices = len(jax.devices())
+    filled = engine._filled(count * devices)
+    assert filled % devices == 0
+    assert count * devices <= filled <= 1.5 * count * devices
+
+
+def test_chunks_fit_the_memory_budget():
+    small = LocalEngine(quadratic(), records=100, memory_budget=40_000)
+    large = LocalEngine(quadratic(), records=100, memory_budget=100 * 2**20)
+    assert small.width < large.width <= 256
+    assert small.width % len(jax.devices()) == 0
+    with pytest.raises(ValueError, match=r"must hold one run on each of \d+ devices, .* got 10"):
+        LocalEngine(quadratic(), memory_budget=10)
+
+
+def test_a_chunk_has_one_length():
+    runs = runs_of([(0.1, 0.5), (0.2, 0.5)], 1, lambda lr: round(10 / lr))
+    with pytest.raises(ValueError, match="one planned length"):
+        LocalEngine(quadratic()).run(runs)

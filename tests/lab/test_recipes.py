@@ -1,0 +1,81 @@
+"""The recipes: grids that favour no exponent, comparisons that are fair."""
+
+import inspect
+import math
+
+import numpy as np
+import pytest
+
+from flatfast.lab.methods import SCAN, standard_methods
+from flatfast.lab.problems import PROBLEMS
+from flatfast.lab.recipes import RECIPES, log_points, recipe_of
+from flatfast.lab.reproduce import PATIENCE, SCAN_PATIENCE, grid_runs, method_runs
+
+EVERY = [(name, size) for name in RECIPES for size in ("quick", "full")]
+
+
+def test_every_problem_has_its_recipes():
+    assert set(RECIPES) == set(PROBLEMS)
+    for name, size in EVERY:
+        recipe = recipe_of(name, size)
+        assert recipe.problem == name
+        assert set(recipe.settings) <= set(inspect.signature(PROBLEMS[name]).parameters)
+
+
+@pytest.mark.parametrize(("name", "size"), EVERY)
+def test_momenta_are_points_of_one_grid(name, size):
+    """Were they spaced relative to lr^(2/3), coarse cells would favour the law."""
+    recipe = recipe_of(name, size)
+    for lr in recipe.lr:
+        momenta = np.array(recipe.momenta(lr))
+        assert (momenta >= 0).all()
+        assert (momenta < 1).all()
+        assert (np.diff(momenta) > 0).all()
+        places = recipe.per_decade * np.log10(1 - momenta)
+        np.testing.assert_allclose(places, np.round(places), atol=1e-6)
+        scaled = (1 - momenta) / lr ** (2 / 3)
+        assert scaled.min() >= recipe.scaled_mu[0] * (1 - 1e-9)
+        assert scaled.max() <= recipe.scaled_mu[1] * (1 + 1e-9)
+    # The optimum can move by any exponent between 1/2 and 1 and still be inside.
+    span = math.log(max(recipe.lr) / min(recipe.lr))
+    assert math.log(recipe.scaled_mu[1] / recipe.scaled_mu[0]) > span * (1 - 2 / 3)
+    assert len(grid_runs(recipe)) == recipe.grid_size()
+
+
+def test_log_points():
+    assert log_points(0.1, 1.0, 2) == pytest.approx((1.0, 10**-0.5, 0.1))
+    assert log_points(0.11, 0.99, 1) == ()
+
+
+def test_methods_run_at_every_compared_rate_and_long_enough():
+    recipe = recipe_of("matrix-sensing", "quick")
+    methods = standard_methods(0.11, 1e-3)
+    runs = method_runs(recipe, methods, 16.0)
+    for method in methods:
+        for lr in recipe.comparison_lr:
+            used = method.setting(lr)
+            mine = (runs.method == method.name) & (runs.lr == used.lr)
+            assert mine.sum() == recipe.comparison_seeds
+            assert (runs.momentum[mine] == used.momentum).all()
+            longest = min(PATIENCE * 16 * lr ** (-2 / 3), recipe.comparison_steps)
+            assert (runs.steps[mine] == math.ceil(longest)).all()
+
+
+def test_the_scan_has_the_same_momenta_at_every_rate():
+    """Otherwise there is no best constant: it has to have been run everywhere."""
+    recipe = recipe_of("matrix-sensing", "quick")
+    runs = method_runs(recipe, standard_methods(0.11, 1e-3), 16.0)
+    runs = runs[runs.method == SCAN]
+    rows = [tuple(runs.momentum[runs.lr == lr]) for lr in recipe.comparison_lr]
+    assert len(set(rows)) == 1
+    # From plain SGD to beyond the law's momentum at the least rate.
+    assert min(rows[0]) == 0.0
+    assert 1 - max(rows[0]) < 0.11 * min(recipe.comparison_lr) ** (2 / 3)
+    for lr in recipe.comparison_lr:
+        length = math.ceil(SCAN_PATIENCE * 16 * lr ** (-2 / 3))
+        assert (runs.steps[runs.lr == lr] == length).all()
+
+
+def test_unknown_recipes():
+    with pytest.raises(ValueError, match="no experiment 'digit'; did you mean digits-mlp"):
+        recipe_of("digit", "quick")
