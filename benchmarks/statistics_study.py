@@ -24,11 +24,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from flatfast.lab import collapse as collapsing
-from flatfast.lab.exponent import LAW, fit_exponent
-from flatfast.lab.local_fit import Minimum
-from flatfast.lab.machine import machine, versions
-from flatfast.lab.optimum import (
+from flatfast.lab.estimation import collapse as collapsing
+from flatfast.lab.estimation.exponent import LAW, fit_exponent
+from flatfast.lab.estimation.local_fit import Minimum
+from flatfast.lab.estimation.optimum import (
     ALTERNATIVE_FITS,
     DEFAULT_FIT,
     CurveFit,
@@ -36,9 +35,10 @@ from flatfast.lab.optimum import (
     locate,
     median_times,
 )
-from flatfast.lab.power_law import fit_power_law
-from flatfast.lab.resampling import median
-from flatfast.lab.times import TimeGrid
+from flatfast.lab.estimation.power_law import fit_power_law
+from flatfast.lab.estimation.resampling import median
+from flatfast.lab.estimation.times import TimeGrid
+from flatfast.lab.machine import machine, versions
 
 Array = NDArray[np.float64]
 Shape = Callable[[Array], Array]

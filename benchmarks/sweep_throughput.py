@@ -35,7 +35,7 @@ import torch  # noqa: E402
 from flatfast.lab.machine import machine  # noqa: E402
 from flatfast.lab.problem import Problem  # noqa: E402
 from flatfast.lab.problems import load  # noqa: E402
-from flatfast.lab.simulate import simulate  # noqa: E402
+from flatfast.lab.simulation.simulate import simulate  # noqa: E402
 
 LR, MOMENTUM, NOISE = 1e-3, 0.9, 0.1
 ALL_THREADS = torch.get_num_threads()

@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from flatfast.lab.curvature import hessian_trace
 from flatfast.lab.descent import NotInterpolatingError
 from flatfast.lab.problems import PROBLEMS, UnknownProblemError, defaults, load, template
-from flatfast.lab.simulate import simulate
+from flatfast.lab.simulation.simulate import simulate
+from flatfast.lab.training.curvature import hessian_trace
 
 SMALL = {
     "scalar-product": {"width": 3},

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from flatfast.lab.methods import SCAN, standard_methods
+from flatfast.lab.estimation.methods import SCAN, standard_methods
 from flatfast.lab.problems import PROBLEMS
 from flatfast.lab.recipes import RECIPES, log_points, recipe_of
 from flatfast.lab.reproduce import PATIENCE, SCAN_PATIENCE, grid_runs, method_runs

@@ -269,7 +269,7 @@ def _warn_unstable(
 ) -> None:
     """Say which learning rates lie above the stability limit at the start."""
     from flatfast import timescales
-    from flatfast.lab.stability import steepest_curvature
+    from flatfast.lab.training.stability import steepest_curvature
 
     curvature = steepest_curvature(problem)
     if not curvature > 0:

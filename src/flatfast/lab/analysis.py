@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from flatfast.lab.collapse import collapse
-from flatfast.lab.comparison import compare
-from flatfast.lab.exponent import fit_exponent
-from flatfast.lab.methods import REFERENCE, SCAN, Method, standard_methods
-from flatfast.lab.optimum import DEFAULT_FIT, locate, median_times
+from flatfast.lab.estimation.collapse import collapse
+from flatfast.lab.estimation.comparison import compare
+from flatfast.lab.estimation.exponent import fit_exponent
+from flatfast.lab.estimation.methods import REFERENCE, SCAN, Method, standard_methods
+from flatfast.lab.estimation.optimum import DEFAULT_FIT, locate, median_times
+from flatfast.lab.estimation.times import time_grid
 from flatfast.lab.report.study import Study
-from flatfast.lab.times import time_grid
 
 
 def analyse(runs: pa.Table, manifest: Mapping[str, Any], *, n_boot: int = 1000) -> Study:

@@ -1,7 +1,8 @@
 """What "trained" means: the metric that a run has to bring down, and how far.
 
 The convergence time of a run is its *settling* time with respect to a goal: the first step after
-which the smoothed metric stays at or below the threshold (see :mod:`flatfast.lab.convergence`).
+which the smoothed metric stays at or below the threshold (see
+:mod:`flatfast.lab.estimation.convergence`).
 """
 
 import math

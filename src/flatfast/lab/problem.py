@@ -5,8 +5,9 @@ noise-free loss, and the metrics to record. It knows nothing of learning rates, 
 reports. All functions are JAX functions of one run's parameters (any pytree of arrays); the
 simulator batches them.
 
-Most problems are a model on a data set, and :func:`flatfast.lab.supervised.supervised` builds
-them from a ``predict`` function; :mod:`flatfast.lab.problems.template` shows how to bring your own.
+Most problems are a model on a data set, and :func:`flatfast.lab.training.supervised.supervised`
+builds them from a ``predict`` function; :mod:`flatfast.lab.problems.template` shows how to bring
+your own.
 """
 
 from collections.abc import Callable, Mapping

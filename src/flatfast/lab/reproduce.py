@@ -9,15 +9,15 @@ import pyarrow as pa
 
 from flatfast.lab.analysis import methods_for
 from flatfast.lab.engines.local import LocalEngine
-from flatfast.lab.exponent import fit_exponent
-from flatfast.lab.methods import SCAN, Method
+from flatfast.lab.estimation.exponent import fit_exponent
+from flatfast.lab.estimation.methods import SCAN, Method
+from flatfast.lab.estimation.times import time_grid
 from flatfast.lab.problem import Problem
 from flatfast.lab.problems import load
 from flatfast.lab.recipes import Recipe, log_points
-from flatfast.lab.simulate import Spacing
+from flatfast.lab.simulation.simulate import Spacing
 from flatfast.lab.store import Store
 from flatfast.lab.sweep import Progress, Runs, runs_of, sweep, together
-from flatfast.lab.times import time_grid
 from flatfast.law import GAMMA
 
 PATIENCE = 100

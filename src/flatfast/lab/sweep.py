@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from flatfast.lab.methods import GRID
+from flatfast.lab.estimation.methods import GRID
 from flatfast.lab.store import Key, Store, key_rows
 
 

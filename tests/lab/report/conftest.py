@@ -14,11 +14,11 @@ import pytest
 from numpy.typing import NDArray
 
 from flatfast.lab.analysis import analyse, methods_for
-from flatfast.lab.convergence import convergence
-from flatfast.lab.exponent import fit_exponent
+from flatfast.lab.estimation.convergence import convergence
+from flatfast.lab.estimation.exponent import fit_exponent
+from flatfast.lab.estimation.times import time_grid
 from flatfast.lab.goal import Goal
 from flatfast.lab.report import Study
-from flatfast.lab.times import time_grid
 
 BEST_C = 0.24
 LRS = np.geomspace(2e-3, 0.1, 7)

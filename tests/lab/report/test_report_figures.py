@@ -16,7 +16,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from flatfast.lab.interval import Interval
+from flatfast.lab.estimation.interval import Interval
 from flatfast.lab.report import CannotDraw, Study
 from flatfast.lab.report.axes import log_ticks, padded, plain_label, power_label
 from flatfast.lab.report.figures import FIGURES, Drawing

@@ -8,10 +8,10 @@ import jax
 import numpy as np
 import pyarrow as pa
 
-from flatfast.lab.convergence import convergence, settled
+from flatfast.lab.estimation.convergence import convergence, settled
 from flatfast.lab.machine import available_memory
 from flatfast.lab.problem import Problem
-from flatfast.lab.simulate import Spacing, Trajectories, bytes_per_run, simulate
+from flatfast.lab.simulation.simulate import Spacing, Trajectories, bytes_per_run, simulate
 from flatfast.lab.store import METRIC, conform
 from flatfast.lab.sweep import Runs
 
@@ -30,7 +30,7 @@ MEMORY_SHARE = 0.25
 
 
 class LocalEngine:
-    """Simulates chunks of runs with :func:`flatfast.lab.simulate.simulate`.
+    """Simulates chunks of runs with :func:`flatfast.lab.simulation.simulate.simulate`.
 
     A chunk is filled up with copies of its last run to one of a few widths, so that chunks of
     about the same size share a compiled program.

@@ -8,12 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from flatfast.lab import mlp
-from flatfast.lab.curvature import hutchinson_trace
 from flatfast.lab.descent import Descent
 from flatfast.lab.goal import Goal
 from flatfast.lab.problem import Metric, Params, Problem, Scalar
-from flatfast.lab.supervised import like, supervised
+from flatfast.lab.training import mlp
+from flatfast.lab.training.curvature import hutchinson_trace
+from flatfast.lab.training.supervised import like, supervised
 
 PROBES = 16
 """Random probes of the Hessian's trace for cross-entropy, where no closed form is cheap."""

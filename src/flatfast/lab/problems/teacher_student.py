@@ -9,11 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from flatfast.lab import mlp
 from flatfast.lab.descent import Descent
 from flatfast.lab.goal import Goal
 from flatfast.lab.problem import Params, Problem
-from flatfast.lab.supervised import like, supervised
+from flatfast.lab.training import mlp
+from flatfast.lab.training.supervised import like, supervised
 
 TEST_EXAMPLES = 1000
 

@@ -5,8 +5,8 @@ arguments are its settings; ``--set NAME=VALUE`` gives them on the command line:
 
     flatfast sweep my_problem.py:problem --lr 0.01:0.1:4 --momentum 0.7:0.99:8 --set width=30
 
-**With a model and data** (most problems), :func:`flatfast.lab.supervised.supervised` needs a
-``predict(params, inputs)`` function in JAX, initial parameters (any pytree of arrays), inputs and
+**With a model and data** (most problems), :func:`flatfast.lab.training.supervised.supervised` needs
+a ``predict(params, inputs)`` function in JAX, initial parameters (any pytree of arrays), inputs and
 targets. It adds label noise, minibatches, the noise-free descent to an interpolating start, and
 cooling. The example below, a small network that fits a sine, is such a problem.
 
@@ -32,11 +32,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from flatfast.lab import mlp
 from flatfast.lab.descent import Descent
 from flatfast.lab.goal import Goal
 from flatfast.lab.problem import Params, Problem
-from flatfast.lab.supervised import like, supervised
+from flatfast.lab.training import mlp
+from flatfast.lab.training.supervised import like, supervised
 
 
 def problem(

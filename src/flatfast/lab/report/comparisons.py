@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from flatfast.lab.comparison import MethodTime, SpeedUp
+from flatfast.lab.estimation.comparison import MethodTime, SpeedUp
 from flatfast.lab.report.study import Study
 
 

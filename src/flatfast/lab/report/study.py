@@ -13,13 +13,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from flatfast.lab.collapse import Collapse
-from flatfast.lab.comparison import Comparison
-from flatfast.lab.exponent import ExponentFit
-from flatfast.lab.interval import Interval
-from flatfast.lab.optimum import Optima
-from flatfast.lab.resampling import median, percentile_interval
-from flatfast.lab.times import TimeGrid
+from flatfast.lab.estimation.collapse import Collapse
+from flatfast.lab.estimation.comparison import Comparison
+from flatfast.lab.estimation.exponent import ExponentFit
+from flatfast.lab.estimation.interval import Interval
+from flatfast.lab.estimation.optimum import Optima
+from flatfast.lab.estimation.resampling import median, percentile_interval
+from flatfast.lab.estimation.times import TimeGrid
 
 LEVEL = 0.95
 """Level of the intervals of optima where there is no exponent fit to say its own."""

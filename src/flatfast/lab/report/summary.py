@@ -16,8 +16,8 @@ import numpy as np
 import pyarrow as pa
 
 from flatfast.lab.atomic import atomically
-from flatfast.lab.exponent import LAW
-from flatfast.lab.interval import Interval
+from flatfast.lab.estimation.exponent import LAW
+from flatfast.lab.estimation.interval import Interval
 from flatfast.lab.report.comparisons import comparison_summary
 from flatfast.lab.report.study import Best, Study, best_momenta
 

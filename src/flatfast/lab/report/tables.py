@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from flatfast.lab.exponent import LAW
+from flatfast.lab.estimation.exponent import LAW
 from flatfast.lab.report.markup import Markup, element, formula, join, table, text, with_note
 from flatfast.lab.report.narrative import ORACLE, interval_text, momentum_interval, ratio_text
 from flatfast.lab.report.typography import (

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from flatfast.lab.exponent import CANDIDATES
+from flatfast.lab.estimation.exponent import CANDIDATES
 from flatfast.lab.report.axes import LR, MU, log_axis, padded
 from flatfast.lab.report.study import CannotDraw, Study, best_momenta
 from flatfast.lab.report.theme import Theme, new_figure, themed

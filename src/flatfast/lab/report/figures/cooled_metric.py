@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from flatfast.lab.exponent import LAW
+from flatfast.lab.estimation.exponent import LAW
 from flatfast.lab.goal import COOLED
 from flatfast.lab.report.axes import lr_colorbar, lr_colours
 from flatfast.lab.report.study import CannotDraw, Study, goal_metric

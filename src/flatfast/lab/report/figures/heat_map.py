@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 from matplotlib.patheffects import Normal, Stroke
 from numpy.typing import NDArray
 
-from flatfast.lab.exponent import LAW
+from flatfast.lab.estimation.exponent import LAW
 from flatfast.lab.report.axes import LR, MU, TIME, log_axis, log_ticks, plain_label, power_label
 from flatfast.lab.report.study import (
     CannotDraw,

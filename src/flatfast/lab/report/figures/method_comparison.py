@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from flatfast.lab.comparison import Comparison, MethodTime
-from flatfast.lab.methods import BEST_AT_EACH_LR, BEST_CONSTANT
+from flatfast.lab.estimation.comparison import Comparison, MethodTime
+from flatfast.lab.estimation.methods import BEST_AT_EACH_LR, BEST_CONSTANT
 from flatfast.lab.report.axes import LR, TIME, log_axis, padded
 from flatfast.lab.report.study import CannotDraw, Study
 from flatfast.lab.report.theme import Theme, new_figure, themed

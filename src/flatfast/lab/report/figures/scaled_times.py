@@ -3,9 +3,9 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from flatfast.lab.collapse import Collapse
-from flatfast.lab.exponent import LAW
-from flatfast.lab.interval import Interval
+from flatfast.lab.estimation.collapse import Collapse
+from flatfast.lab.estimation.exponent import LAW
+from flatfast.lab.estimation.interval import Interval
 from flatfast.lab.report.axes import MU, log_axis, lr_colorbar, lr_colours, padded
 from flatfast.lab.report.study import CannotDraw, Study
 from flatfast.lab.report.theme import Theme, new_figure, themed

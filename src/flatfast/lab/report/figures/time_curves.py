@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from flatfast.lab.interval import Interval
+from flatfast.lab.estimation.interval import Interval
 from flatfast.lab.report.axes import MU, TIME, log_axis, lr_colorbar, lr_colours, padded
 from flatfast.lab.report.study import (
     CannotDraw,

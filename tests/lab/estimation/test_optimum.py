@@ -3,23 +3,23 @@
 import numpy as np
 import pytest
 
-from flatfast.lab.branch_fit import branch_minimum
-from flatfast.lab.local_fit import local_minimum
-from flatfast.lab.optimum import (
+from flatfast.lab.estimation.branch_fit import branch_minimum
+from flatfast.lab.estimation.local_fit import local_minimum
+from flatfast.lab.estimation.optimum import (
     ALTERNATIVE_FITS,
     DEFAULT_FIT,
     locate,
     median_times,
     shared_skewness,
 )
-from flatfast.lab.resampling import (
+from flatfast.lab.estimation.resampling import (
     median,
     percentile_interval,
     resampled_medians,
     resamples,
     t_quantile,
 )
-from flatfast.lab.spline_fit import spline_minimum
+from flatfast.lab.estimation.spline_fit import spline_minimum
 
 ALL_FITS = (DEFAULT_FIT, *ALTERNATIVE_FITS)
 

@@ -2,8 +2,9 @@
 
 Heavy-ball SGD in PyTorch's convention, ``p <- momentum * p + g``, ``w <- w - lr * p`` (with
 ``nesterov``, ``w <- w - lr * (g + momentum * p)``), for a batch of runs that differ in learning
-rate, momentum and seed. The compiled program of :mod:`flatfast.lab.batch` advances the whole batch
-from record to record; the host looks in once per block of records, to see which runs are done.
+rate, momentum and seed. The compiled program of :mod:`flatfast.lab.simulation.batch` advances
+the whole batch from record to record; the host looks in once per block of records, to see which
+runs are done.
 
 A run's random numbers are those of its own seed, ``fold_in(key(seed), step)``: its trajectory does
 not depend on the runs that share its batch, and runs of the same seed share their noise.
@@ -20,8 +21,8 @@ import numpy as np
 from jax.sharding import Mesh
 from numpy.typing import ArrayLike, NDArray
 
-from flatfast.lab.batch import ProblemError, compile_batch
 from flatfast.lab.problem import Problem
+from flatfast.lab.simulation.batch import ProblemError, compile_batch
 
 Spacing = Literal["linear", "log"]
 Settled = Callable[[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]], NDArray[np.bool_]]

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from flatfast import timescales
-from flatfast.lab.batch import ProblemError
 from flatfast.lab.goal import COOLED, Goal
 from flatfast.lab.problem import Problem
 from flatfast.lab.problems.matrix_sensing import matrix_sensing
 from flatfast.lab.problems.scalar_product import scalar_product
-from flatfast.lab.simulate import bytes_per_run, record_steps, simulate
+from flatfast.lab.simulation.batch import ProblemError
+from flatfast.lab.simulation.simulate import bytes_per_run, record_steps, simulate
 
 
 def quadratic(curvature: float = 1.0, noise_std: float = 0.0, start: float = 1.0) -> Problem:

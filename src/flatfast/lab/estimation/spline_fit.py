@@ -9,7 +9,7 @@ learning rates and bootstrap replicates are smoothed alike.
 import numpy as np
 from numpy.typing import NDArray
 
-from flatfast.lab.local_fit import WINDOW_IN_STEPS, Minimum, pilot, span_of
+from flatfast.lab.estimation.local_fit import WINDOW_IN_STEPS, Minimum, pilot, span_of
 
 _LENGTH_OF_WINDOW = 4.7
 """Half-width of the tricube window of a local parabola over the spline's length of equal variance.
@@ -31,7 +31,7 @@ def spline_minimum(
 ) -> Minimum:
     """Minima of smoothing splines.
 
-    Censored cells enter one-sidedly, as in :func:`flatfast.lab.local_fit.local_minimum`.
+    Censored cells enter one-sidedly, as in :func:`flatfast.lab.estimation.local_fit.local_minimum`.
 
     Args:
         log_mu: Log of ``1 - momentum``, ascending, (M,), M >= 3.

@@ -7,8 +7,8 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from flatfast.lab.comparison import compare
-from flatfast.lab.methods import (
+from flatfast.lab.estimation.comparison import compare
+from flatfast.lab.estimation.methods import (
     BEST_AT_EACH_LR,
     BEST_CONSTANT,
     SCAN,
@@ -17,7 +17,7 @@ from flatfast.lab.methods import (
     plain_sgd,
     plain_sgd_same_effective_step,
 )
-from flatfast.lab.times import time_grid
+from flatfast.lab.estimation.times import time_grid
 
 METHODS = (law(0.2), constant_momentum(0.9), plain_sgd())
 

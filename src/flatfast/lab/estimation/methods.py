@@ -3,7 +3,7 @@
 A comparison at equal learning rates alone would be too easy: at a small one, any fixed momentum
 loses by as much as one likes. And a plain SGD at the law's *effective* step ``lr / (1 - momentum)``
 drifts as fast as the law does, where it is stable. So both belong into the comparison
-(:mod:`flatfast.lab.comparison`), and so does each rule's own best learning rate.
+(:mod:`flatfast.lab.estimation.comparison`), and so does each rule's own best learning rate.
 """
 
 from collections.abc import Callable

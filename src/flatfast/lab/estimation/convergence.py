@@ -18,8 +18,8 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from flatfast.lab.estimation.smoothing import smooth
 from flatfast.lab.goal import Goal
-from flatfast.lab.smoothing import smooth
 
 MEMORIES_PAST = 5.0
 """Memories of the momentum for which a run must have stayed past the threshold to be settled."""

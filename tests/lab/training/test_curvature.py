@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from flatfast.lab import mlp
-from flatfast.lab.curvature import hessian_trace, hutchinson_trace, largest_eigenvalue
+from flatfast.lab.training import mlp
+from flatfast.lab.training.curvature import hessian_trace, hutchinson_trace, largest_eigenvalue
 
 
 @pytest.fixture

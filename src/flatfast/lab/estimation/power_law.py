@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from flatfast.lab.resampling import median
+from flatfast.lab.estimation.resampling import median
 
 _BISECTIONS = 60
 

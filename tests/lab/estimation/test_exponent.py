@@ -3,8 +3,13 @@
 import numpy as np
 import pytest
 
-from flatfast.lab.exponent import LAW, fit_exponent
-from flatfast.lab.power_law import fit_power_law, jackknife_error, leave_one_out, replicate_variance
+from flatfast.lab.estimation.exponent import LAW, fit_exponent
+from flatfast.lab.estimation.power_law import (
+    fit_power_law,
+    jackknife_error,
+    leave_one_out,
+    replicate_variance,
+)
 
 
 def test_a_clean_sweep_gives_the_exponent(sweep):

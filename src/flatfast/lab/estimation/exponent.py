@@ -31,8 +31,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from flatfast.lab.interval import Interval
-from flatfast.lab.optimum import (
+from flatfast.lab.estimation.interval import Interval
+from flatfast.lab.estimation.optimum import (
     ALTERNATIVE_FITS,
     DEFAULT_FIT,
     CurveFit,
@@ -41,15 +41,15 @@ from flatfast.lab.optimum import (
     locate,
     median_times,
 )
-from flatfast.lab.power_law import (
+from flatfast.lab.estimation.power_law import (
     PowerLaw,
     fit_power_law,
     jackknife_error,
     leave_one_out,
     replicate_variance,
 )
-from flatfast.lab.resampling import t_quantile
-from flatfast.lab.times import TimeGrid
+from flatfast.lab.estimation.resampling import t_quantile
+from flatfast.lab.estimation.times import TimeGrid
 from flatfast.law import GAMMA
 
 LAW = GAMMA

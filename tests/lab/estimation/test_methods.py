@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flatfast.lab.methods import (
+from flatfast.lab.estimation.methods import (
     REFERENCE,
     constant_momentum,
     law,

@@ -17,8 +17,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import ArrayLike
 
-from flatfast.lab.interval import Interval
-from flatfast.lab.method_times import (
+from flatfast.lab.estimation.interval import Interval
+from flatfast.lab.estimation.method_times import (
     MethodTable,
     Outcome,
     Relation,
@@ -27,9 +27,9 @@ from flatfast.lab.method_times import (
     oracle_tables,
     ratio_of,
 )
-from flatfast.lab.methods import REFERENCE, Method
-from flatfast.lab.resampling import percentile_interval, resamples
-from flatfast.lab.times import COLUMNS, TimeGrid, columns_of
+from flatfast.lab.estimation.methods import REFERENCE, Method
+from flatfast.lab.estimation.resampling import percentile_interval, resamples
+from flatfast.lab.estimation.times import COLUMNS, TimeGrid, columns_of
 
 
 @dataclass(frozen=True)
@@ -135,9 +135,9 @@ def compare(
     """Compare methods by their times to the goal.
 
     Args:
-        runs: One row per run, columns as for :func:`flatfast.lab.times.time_grid`, and ``method``.
-            A method's runs at a nominal learning rate are those of its name at the learning rate
-            and momentum of its setting.
+        runs: One row per run, columns as for :func:`flatfast.lab.estimation.times.time_grid`, and
+            ``method``. A method's runs at a nominal learning rate are those of its name at the
+            learning rate and momentum of its setting.
         methods: The methods.
         lr: Nominal learning rates.
         scan: Runs over momenta at the compared learning rates, for the two oracles; None leaves

@@ -8,7 +8,7 @@ log T by Levenberg-Marquardt, all learning rates and bootstrap replicates at onc
 import numpy as np
 from numpy.typing import NDArray
 
-from flatfast.lab.local_fit import Minimum, pilot
+from flatfast.lab.estimation.local_fit import Minimum, pilot
 
 _ITERATIONS = 60
 _CONVERGED = 1e-6
@@ -24,7 +24,7 @@ def branch_minimum(
 ) -> Minimum:
     """Minima of ``a mu**-p + b mu**q``, with (p, q) = (1, 2) or fitted at each learning rate.
 
-    Censored cells enter one-sidedly, as in :func:`flatfast.lab.local_fit.local_minimum`.
+    Censored cells enter one-sidedly, as in :func:`flatfast.lab.estimation.local_fit.local_minimum`.
 
     Args:
         log_mu: Log of ``1 - momentum``, ascending, (M,).

@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 
-from flatfast.lab.convergence import Status
-from flatfast.lab.methods import GRID
+from flatfast.lab.estimation.convergence import Status
+from flatfast.lab.estimation.methods import GRID
 
 SAME_TO_DIGITS = 9
 """Two rates (or two values of 1 - momentum) that agree to this many digits are the same."""

@@ -1,7 +1,7 @@
 """Median times of methods with their resamples, and what follows from two of them.
 
-The bookkeeping behind :mod:`flatfast.lab.comparison`: where a method's runs are, what a median
-beyond the run length says, and how bounds go through a minimum and a ratio.
+The bookkeeping behind :mod:`flatfast.lab.estimation.comparison`: where a method's runs are, what a
+median beyond the run length says, and how bounds go through a minimum and a ratio.
 """
 
 from collections.abc import Mapping
@@ -11,10 +11,10 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from flatfast.lab.interval import Interval
-from flatfast.lab.methods import BEST_AT_EACH_LR, BEST_CONSTANT, Method, Setting
-from flatfast.lab.resampling import median, percentile_interval, resampled_medians
-from flatfast.lab.times import TimeGrid, outcomes, same
+from flatfast.lab.estimation.interval import Interval
+from flatfast.lab.estimation.methods import BEST_AT_EACH_LR, BEST_CONSTANT, Method, Setting
+from flatfast.lab.estimation.resampling import median, percentile_interval, resampled_medians
+from flatfast.lab.estimation.times import TimeGrid, outcomes, same
 
 Outcome: TypeAlias = Literal["measured", "beyond limit", "diverged", "no runs"]
 """What is known of a method's time: the median; that it is longer than the runs; that it has none,
@@ -126,7 +126,7 @@ def measured_table(
     Args:
         method: The method.
         lr: Nominal learning rates, ascending.
-        rows: Columns of the runs, as :func:`flatfast.lab.times.columns_of` gives them.
+        rows: Columns of the runs, as :func:`flatfast.lab.estimation.times.columns_of` gives them.
         seeds: All seeds of the comparison, ascending, (S,).
         indices: Joint resamples of the seeds, (B, S).
 

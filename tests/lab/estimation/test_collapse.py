@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from flatfast.lab.collapse import GAMMA_RANGE, VALLEY, collapse
-from flatfast.lab.exponent import LAW
-from flatfast.lab.resampling import median
+from flatfast.lab.estimation.collapse import GAMMA_RANGE, VALLEY, collapse
+from flatfast.lab.estimation.exponent import LAW
+from flatfast.lab.estimation.resampling import median
 
 
 def test_clean_curves_collapse(sweep):

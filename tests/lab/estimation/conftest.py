@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from flatfast.lab.times import TimeGrid
+from flatfast.lab.estimation.times import TimeGrid
 
 
 def two_branch(x):

@@ -28,11 +28,11 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from flatfast.lab.branch_fit import branch_minimum
-from flatfast.lab.local_fit import Minimum, local_minimum, span_of
-from flatfast.lab.resampling import median, resampled_medians, resamples
-from flatfast.lab.spline_fit import spline_minimum
-from flatfast.lab.times import TimeGrid
+from flatfast.lab.estimation.branch_fit import branch_minimum
+from flatfast.lab.estimation.local_fit import Minimum, local_minimum, span_of
+from flatfast.lab.estimation.resampling import median, resampled_medians, resamples
+from flatfast.lab.estimation.spline_fit import spline_minimum
+from flatfast.lab.estimation.times import TimeGrid
 
 FEWEST_CELLS = 4
 """Momenta with a finite median that a learning rate needs for its optimum to be located."""

@@ -3,8 +3,8 @@
 import jax
 import jax.numpy as jnp
 
-from flatfast.lab.curvature import largest_eigenvalue
 from flatfast.lab.problem import Problem
+from flatfast.lab.training.curvature import largest_eigenvalue
 
 
 def steepest_curvature(problem: Problem) -> float:

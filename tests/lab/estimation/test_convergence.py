@@ -7,9 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flatfast.lab.convergence import Status, check_start, convergence, settled, thresholds
+from flatfast.lab.estimation.convergence import (
+    Status,
+    check_start,
+    convergence,
+    settled,
+    thresholds,
+)
+from flatfast.lab.estimation.smoothing import smooth
 from flatfast.lab.goal import Goal
-from flatfast.lab.smoothing import smooth
 
 TENTH = Goal("error", 0.1, smoothing=0.0)
 

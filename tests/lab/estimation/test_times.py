@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from flatfast.lab.times import columns_of, distinct, same, time_grid
+from flatfast.lab.estimation.times import columns_of, distinct, same, time_grid
 
 LR, MOMENTUM = (0.01, 0.1), (0.0, 0.9, 0.99)
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from flatfast.lab.exponent import LAW
-from flatfast.lab.interval import Interval
-from flatfast.lab.power_law import jackknife_error, replicate_variance
-from flatfast.lab.resampling import median, resampled_medians, resamples, t_quantile
-from flatfast.lab.times import TimeGrid
+from flatfast.lab.estimation.exponent import LAW
+from flatfast.lab.estimation.interval import Interval
+from flatfast.lab.estimation.power_law import jackknife_error, replicate_variance
+from flatfast.lab.estimation.resampling import median, resampled_medians, resamples, t_quantile
+from flatfast.lab.estimation.times import TimeGrid
 
 GAMMA_RANGE = (0.0, 1.5)
 """Exponents among which the best collapse is searched."""

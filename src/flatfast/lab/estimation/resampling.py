@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from flatfast.lab.interval import Interval
+from flatfast.lab.estimation.interval import Interval
 
 _CHUNK = 4_000_000
 """Numbers that are sorted at once; bounds the memory of a bootstrap to some tens of megabytes."""

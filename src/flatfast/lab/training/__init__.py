@@ -1,0 +1,1 @@
+"""What problems are made of: networks, label noise, noise-free descent, curvature."""
