@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from flatfast.lab import recipes
-from flatfast.lab.problems import PROBLEMS, template
+from flatfast.lab.problems import template
 from flatfast.lab.store import read_chunks
 from tests.cli.conftest import TINY
 
@@ -158,7 +158,7 @@ def test_reproduce_with_settings_is_another_experiment(flatfast, tmp_path, small
 def test_list_names_every_experiment(flatfast):
     answer = flatfast("list")
     assert answer.code == 0
-    for name in PROBLEMS:
+    for name in recipes.RECIPES:
         assert name in answer.out
         sizes = [recipes.recipe_of(name, size).grid_size() for size in ("quick", "full")]
         assert f"{sizes[0]:,}, {sizes[1]:,}" in answer.out

@@ -207,19 +207,22 @@ def report(
 def list_problems() -> None:
     """The experiments there are."""
     from flatfast.lab.problems import PROBLEMS
-    from flatfast.lab.recipes import RECIPES
+    from flatfast.lab.recipes import DEPARTURES, RECIPES
 
     table = Table(header_style="bold")
     table.add_column("name", no_wrap=True)
     table.add_column("what it is")
     table.add_column("runs: quick, full", justify="right", no_wrap=True)
-    for name, factory in PROBLEMS.items():
-        sizes = [f"{RECIPES[name][size].grid_size():,}" for size in ("quick", "full")]
-        module = sys.modules[factory.__module__].__doc__ or ""
-        own = (factory.__doc__ or "").splitlines()[0]
-        table.add_row(
-            name, own if name.endswith("paper") else module.splitlines()[0], ", ".join(sizes)
-        )
+    for name, sizes in RECIPES.items():
+        if name in DEPARTURES:
+            about = sizes["full"].question
+        else:
+            factory = PROBLEMS[name]
+            module = sys.modules[factory.__module__].__doc__ or ""
+            own = (factory.__doc__ or "").splitlines()[0]
+            about = own if name.endswith("paper") else module.splitlines()[0]
+        runs = ", ".join(f"{sizes[size].grid_size():,}" for size in ("quick", "full"))
+        table.add_row(name, about, runs)
     console = Console()
     console.print(table)
     console.print(

@@ -6,6 +6,9 @@ share, so that no exponent is built into the points; each learning rate takes th
 which ``mu / lr^(2/3)`` lies between two bounds far apart, around the best that was found for the
 problem. The run length in units of ``lr^(-2/3)`` steps is the censoring time, several times the
 best run's.
+
+Besides the problems' own there are *departures*: where the measured law differs from 2/3, the same
+problem with one thing changed, to find out what makes the difference.
 """
 
 import difflib
@@ -43,6 +46,7 @@ class Recipe:
             allows for methods 100 times slower than the law, and times are to be resolved to the
             same few per cent at both ends.
         dtype: Floating-point type of the runs; float64 where steps are too small for float32.
+        question: What a departure asks; empty for a problem's own recipe.
     """
 
     problem: str
@@ -60,6 +64,7 @@ class Recipe:
     comparison_steps: int = 50_000
     comparison_records: int = 96
     dtype: Literal["float32", "float64"] = "float32"
+    question: str = ""
 
     def momenta(self, lr: float) -> tuple[float, ...]:
         """The momenta swept at a learning rate, descending ``mu``: points of the common grid."""
@@ -87,7 +92,7 @@ def spaced(low: float, high: float, count: int) -> tuple[float, ...]:
     return tuple(float(f"{value:.3g}") for value in np.geomspace(low, high, count))
 
 
-RECIPES: dict[str, dict[str, Recipe]] = {
+PROBLEM_RECIPES: dict[str, dict[str, Recipe]] = {
     "matrix-sensing": {
         "quick": Recipe(
             "matrix-sensing",
@@ -193,11 +198,11 @@ RECIPES: dict[str, dict[str, Recipe]] = {
         "quick": Recipe(
             "digits-mlp",
             lr=(0.005, 0.01, 0.02),
-            scaled_mu=(0.1, 0.6),
-            per_decade=6,
+            scaled_mu=(0.12, 0.5),
+            per_decade=12,
             seeds=2,
-            duration=80,
-            records=24,
+            duration=90,
+            records=20,
             metrics=("cooled:test_error",),
         ),
         "full": Recipe(
@@ -239,6 +244,80 @@ RECIPES: dict[str, dict[str, Recipe]] = {
         ),
     },
 }
+
+DEPARTURES: dict[str, dict[str, Recipe]] = {
+    "matrix-sensing-iterate": {
+        "quick": Recipe(
+            "matrix-sensing",
+            question="what if the test error is read at the iterate, not after cooling?",
+            lr=spaced(2.5e-4, 4e-3, 5),
+            scaled_mu=(0.03, 0.6),
+            per_decade=8,
+            seeds=8,
+            duration=100,
+            goal=Goal("test_error", 0.1),
+        ),
+        "full": Recipe(
+            "matrix-sensing",
+            question="what if the test error is read at the iterate, not after cooling?",
+            lr=spaced(6.25e-5, 4e-3, 7),
+            scaled_mu=(0.02, 1.0),
+            per_decade=12,
+            seeds=24,
+            duration=100,
+            goal=Goal("test_error", 0.1),
+        ),
+    },
+    "teacher-student-test-error": {
+        "quick": Recipe(
+            "teacher-student",
+            question="what if the goal is the cooled test error, not the trace?",
+            lr=spaced(3e-3, 3e-2, 4),
+            scaled_mu=(0.03, 0.3),
+            per_decade=6,
+            seeds=6,
+            duration=100,
+            records=48,
+            goal=Goal("cooled:test_error", 0.4),
+        ),
+        "full": Recipe(
+            "teacher-student",
+            question="what if the goal is the cooled test error, not the trace?",
+            lr=spaced(1e-3, 3e-2, 6),
+            scaled_mu=(0.03, 0.45),
+            per_decade=10,
+            seeds=16,
+            duration=120,
+            records=48,
+            goal=Goal("cooled:test_error", 0.4),
+        ),
+    },
+    "digits-mlp-small-lr": {
+        "quick": Recipe(
+            "digits-mlp",
+            question="does the exponent come closer to 2/3 at smaller learning rates?",
+            lr=spaced(1e-3, 4e-3, 3),
+            scaled_mu=(0.12, 0.5),
+            per_decade=12,
+            seeds=2,
+            duration=90,
+            records=20,
+        ),
+        "full": Recipe(
+            "digits-mlp",
+            question="does the exponent come closer to 2/3 at smaller learning rates?",
+            lr=spaced(2.5e-4, 2e-3, 4),
+            scaled_mu=(0.07, 0.5),
+            per_decade=10,
+            seeds=4,
+            duration=90,
+            records=30,
+        ),
+    },
+}
+
+RECIPES = PROBLEM_RECIPES | DEPARTURES
+"""Name to its ``quick`` and ``full`` recipe."""
 
 
 def recipe_of(name: str, size: str) -> Recipe:

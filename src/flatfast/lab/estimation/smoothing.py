@@ -13,10 +13,11 @@ def smooth(
 ) -> NDArray[np.float64]:
     """Centred moving average over the records within ``smoothing / mu / 2`` steps either side.
 
-    The window is cut at the first and the last valid record. Every record counts for the steps
-    around it, so that unevenly spaced records are averaged over time. Where the neighbouring
-    records lie outside the window there is nothing to average and the value stays as it is. The
-    first record stays too: it is the common start and carries no noise.
+    The window is cut at the last valid record. Towards the start it narrows, and stays centred: a
+    window that reached further ahead than back would see the run arrive before it has. Every
+    record counts for the steps around it, so that unevenly spaced records are averaged over time.
+    Where the neighbouring records lie outside the window there is nothing to average and the value
+    stays as it is; so does the first record, the common start, which carries no noise.
 
     Sums are accumulated from the end of the run. A run that has converged has small values after
     its last crossing and large ones before it; summed from the start, the large ones would leave
@@ -45,7 +46,8 @@ def smooth(
 
     momenta, group = np.unique(momentum, return_inverse=True)
     # A record at the very edge of the window must not depend on how 1 - momentum was rounded.
-    half = smoothing / (2.0 * (1.0 - momenta)) * (1.0 + 1e-9)
+    widest = smoothing / (2.0 * (1.0 - momenta)) * (1.0 + 1e-9)
+    half = np.minimum(widest[:, None], (steps - steps[0]).astype(np.float64))
     first = np.stack([np.searchsorted(steps, steps - h, side="left") for h in half])[group]
     after = np.stack([np.searchsorted(steps, steps + h, side="right") for h in half])[group]
     after = np.minimum(after, recorded[:, None])
@@ -60,7 +62,7 @@ def smooth(
 
     weight = window_sum(np.where(valid, span, 0.0))
     average = window_sum(clean * span) / np.where(weight > 0, weight, 1.0)
-    alone = (after - first <= 1) | (position == 0)
+    alone = after - first <= 1
     average = np.where(window_sum(bad.astype(np.float64)) > 0.5, np.inf, average)
     average = np.where(alone, np.where(bad, np.inf, values), average)
     return np.where(valid, average, np.inf)
