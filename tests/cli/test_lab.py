@@ -74,6 +74,17 @@ def test_a_report_written_anew_is_the_same(flatfast, tmp_path):
     assert (tmp_path / "here" / "summary.json").read_text() == summary
 
 
+def test_a_report_by_another_goal(flatfast, tmp_path):
+    flatfast(*SWEEP, "--seeds", 2, "--out", "here")
+    summary = (tmp_path / "here" / "summary.json").read_text()
+    answer = flatfast("report", "here", "--threshold", 3, "--out", "there")
+    assert answer.code == 0, answer.err
+    other = json.loads((tmp_path / "there" / "summary.json").read_text())
+    assert other["problem"]["goal"]["threshold"] == 3
+    assert (tmp_path / "here" / "summary.json").read_text() == summary
+    assert "give --out" in flatfast("report", "here", "--smoothing", 0).told(2)
+
+
 def test_a_report_names_what_is_broken(flatfast, tmp_path):
     flatfast(*SWEEP, *TINY[2:], "--out", "here")
     (tmp_path / "here" / "chunks" / "foreign.parquet").write_bytes(b"PAR1 is not enough")

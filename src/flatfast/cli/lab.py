@@ -5,7 +5,7 @@ JAX is imported when a command runs, not before: ``flatfast momentum`` and ``--h
 
 import shlex
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -186,10 +186,26 @@ def sweep(
 def report(
     folder: Annotated[Path, typer.Argument(help="A folder that sweep or reproduce made.")],
     out: Annotated[Path | None, typer.Option(help="Another folder for the report.")] = None,
+    threshold: Threshold = None,
+    smoothing: Smoothing = None,
 ) -> None:
-    """Write the report of a folder's runs anew."""
+    """Write the report of a folder's runs anew, or judge them by another goal.
+
+    With --threshold (no stricter than the runs' own) or --smoothing the runs of the grid are held
+    to that goal, and the report goes to the folder of --out.
+    """
+    from flatfast.lab.goal import Goal
+    from flatfast.lab.rejudge import rejudge
     from flatfast.lab.report import write_report
     from flatfast.lab.store import read_chunks, read_manifest
+
+    another = {
+        name: value
+        for name, value in (("threshold", threshold), ("smoothing", smoothing))
+        if value is not None
+    }
+    if another and out is None:
+        raise ValueError(f"another goal makes another report: give --out, not {folder}")
 
     console = Console()
     manifest = read_manifest(folder)
@@ -198,6 +214,11 @@ def report(
         console.print(f"[yellow]note:[/] {line}", highlight=False, soft_wrap=True)
     if not len(runs):
         raise ValueError(f"{folder} holds no runs yet; repeat the command that made it")
+    if another:
+        settings = manifest["settings"]
+        goal = Goal(**{**settings["problem"]["goal"], **another})
+        runs = rejudge(runs, settings, goal)
+        settings["problem"]["goal"] = asdict(goal)
     study = _study(runs, manifest)
     _print_study(console, study)
     page = write_report(study, out or folder)
