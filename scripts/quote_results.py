@@ -12,11 +12,15 @@ import json
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from flatfast.lab.estimation.correction import corrected_law
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+SUMMARIES = sorted(ROOT.glob("results/*/summary.json"))
 BLOCK = re.compile(r"(<!-- quote:(\w+) -->\n).*?(<!-- /quote -->)", re.DOTALL)
 
 
@@ -46,30 +50,33 @@ def ratio(value: dict[str, Any] | None) -> str:
     return f"{mark}{value['estimate']:.3g}"
 
 
+def speed_up(found: dict[str, Any], name: str) -> str:
+    """How much slower than the law a method is, each at its own best learning rate."""
+    comparison = found["comparison"]
+    if comparison is None:
+        return "-"
+    method = next(entry for entry in comparison["methods"] if entry["name"] == name)
+    if all(entry["outcome"] == "diverged" for entry in method["at_eta"]):
+        return "diverges"
+    return ratio(found["speedup_best_eta"].get(name))
+
+
 def results() -> str:
     """The table of experiments."""
+    others = ("momentum 0.9", "momentum 0.99", "plain SGD", "plain SGD, same effective step")
     lines = [
         "| experiment | learning rates | exponent | best C | over momentum 0.9 | over 0.99 "
         "| over plain SGD | over plain SGD at the same effective step |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for path in sorted(ROOT.glob("results/*/summary.json")):
+    for path in SUMMARIES:
         found = json.loads(path.read_text())
-        best = found["speedup_best_eta"]
         cells = [
             f"[{path.parent.name}](results/{path.parent.name})",
             f"{min(found['etas']):.2g} to {max(found['etas']):.2g}",
             interval(found["exponent"]),
-            interval(found["best_C"], 2),
-            *(
-                ratio(best.get(name)) if best else "-"
-                for name in (
-                    "momentum 0.9",
-                    "momentum 0.99",
-                    "plain SGD",
-                    "plain SGD, same effective step",
-                )
-            ),
+            interval(found["best_C"]),
+            *(speed_up(found, name) for name in others),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -122,10 +129,7 @@ def scaling() -> str:
 
 def sensitivity() -> str:
     """The exponent by each way of finding the optimum."""
-    columns = {
-        path.parent.name: json.loads(path.read_text())
-        for path in sorted(ROOT.glob("results/*/summary.json"))
-    }
+    columns = {path.parent.name: json.loads(path.read_text()) for path in SUMMARIES}
     columns = {name: found for name, found in columns.items() if found["exponent"]}
     if not columns:
         return "not measured yet"
@@ -157,11 +161,78 @@ def sensitivity() -> str:
     return "\n".join(lines)
 
 
+def located(found: dict[str, Any]) -> tuple[list[float], list[float]]:
+    """Learning rates with a located optimum, and the best ``1 - momentum`` at each."""
+    best = [entry for entry in found["best_mu"] if entry["located"]]
+    return [entry["eta"] for entry in best], [entry["estimate"] for entry in best]
+
+
+def corrections() -> str:
+    """The law with its first correction at finite learning rate, beside a free exponent."""
+    lines = [
+        "| | free exponent | misfit | C of the corrected law | a | misfit |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for path in SUMMARIES:
+        found = json.loads(path.read_text())
+        fit = corrected_law(*located(found))
+        cells = [
+            path.parent.name,
+            interval(found["exponent"]),
+            f"{100 * fit.power_law_misfit:.1f}%",
+            interval(asdict(fit.constant)),
+            interval(asdict(fit.slope), 2),
+            f"{100 * fit.misfit:.1f}%",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def departures() -> str:
+    """The same problem with one thing changed."""
+    lines = [
+        "| experiment | goal | learning rates | exponent | best C | exponent of best collapse |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for path in sorted(ROOT.glob("results/departures/*/summary.json")):
+        found = json.loads(path.read_text())
+        goal = found["problem"]["goal"]
+        cells = [
+            f"[{path.parent.name}](../results/departures/{path.parent.name})",
+            f"{goal['metric']} to {goal['threshold']:g} of its start",
+            f"{min(found['etas']):.2g} to {max(found['etas']):.2g}",
+            interval(found["exponent"]),
+            interval(found["best_C"]),
+            interval(found["collapse"] and found["collapse"]["best_gamma"]),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def coverage() -> str:
+    """How often intervals cover the truth in synthetic sweeps."""
+    found = load("benchmarks/results/statistics_study.json")
+    if found is None:
+        return "not measured yet"
+    rules = ("in use", "percentile", "BCa", "normal, bootstrap error")
+    lines = [
+        f"| {found['sets']} synthetic sweeps each | curve | {' | '.join(rules)} |",
+        "| --- | --- |" + " --- |" * len(rules),
+    ]
+    for row in found["intervals"]:
+        shares = (f"{100 * row['coverage'][rule]:.0f}%" for rule in rules)
+        lines.append(f"| {row['design']} | {row['shape']} | {' | '.join(shares)} |")
+    return "\n".join(lines)
+
+
 QUOTES: dict[str, Callable[[], str]] = {
     "results": results,
     "throughput": throughput,
     "scaling": scaling,
     "sensitivity": sensitivity,
+    "corrections": corrections,
+    "departures": departures,
+    "coverage": coverage,
 }
 
 

@@ -59,7 +59,7 @@ def _methods(summary: dict[str, Any]) -> Table:
         "own best lr",
         "law",
     )
-    table.columns[0].justify = "left"
+    table.columns[0].justify, table.columns[0].no_wrap = "left", False
     for method in comparison["methods"]:
         name, best = method["name"], method["best"]
         here = next(entry for entry in method["at_eta"] if entry["eta"] == middle)
