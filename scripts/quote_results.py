@@ -8,6 +8,7 @@ and a block that is out of date is an error.
 """
 
 import argparse
+import ast
 import json
 import re
 import sys
@@ -225,6 +226,17 @@ def coverage() -> str:
     return "\n".join(lines)
 
 
+def template() -> str:
+    """The guide to problems of one's own: the template's docstring, then its code."""
+    source = (ROOT / "src/flatfast/lab/problems/template.py").read_text()
+    guide = ast.get_docstring(ast.parse(source)) or ""
+    code = source.split('"""', 2)[2].strip()
+    # Docstrings are reStructuredText; code and literals read the same in Markdown otherwise.
+    guide = re.sub(r":(?:class|func|mod):`(?:[\w.]*\.)?(\w+)`", r"`\1`", guide)
+    guide = guide.replace("``", "`").replace("::\n", ":\n")
+    return f"{guide}\n\n## The file\n\n```python\n{code}\n```"
+
+
 QUOTES: dict[str, Callable[[], str]] = {
     "results": results,
     "throughput": throughput,
@@ -233,6 +245,7 @@ QUOTES: dict[str, Callable[[], str]] = {
     "corrections": corrections,
     "departures": departures,
     "coverage": coverage,
+    "template": template,
 }
 
 
