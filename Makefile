@@ -5,7 +5,7 @@ VENV ?= .venv
 JOBS ?= 2
 INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint bench quotes clean
+.PHONY: demo test lint bench results quotes clean
 
 demo: $(VENV)/.lab
 	$(VENV)/bin/flatfast reproduce matrix-sensing --quick --out runs/demo
@@ -24,6 +24,10 @@ lint: $(VENV)/.dev
 bench: $(VENV)/.bench
 	$(VENV)/bin/python benchmarks/sweep_throughput.py
 	$(VENV)/bin/python benchmarks/statistics_study.py
+
+results: $(VENV)/.dev
+	PATH="$(abspath $(VENV))/bin:$$PATH" scripts/make_results.sh
+	$(MAKE) quotes
 
 # README and docs quote committed results; this writes the quotes.
 quotes: $(VENV)/.dev

@@ -192,8 +192,9 @@ def corrections() -> str:
 def departures() -> str:
     """The same problem with one thing changed."""
     lines = [
-        "| experiment | goal | learning rates | exponent | best C | exponent of best collapse |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| experiment | goal | smoothing | learning rates | exponent | best C "
+        "| exponent of best collapse |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for path in sorted(ROOT.glob("results/departures/*/summary.json")):
         found = json.loads(path.read_text())
@@ -201,6 +202,7 @@ def departures() -> str:
         cells = [
             f"[{path.parent.name}](../results/departures/{path.parent.name})",
             f"{goal['metric']} to {goal['threshold']:g} of its start",
+            f"{goal['smoothing']:g}",
             f"{min(found['etas']):.2g} to {max(found['etas']):.2g}",
             interval(found["exponent"]),
             interval(found["best_C"]),
