@@ -14,8 +14,8 @@ problem with one thing changed, to find out what makes the difference.
 import difflib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import numpy as np
 
@@ -90,6 +90,11 @@ def log_points(low: float, high: float, per_decade: int) -> tuple[float, ...]:
 def spaced(low: float, high: float, count: int) -> tuple[float, ...]:
     """Logarithmically spaced values, rounded to three digits so that they read well."""
     return tuple(float(f"{value:.3g}") for value in np.geomspace(low, high, count))
+
+
+def _sizes(full: Recipe, **quick: Any) -> dict[str, Recipe]:
+    """A full recipe, and the quick one that differs from it in the fields given."""
+    return {"quick": replace(full, **quick), "full": full}
 
 
 PROBLEM_RECIPES: dict[str, dict[str, Recipe]] = {
@@ -246,18 +251,8 @@ PROBLEM_RECIPES: dict[str, dict[str, Recipe]] = {
 }
 
 DEPARTURES: dict[str, dict[str, Recipe]] = {
-    "matrix-sensing-iterate": {
-        "quick": Recipe(
-            "matrix-sensing",
-            question="what if the test error is read at the iterate, not after cooling?",
-            lr=spaced(2.5e-4, 4e-3, 5),
-            scaled_mu=(0.03, 0.6),
-            per_decade=8,
-            seeds=8,
-            duration=100,
-            goal=Goal("test_error", 0.1),
-        ),
-        "full": Recipe(
+    "matrix-sensing-iterate": _sizes(
+        Recipe(
             "matrix-sensing",
             question="what if the test error is read at the iterate, not after cooling?",
             lr=spaced(6.25e-5, 4e-3, 7),
@@ -267,20 +262,13 @@ DEPARTURES: dict[str, dict[str, Recipe]] = {
             duration=100,
             goal=Goal("test_error", 0.1),
         ),
-    },
-    "teacher-student-test-error": {
-        "quick": Recipe(
-            "teacher-student",
-            question="what if the goal is the cooled test error, not the trace?",
-            lr=spaced(3e-3, 3e-2, 4),
-            scaled_mu=(0.03, 0.3),
-            per_decade=6,
-            seeds=6,
-            duration=100,
-            records=48,
-            goal=Goal("cooled:test_error", 0.4),
-        ),
-        "full": Recipe(
+        lr=spaced(2.5e-4, 4e-3, 5),
+        scaled_mu=(0.03, 0.6),
+        per_decade=8,
+        seeds=8,
+    ),
+    "teacher-student-test-error": _sizes(
+        Recipe(
             "teacher-student",
             question="what if the goal is the cooled test error, not the trace?",
             lr=spaced(1e-3, 3e-2, 6),
@@ -291,19 +279,13 @@ DEPARTURES: dict[str, dict[str, Recipe]] = {
             records=48,
             goal=Goal("cooled:test_error", 0.4),
         ),
-    },
-    "digits-mlp-small-lr": {
-        "quick": Recipe(
-            "digits-mlp",
-            question="does the exponent come closer to 2/3 at smaller learning rates?",
-            lr=spaced(1e-3, 4e-3, 3),
-            scaled_mu=(0.12, 0.5),
-            per_decade=12,
-            seeds=2,
-            duration=90,
-            records=20,
-        ),
-        "full": Recipe(
+        lr=spaced(3e-3, 3e-2, 4),
+        scaled_mu=(0.03, 0.3),
+        per_decade=6,
+        seeds=6,
+    ),
+    "digits-mlp-small-lr": _sizes(
+        Recipe(
             "digits-mlp",
             question="does the exponent come closer to 2/3 at smaller learning rates?",
             lr=spaced(2.5e-4, 2e-3, 4),
@@ -313,7 +295,12 @@ DEPARTURES: dict[str, dict[str, Recipe]] = {
             duration=90,
             records=30,
         ),
-    },
+        lr=spaced(1e-3, 4e-3, 3),
+        scaled_mu=(0.12, 0.5),
+        per_decade=12,
+        seeds=2,
+        records=20,
+    ),
 }
 
 RECIPES = PROBLEM_RECIPES | DEPARTURES
