@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 import flatfast
-from flatfast.cli import INSTALL_LAB, lab, momentum
+from flatfast.cli import INSTALL_LAB, catalogue, momentum, report, reproduce, sweep
 
 app = typer.Typer(
     name="flatfast",
@@ -21,8 +21,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-momentum.register(app)
-lab.register(app)
+for command in (momentum, reproduce, sweep, report, catalogue):
+    command.register(app)
 
 
 @app.callback(invoke_without_command=True)
@@ -56,13 +56,21 @@ def run(arguments: list[str] | None = None) -> int:
         return _fail(f"{error}{_place(error)}; the lab needs its extra: {INSTALL_LAB}", 1)
     except (RuntimeError, OSError) as error:
         # The lab's own errors tell how to go on; an interrupted sweep is among them.
-        return _fail(f"{error}{_place(error)}", 130 if lab.was_interrupted(error) else 1)
+        return _fail(f"{error}{_place(error)}", 130 if _was_interrupted(error) else 1)
     except Exception as error:
         if os.environ.get("FLATFAST_DEBUG"):
             raise
         place = _place(error) or "; FLATFAST_DEBUG=1 shows where, for a bug report"
         return _fail(f"{type(error).__name__}: {error}{place}", 1)
     return 0
+
+
+def _was_interrupted(error: Exception) -> bool:
+    """Whether an error says that somebody pressed Ctrl-C during a sweep.
+
+    By its name: its module needs the lab's packages, which need not be there.
+    """
+    return type(error).__name__ == "InterruptedSweepError"
 
 
 def _place(error: Exception) -> str:

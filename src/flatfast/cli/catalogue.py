@@ -1,0 +1,39 @@
+"""``flatfast list``: the experiments there are."""
+
+import sys
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(name="list")(list_experiments)
+
+
+def list_experiments() -> None:
+    """The experiments there are."""
+    from flatfast.lab.problems import PROBLEMS
+    from flatfast.lab.recipes import DEPARTURES, RECIPES
+
+    table = Table(header_style="bold")
+    table.add_column("name", no_wrap=True)
+    table.add_column("what it is")
+    table.add_column("runs: quick, full", justify="right", no_wrap=True)
+    for name, sizes in RECIPES.items():
+        if name in DEPARTURES:
+            about = sizes["full"].question
+        else:
+            factory = PROBLEMS[name]
+            module = sys.modules[factory.__module__].__doc__ or ""
+            own = (factory.__doc__ or "").splitlines()[0]
+            about = own if name.endswith("paper") else module.splitlines()[0]
+        runs = ", ".join(f"{sizes[size].grid_size():,}" for size in ("quick", "full"))
+        table.add_row(name, about, runs)
+    console = Console()
+    console.print(table)
+    console.print(
+        "your own: flatfast sweep path/to/file.py:function --lr ... --momentum ...",
+        highlight=False,
+    )

@@ -1,0 +1,49 @@
+"""Options that several commands have, and the goal that they make."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from flatfast.lab.problem import Problem
+
+Out = Annotated[
+    Path | None, typer.Option("--out", help="Folder of runs and report; an existing one goes on.")
+]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Delete the folder's runs and start over.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="A setting of the problem; may be repeated."),
+]
+GoalMetric = Annotated[
+    str | None, typer.Option("--goal", help="Metric to bring down, e.g. cooled:test_error.")
+]
+Threshold = Annotated[
+    float | None, typer.Option(help="How far: a fraction of its start, or a value if --absolute.")
+]
+Absolute = Annotated[bool, typer.Option("--absolute", help="The threshold is a value.")]
+Smoothing = Annotated[
+    float | None, typer.Option(help="Averaging window of the metric, in memories 1/(1-momentum).")
+]
+
+
+def with_goal(
+    problem: "Problem",
+    metric: str | None,
+    threshold: float | None,
+    absolute: bool,
+    smoothing: float | None,
+) -> "Problem":
+    """The problem with the goal of the command line, where it gives one."""
+    if metric is not None and metric != problem.goal.metric and threshold is None:
+        raise ValueError(f"--goal {metric} needs a --threshold")
+    goal = replace(
+        problem.goal,
+        metric=metric or problem.goal.metric,
+        threshold=problem.goal.threshold if threshold is None else threshold,
+        relative=problem.goal.relative if threshold is None else not absolute,
+        smoothing=problem.goal.smoothing if smoothing is None else smoothing,
+    )
+    return replace(problem, goal=goal)

@@ -1,0 +1,73 @@
+"""``flatfast reproduce``: an experiment of the lab from its recipe to its report."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from flatfast.cli.options import (
+    Absolute,
+    Fresh,
+    GoalMetric,
+    Out,
+    Set,
+    Smoothing,
+    Threshold,
+    with_goal,
+)
+from flatfast.cli.studies import open_store, report_of, tell_leftovers, warn_unstable
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(name="reproduce")(reproduce)
+
+
+def reproduce(
+    name: Annotated[str, typer.Argument(help="An experiment; `flatfast list` shows them.")],
+    full: Annotated[
+        bool, typer.Option("--full/--quick", help="All the runs, or a look in a few minutes.")
+    ] = False,
+    out: Out = None,
+    fresh: Fresh = False,
+    set_: Set = None,
+    goal: GoalMetric = None,
+    threshold: Threshold = None,
+    absolute: Absolute = False,
+    smoothing: Smoothing = None,
+) -> None:
+    """Sweep an experiment of the paper, find its law, compare methods, write the report."""
+    from flatfast.cli.values import settings
+    from flatfast.lab.recipes import recipe_of
+
+    size = "full" if full else "quick"
+    recipe = recipe_of(name, size)
+    recipe = replace(recipe, settings={**recipe.settings, **settings(set_ or [])})
+
+    from flatfast.lab.engines.devices import use_all_cores
+    from flatfast.lab.reproduce import identity_of, problem_of
+    from flatfast.lab.reproduce import reproduce as run
+
+    use_all_cores()
+    problem = with_goal(problem_of(recipe), goal, threshold, absolute, smoothing)
+    folder = out or Path("runs") / f"{name}-{size}"
+    console = Console()
+    console.print(f"[bold]{name}[/] ({size}), into {folder}", highlight=False)
+    warn_unstable(console, problem, recipe.lr, max(recipe.momenta(max(recipe.lr))))
+    from flatfast.cli.progress import SweepProgress
+
+    with open_store(folder, identity_of(recipe, problem), fresh) as store:
+        tell_leftovers(console, store)
+        with SweepProgress(console, ("grid", "methods")) as progress:
+            run(recipe, problem, store, progress)
+        page = report_of(console, store)
+    console.print(f"\npage: [bold]{page}[/]", highlight=False, soft_wrap=True)
+    if not full:
+        console.print(
+            f"next: flatfast reproduce {name} --full   (more learning rates, momenta and seeds)\n"
+            "      flatfast list                      (the other experiments)\n"
+            "      flatfast momentum --lr 0.4 --like 0.1:0.9   (the law for your own pair)",
+            highlight=False,
+        )

@@ -1,0 +1,108 @@
+"""``flatfast sweep``: learning rate against momentum on any problem."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from flatfast.cli.options import (
+    Absolute,
+    Fresh,
+    GoalMetric,
+    Out,
+    Set,
+    Smoothing,
+    Threshold,
+    with_goal,
+)
+from flatfast.cli.studies import open_store, report_of, tell_leftovers, warn_unstable
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(name="sweep")(sweep)
+
+
+def sweep(
+    problem_name: Annotated[
+        str, typer.Argument(metavar="PROBLEM", help="A problem, or path/to/file.py:function.")
+    ],
+    lr: Annotated[str, typer.Option(help="Learning rates: 0.1,0.2 or 0.01:0.1:4.")],
+    momentum: Annotated[str, typer.Option(help="Momenta: 0.9,0.99 or 0.7:0.99:8.")],
+    seeds: Annotated[int, typer.Option(help="Runs at each pair.")] = 8,
+    steps: Annotated[int | None, typer.Option(help="Length of every run, in steps.")] = None,
+    duration: Annotated[
+        float, typer.Option(help="Length in units of lr^(-2/3) steps, if --steps is not given.")
+    ] = 100.0,
+    records: Annotated[int, typer.Option(help="How often metrics are read in a run.")] = 128,
+    spacing: Annotated[str, typer.Option(help="Records: linear or log.")] = "linear",
+    metric: Annotated[
+        list[str] | None, typer.Option(help="A metric to record besides the goal's; repeatable.")
+    ] = None,
+    goal: GoalMetric = None,
+    threshold: Threshold = None,
+    absolute: Absolute = False,
+    smoothing: Smoothing = None,
+    start: Annotated[
+        str | None, typer.Option(help="interpolating (after noise-free descent) or init.")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Examples in a step's gradient; 0 for all.")
+    ] = None,
+    nesterov: Annotated[bool, typer.Option("--nesterov", help="Nesterov momentum.")] = False,
+    dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
+    set_: Set = None,
+    out: Out = None,
+    fresh: Fresh = False,
+) -> None:
+    """Sweep learning rate against momentum on a problem, your own included.
+
+    Your own problem is a function in a file: see `flatfast.lab.problems.template`.
+    """
+    from flatfast.cli.values import learning_rates, momenta, settings
+
+    rates, betas = learning_rates(lr), momenta(momentum)
+    chosen = settings(set_ or [])
+    if start is not None:
+        chosen["start"] = start
+    if batch_size is not None:
+        chosen["batch_size"] = batch_size
+    for name, value in (("steps", steps), ("duration", duration)):
+        if value is not None and not 0 < value < float("inf"):
+            raise ValueError(f"{name} must be positive and finite, got {value}")
+
+    from flatfast.lab.engines.devices import use_all_cores
+    from flatfast.lab.engines.local import LocalEngine
+    from flatfast.lab.problems import load
+    from flatfast.lab.reproduce import identity
+    from flatfast.lab.sweep import runs_of
+    from flatfast.lab.sweep import sweep as run
+
+    use_all_cores()
+    problem = with_goal(load(problem_name, chosen), goal, threshold, absolute, smoothing)
+    options: dict[str, Any] = {
+        "records": records,
+        "spacing": spacing,
+        "nesterov": nesterov,
+        "dtype": dtype,
+        "metrics": tuple(metric or ()),
+    }
+    wanted = runs_of(
+        [(rate, beta) for rate in rates for beta in betas],
+        seeds,
+        lambda rate: steps or round(duration * rate ** (-2 / 3)),
+    )
+    folder = out or Path("runs") / problem.name
+    console = Console()
+    console.print(f"[bold]{problem.name}[/], {len(wanted)} runs, into {folder}", highlight=False)
+    warn_unstable(console, problem, rates, max(betas))
+    from flatfast.cli.progress import SweepProgress
+
+    with open_store(folder, identity(problem, **options), fresh) as store:
+        tell_leftovers(console, store)
+        engine = LocalEngine(problem, **options)
+        with SweepProgress(console, ("sweep",)) as progress:
+            run(wanted, store, engine, progress)
+        page = report_of(console, store)
+    console.print(f"\npage: [bold]{page}[/]", highlight=False, soft_wrap=True)
