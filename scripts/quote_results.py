@@ -162,6 +162,24 @@ def sensitivity() -> str:
     return "\n".join(lines)
 
 
+def collapses() -> str:
+    """How far apart the rescaled curves are, and the exponent that brings them closest."""
+    lines = [
+        "| | distance of the curves rescaled by 2/3 | least distance | at the exponent |",
+        "| --- | --- | --- | --- |",
+    ]
+    for path in SUMMARIES:
+        found = json.loads(path.read_text())["collapse"]
+        cells = [
+            path.parent.name,
+            f"{100 * found['quality']:.1f}%",
+            f"{100 * found['best_quality']:.1f}%",
+            interval(found["best_gamma"]),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def located(found: dict[str, Any]) -> tuple[list[float], list[float]]:
     """Learning rates with a located optimum, and the best ``1 - momentum`` at each."""
     best = [entry for entry in found["best_mu"] if entry["located"]]
@@ -170,20 +188,29 @@ def located(found: dict[str, Any]) -> tuple[list[float], list[float]]:
 
 def corrections() -> str:
     """The law with its first correction at finite learning rate, beside a free exponent."""
+    sweeps = {path.parent.name: [path] for path in SUMMARIES}
+    for name, paths in list(sweeps.items()):
+        smaller = ROOT / f"results/departures/{name}-small-lr/summary.json"
+        if smaller.exists():
+            sweeps[f"{name}, with its smaller learning rates"] = [smaller, *paths]
     lines = [
-        "| | free exponent | misfit | C of the corrected law | a | misfit |",
+        "| | learning rates | misfit of a free exponent | of the corrected law | its C | its a |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
-    for path in SUMMARIES:
-        found = json.loads(path.read_text())
-        fit = corrected_law(*located(found))
+    for name, paths in sweeps.items():
+        lr, best_mu = [], []
+        for path in paths:
+            rates, optima = located(json.loads(path.read_text()))
+            lr += rates
+            best_mu += optima
+        fit = corrected_law(lr, best_mu)
         cells = [
-            path.parent.name,
-            interval(found["exponent"]),
+            name,
+            f"{min(lr):.2g} to {max(lr):.2g}",
             f"{100 * fit.power_law_misfit:.1f}%",
+            f"{100 * fit.misfit:.1f}%",
             interval(asdict(fit.constant)),
             interval(asdict(fit.slope), 2),
-            f"{100 * fit.misfit:.1f}%",
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -200,7 +227,7 @@ def departures() -> str:
         found = json.loads(path.read_text())
         goal = found["problem"]["goal"]
         cells = [
-            f"[{path.parent.name}](../results/departures/{path.parent.name})",
+            f"[{path.parent.name}](results/departures/{path.parent.name})",
             f"{goal['metric']} to {goal['threshold']:g} of its start",
             f"{goal['smoothing']:g}",
             f"{min(found['etas']):.2g} to {max(found['etas']):.2g}",
@@ -244,6 +271,7 @@ QUOTES: dict[str, Callable[[], str]] = {
     "throughput": throughput,
     "scaling": scaling,
     "sensitivity": sensitivity,
+    "collapse": collapses,
     "corrections": corrections,
     "departures": departures,
     "coverage": coverage,
@@ -251,14 +279,15 @@ QUOTES: dict[str, Callable[[], str]] = {
 }
 
 
-def quoted(text: str) -> str:
-    """A page with its blocks filled."""
+def quoted(text: str, root: str = "") -> str:
+    """A page with its blocks filled; ``root`` is the way from the page to the project's root."""
 
     def fill(match: re.Match[str]) -> str:
         name = match[2]
         if name not in QUOTES:
             raise SystemExit(f"no quote {name!r}; there are {', '.join(QUOTES)}")
-        return f"{match[1]}{QUOTES[name]()}\n{match[3]}"
+        block = QUOTES[name]().replace("](results/", f"]({root}results/")
+        return f"{match[1]}{block}\n{match[3]}"
 
     return BLOCK.sub(fill, text)
 
@@ -271,7 +300,7 @@ def main() -> None:
     stale = []
     for page in PAGES:
         text = page.read_text()
-        fresh = quoted(text)
+        fresh = quoted(text, "../" * (len(page.relative_to(ROOT).parts) - 1))
         if fresh != text:
             stale.append(page.relative_to(ROOT))
             if not check:
