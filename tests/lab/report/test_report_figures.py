@@ -157,18 +157,18 @@ def test_an_endless_interval_does_not_squeeze_the_points(full: Study) -> None:
     assert high < max(estimates) * 100
 
 
-def test_the_comparison_rings_the_best_and_dodges_the_censored(full: Study) -> None:
+def test_the_comparison_rings_the_best_and_stacks_the_censored(full: Study) -> None:
     assert full.comparison is not None
     axes = method_comparison(full, LIGHT).axes[0]
     rings = [line for line in axes.lines if line.get_markerfacecolor() == "none"]
     assert len(rings) == sum(best.outcome == "measured" for best in full.comparison.best)
-    marks = [
-        (float(x), float(y))
-        for line in axes.lines
-        if line.get_marker() == r"$\uparrow$"
-        for x, y in np.column_stack([line.get_xdata(), line.get_ydata()])
+    marks = [line for line in axes.lines if line.get_marker() in (r"$\uparrow$", "x")]
+    places = [
+        tuple(np.round(line.get_transform().transform(line.get_xydata())[0], 1)) for line in marks
     ]
-    assert len(marks) == len(set(marks)) > 0
+    assert len(places) == len(set(places)) > 0
+    top = axes.transAxes.transform((1, 1))[1]
+    assert all(height < top for _, height in places)
 
 
 def test_examples_mark_each_convergence_time(full: Study) -> None:

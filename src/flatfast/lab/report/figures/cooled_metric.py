@@ -1,5 +1,6 @@
 """A metric of the cooled iterate against scaled time: the collapse of whole trajectories."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -129,7 +130,9 @@ def _panels(study: Study) -> list[Panel]:
 
 def _title(panel: Panel) -> str:
     low, high = number(panel.low, 2), number(panel.high, 2)
-    return f"C = {low}" if low == high else f"C = {low}\N{EN DASH}{high}"
+    if low == high:
+        return f"C = {low}"
+    return f"C \N{ALMOST EQUAL TO} {number(math.sqrt(panel.low * panel.high), 2)}"
 
 
 def _over_seeds(

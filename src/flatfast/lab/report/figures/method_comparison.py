@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.transforms import ScaledTranslation
 
 from flatfast.lab.estimation.comparison import Comparison, MethodTime
 from flatfast.lab.estimation.methods import BEST_AT_EACH_LR, BEST_CONSTANT
@@ -15,6 +16,12 @@ from flatfast.lab.report.theme import Theme, new_figure, themed
 from flatfast.lab.report.typography import method_name, sentence
 
 MARKERS = "sD^vPXhp"
+
+STACKED = 11.0
+"""Points between marks on top of each other."""
+
+ROOM_PER_LEVEL = 0.045
+"""Share of the height of the axes that one mark of a stack takes."""
 
 
 @themed
@@ -40,13 +47,14 @@ def method_comparison(study: Study, theme: Theme) -> Figure:
     figure = new_figure(height=5.2)
     axes = figure.add_subplot()
     looks = _looks(found, theme)
-    dodge = _dodge(found)
+    levels = _levels(shown)
     entries = []
     for name in (method.name for method in found.methods):
         own = [time for time in shown if time.method == name]
         if own:
             _draw(axes, own, looks[name], theme)
-            _marks(axes, own, looks[name], dodge[name])
+            unmeasured = [time for time in own if time.outcome != "measured"]
+            _marks(axes, unmeasured, looks[name], [levels[name, t.lr] for t in unmeasured])
             _ring(axes, [t for t in found.best if t.method == name], theme)
             entries.append(Line2D([], [], label=method_name(name), **looks[name]))
     if any(time.outcome == "beyond limit" for time in shown):
@@ -78,7 +86,8 @@ def method_comparison(study: Study, theme: Theme) -> Figure:
     steps = [end for t in shown for end in _ends(t)]
     log_axis(axes, "x", *padded([t.lr for t in shown], 0.08))
     low, high = padded(steps, 0.06)
-    log_axis(axes, "y", low, 1.2 * high)
+    headroom = (high / low) ** (ROOM_PER_LEVEL * max(levels.values(), default=0))
+    log_axis(axes, "y", low, 1.2 * high * headroom)
     axes.set_xlabel(LR)
     axes.set_ylabel(TIME)
     figure.legend(handles=entries, loc="outside lower center", ncols=2, columnspacing=1.4)
@@ -136,21 +145,27 @@ def _draw(axes: Axes, times: list[MethodTime], look: dict[str, Any], theme: Them
         )
 
 
-def _dodge(found: Comparison) -> dict[str, float]:
-    """Factors that put the methods' marks beside each other: many share the runs' length."""
-    gaps = np.diff(np.log(found.lr))
-    room = 0.6 * float(gaps.min()) if len(gaps) else 0.3
-    shifts = np.exp(np.linspace(-room / 2, room / 2, len(found.methods)))
-    return {method.name: float(s) for method, s in zip(found.methods, shifts, strict=True)}
+def _levels(shown: list[MethodTime]) -> dict[tuple[str, float], int]:
+    """How far up each mark without a time is stacked: many methods share the runs' length."""
+    levels: dict[tuple[str, float], int] = {}
+    below: dict[tuple[float, float], int] = {}
+    for time in shown:
+        if time.outcome != "measured":
+            place = (time.lr, time.limit)
+            levels[time.method, time.lr] = below.setdefault(place, 0)
+            below[place] += 1
+    return levels
 
 
-def _marks(axes: Axes, times: list[MethodTime], look: dict[str, Any], dodge: float) -> None:
-    """Learning rates without a median time, at the runs' length."""
-    lr = np.array([time.lr for time in times]) * dodge
-    limit = np.array([time.limit for time in times])
-    for outcome, marker, size in (("beyond limit", r"$\uparrow$", 9), ("diverged", "x", 6)):
-        mask = np.array([time.outcome == outcome for time in times])
-        axes.plot(lr[mask], limit[mask], ls="", marker=marker, ms=size, color=look["color"])
+def _marks(axes: Axes, times: list[MethodTime], look: dict[str, Any], levels: list[int]) -> None:
+    """Methods without a median time at a learning rate, from the runs' length upwards."""
+    for time, level in zip(times, levels, strict=True):
+        marker, size = (r"$\uparrow$", 9) if time.outcome == "beyond limit" else ("x", 6)
+        up = ScaledTranslation(0, level * STACKED / 72, axes.figure.dpi_scale_trans)
+        place = axes.transData + up
+        axes.plot(
+            time.lr, time.limit, ls="", marker=marker, ms=size, color=look["color"], transform=place
+        )
 
 
 def _ring(axes: Axes, best: list[MethodTime], theme: Theme) -> None:
