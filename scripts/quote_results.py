@@ -188,7 +188,8 @@ def located(found: dict[str, Any]) -> tuple[list[float], list[float]]:
 
 def corrections() -> str:
     """The law with its first correction at finite learning rate, beside a free exponent."""
-    sweeps = {path.parent.name: [path] for path in SUMMARIES}
+    other_goals = sorted(ROOT.glob("results/departures/*-test-error/summary.json"))
+    sweeps = {path.parent.name: [path] for path in (*SUMMARIES, *other_goals)}
     for name, paths in list(sweeps.items()):
         smaller = ROOT / f"results/departures/{name}-small-lr/summary.json"
         if smaller.exists():
