@@ -8,6 +8,9 @@ simulator against, in the same process and interleaved, repeat by repeat:
 (b) a ``torch.func`` ensemble, ``vmap(grad(loss))`` over the same batch;
 (c) the machine's float32 matrix product, 2048 cubed, the fastest of NumPy, PyTorch and JAX.
 
+Steps are what is timed: the metric read at the 16 records is the iterate's own test error. What the
+cooled one of a sweep costs is measured apart, in steps.
+
 Then the cost of one step of one run as the batch grows from 1 to 4,096 and as d grows from 10 to
 100, and the arithmetic and the bytes of a step. Writes ``results/sweep_throughput.json``.
 
@@ -15,6 +18,7 @@ Then the cost of one step of one run as the batch grows from 1 to 4,096 and as d
 """
 
 import argparse
+import dataclasses
 import json
 import statistics
 import time
@@ -32,6 +36,7 @@ import jax  # noqa: E402 - after the devices are set
 import jax.numpy as jnp  # noqa: E402
 import torch  # noqa: E402
 
+from flatfast.lab.goal import COOLED, Goal  # noqa: E402
 from flatfast.lab.machine import machine  # noqa: E402
 from flatfast.lab.problem import Problem  # noqa: E402
 from flatfast.lab.problems import load  # noqa: E402
@@ -49,9 +54,27 @@ def seconds(work: Callable[[], Any]) -> float:
 
 
 def ours(problem: Problem, runs: int, steps: int) -> Callable[[], Any]:
-    """The simulator, with the records that a sweep reads."""
+    """The simulator, with few and cheap records."""
     seeds = np.arange(runs)
-    return lambda: simulate(problem, LR, MOMENTUM, seeds, steps=steps, records=16)
+    cheap = dataclasses.replace(problem, goal=Goal("test_error", 0.1))
+    return lambda: simulate(cheap, LR, MOMENTUM, seeds, steps=steps, records=16)
+
+
+def record_in_steps(problem: Problem, metric: str, runs: int, steps: int = 256) -> float:
+    """What reading ``metric`` once costs, in steps of the same runs."""
+    seeds = np.arange(runs)
+    reading = dataclasses.replace(problem, goal=Goal(metric, 0.1))
+
+    def spent(steps: int, records: int) -> float:
+        def task() -> None:
+            simulate(reading, LR, MOMENTUM, seeds, steps=steps, records=records)
+
+        task()
+        return statistics.median(seconds(task) for _ in range(5))
+
+    few = spent(steps, 16)
+    step = (spent(3 * steps, 16) - few) / (2 * steps)
+    return (spent(steps, 128) - few) / (128 - 16) / step
 
 
 def sensing(dimension: int, examples: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -187,6 +210,10 @@ def main() -> None:
         f"   x {result['speedup_over_torch_ensemble']:.1f}"
     )
     print(f"of GEMM rate    {result['fraction_of_gemm']:.2f}  ({best / 1e9:.0f} Gflop/s)")
+
+    cost = record_in_steps(problem, COOLED + "test_error", runs=256)
+    result["cooled_record_in_steps"] = cost
+    print(f"a cooled record costs {cost:.1f} steps")
 
     result["by_runs"] = []
     for batch in (1, 4, 16, 64, 256, 1024, 4096):

@@ -104,7 +104,8 @@ def throughput() -> str:
             f"| flatfast reaches {found['fraction_of_gemm']:.2f} of it |",
             "",
             f"({found['machine']['processor']}, {found['machine']['cores']} cores; medians of "
-            f"{found['repeats']} repeats, interleaved.)",
+            f"{found['repeats']} repeats, interleaved. One record of a cooled metric costs as "
+            f"much as {found['cooled_record_in_steps']:.0f} steps.)",
         ]
     )
 

@@ -11,14 +11,14 @@ Two things move the optima off a straight line, and both belong into the interva
 
 The interval is Student's, on the sum of both variances, with Satterthwaite's degrees of freedom
 from S seeds and from E - 2 residuals. In the simulation study (``benchmarks/statistics_study.py``)
-it covers the truth in 92 to 100% of sweeps, whatever the curve's shape and the noise. Percentile,
+it covers the truth in 94 to 100% of sweeps, whatever the curve's shape and the noise. Percentile,
 BCa and normal intervals of the same bootstrap miss the scatter: they do as well where noise is
-plain, and cover 2 to 30% where seeds agree closely on a curve with kinks.
+plain, and cover 1 to 30% where seeds agree closely on a curve with kinks.
 
 One thing no interval here can see: a grid of momenta in step with the optima. If the best momentum
 moves by nearly a whole number of cells from one learning rate to the next, what the grid's position
 does to the fit is alike at all of them, or drifts like a slope. On smooth curves it does little; at
-kinks and cliffs the coverage falls (to 87 and 37% in the study). Such sweeps carry a ``caution``.
+kinks and cliffs the coverage falls (to 87 and 38% in the study). Such sweeps carry a ``caution``.
 
 What is estimated at each learning rate is the minimum of the *smoothed* curve. At a kink or a cliff
 that is not the curve's own minimum (8% and some 40% off in mu, where the time is flat), alike at
