@@ -118,8 +118,8 @@ def test_somebodys_own_problem(flatfast, tmp_path):
         *("--start", "init", "--seeds", 1, "--steps", 20, "--records", 4),
     )
     assert answer.code == 0, answer.err
-    assert "sine, 2 runs, into runs/sine" in answer.out
-    assert (tmp_path / "runs" / "sine" / "index.html").is_file()
+    assert "wave, 2 runs, into runs/wave" in answer.out
+    assert (tmp_path / "runs" / "wave" / "index.html").is_file()
 
 
 @pytest.fixture

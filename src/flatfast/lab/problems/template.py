@@ -1,14 +1,14 @@
 """Bring your own problem: copy this file, change it, and sweep it.
 
 A problem file holds a function that returns a :class:`flatfast.lab.problem.Problem`. Its keyword
-arguments are its settings; ``--set NAME=VALUE`` gives them on the command line::
+arguments are its settings, ``--set width=30`` on the command line::
 
-    flatfast sweep my_problem.py:problem --lr 0.01:0.1:4 --momentum 0.7:0.99:8 --set width=30
+    flatfast sweep my_problem.py:problem --lr 0.01:0.08:4 --momentum 0.8:0.998:16
 
 **With a model and data** (most problems), :func:`flatfast.lab.training.supervised.supervised` needs
 a ``predict(params, inputs)`` function in JAX, initial parameters (any pytree of arrays), inputs and
 targets. It adds label noise, minibatches, the noise-free descent to an interpolating start, and
-cooling. The example below, a small network that fits a sine, is such a problem.
+cooling. The example below, a small network that learns a wave, is such a problem.
 
 **With anything else**, build a ``Problem`` yourself from five things: ``start()`` gives the
 parameters at which runs start; ``gradient(params, key)`` is one step's stochastic gradient, all of
@@ -43,10 +43,10 @@ def problem(
     *,
     width: int = 20,
     examples: int = 12,
-    noise_std: float = 0.2,
+    noise_std: float = 0.5,
     start: str = "interpolating",
 ) -> Problem:
-    """A small network that fits a sine at a few points.
+    """A small network that learns a wave in one of eight coordinates from a few points.
 
     Args:
         width: Hidden units.
@@ -57,8 +57,8 @@ def problem(
     Returns:
         The problem; its goal is the Hessian's cooled trace, to 80% of its start.
     """
-    inputs = np.linspace(-2, 2, examples)[:, None]
-    targets = np.sin(2 * inputs)
+    inputs = np.random.default_rng(0).standard_normal((examples, 8))
+    targets = np.sin(2 * inputs[:, :1])
 
     def predict(params: Params, batch: jax.Array) -> jax.Array:
         return mlp.predict(params, batch, jnp.tanh)
@@ -67,18 +67,18 @@ def problem(
         return mlp.jacobian_norm_squared(params, like(params, inputs), jnp.tanh) / examples
 
     return supervised(
-        "sine",
+        "wave",
         predict,
-        mlp.kaiming([1, width, 1], "tanh", seed=0),
+        mlp.kaiming([8, width, 1], "tanh", seed=0),
         inputs,
         targets,
         goal=Goal("cooled:trace", 0.8),
         noise_std=noise_std,
         metrics={"trace": trace},
         start=start,
-        descent=Descent(lr=0.02, momentum=0.95, steps=50_000),
-        interpolated_at=1e-3,
-        cooling=Descent(lr=0.02, momentum=0.9, steps=300),
+        descent=Descent(lr=0.05, momentum=0.9, steps=20_000),
+        interpolated_at=1e-6,
+        cooling=Descent(lr=0.05, momentum=0.9, steps=100),
         settings={
             "width": width,
             "examples": examples,
