@@ -20,8 +20,7 @@ lint: $(VENV)/.dev
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/python scripts/quote_results.py --check
 
-# PyTorch is what the simulator is compared with; nothing else here needs it.
-bench: $(VENV)/.bench
+bench: $(VENV)/.dev
 	$(VENV)/bin/python benchmarks/sweep_throughput.py
 	$(VENV)/bin/python benchmarks/statistics_study.py
 
@@ -45,9 +44,6 @@ $(VENV)/.lab: pyproject.toml constraints.txt | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(INSTALL) -e ".[lab,data,dev]"
+	$(INSTALL) torch
+	$(INSTALL) -e ".[dev]"
 	touch $@ $(VENV)/.lab
-
-$(VENV)/.bench: $(VENV)/.lab
-	$(INSTALL) torch==2.13.0
-	touch $@
