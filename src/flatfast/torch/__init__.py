@@ -1,0 +1,18 @@
+"""The law in PyTorch: coupling to any optimizer, SGD that follows it, label noise.
+
+Callbacks are in :mod:`flatfast.torch.lightning` and :mod:`flatfast.torch.transformers`.
+"""
+
+from flatfast.torch.coupling import CoupledGroup, Coupling, MomentumConflictError, couple
+from flatfast.torch.label_noise import LabelFlips, LabelNoise
+from flatfast.torch.sgd import SGD
+
+__all__ = [
+    "SGD",
+    "CoupledGroup",
+    "Coupling",
+    "LabelFlips",
+    "LabelNoise",
+    "MomentumConflictError",
+    "couple",
+]

@@ -1,0 +1,58 @@
+"""Momentum and learning rate of a parameter group, wherever the optimizer keeps them.
+
+SGD and RMSprop have ``momentum``; the Adam family has it as ``betas[0]``, an average of gradients
+rather than a sum.
+"""
+
+import sys
+from typing import Any
+
+from torch.optim import Optimizer
+
+Group = dict[str, Any]
+
+LEAST = sys.float_info.min
+"""What is written in place of a momentum of 0.
+
+Optimizers take 0 to mean "no momentum": SGD then neither makes nor updates its buffer, so that a
+later momentum would pick up a stale one; RMSprop never makes it and fails later. This number is the
+smallest that is not 0. In an update it gives what 0 would give.
+"""
+
+
+def key_of(group: Group) -> str | None:
+    """``momentum`` or ``betas``, whichever the group has; None if neither."""
+    return next((key for key in ("momentum", "betas") if key in group), None)
+
+
+def momentum_of(group: Group) -> float:
+    """The group's momentum.
+
+    Raises:
+        KeyError: If it has none.
+    """
+    return float(group["momentum"]) if "momentum" in group else float(group["betas"][0])
+
+
+def set_momentum(group: Group, momentum: float) -> None:
+    """Write the group's momentum; 0 becomes :data:`LEAST`."""
+    kept = momentum if momentum > 0 else LEAST
+    if "momentum" in group:
+        group["momentum"] = kept
+    else:
+        group["betas"] = type(group["betas"])((kept, *group["betas"][1:]))
+
+
+def unwrapped(optimizer: Any) -> Optimizer:
+    """The optimizer inside the wrappers of training frameworks.
+
+    Raises:
+        TypeError: If there is none inside.
+    """
+    while not hasattr(optimizer, "_optimizer_step_pre_hooks") and hasattr(optimizer, "optimizer"):
+        optimizer = optimizer.optimizer
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(
+            f"optimizer must be a torch.optim.Optimizer, got {type(optimizer).__name__}"
+        )
+    return optimizer

@@ -1,0 +1,233 @@
+"""SGD whose momentum follows its learning rate, eager, compiled and in CUDA graphs.
+
+In eager mode it is ``torch.optim.SGD`` with the momentum written before each step, bit for bit.
+
+``torch.compile`` bakes a Python number into the program and compiles again for each new one, up to
+a limit of eight. Under the compiler, and where the learning rate is a tensor on an accelerator,
+momentum and learning rate are tensors instead: one program serves the whole schedule, and a
+captured graph reads the momentum that follows from the learning rate on the device.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim.optimizer import ParamsT
+
+from flatfast.law import MomentumLaw
+from flatfast.torch.coupling import Coupling, Law
+from flatfast.torch.groups import Group
+
+
+class SGD(torch.optim.SGD):
+    """``torch.optim.SGD`` with the momentum of the law at the current learning rate.
+
+    ::
+
+        optimizer = flatfast.torch.SGD(model.parameters(), lr=0.1, C=0.46)
+
+    The velocity is left as it is when the momentum changes, see :mod:`flatfast.torch.coupling`.
+    A checkpoint is that of ``torch.optim.SGD`` and can be loaded by either.
+
+    Attributes:
+        coupling: What is in use (``coupling.groups()``), and how to give a group another law.
+    """
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float | Tensor,
+        *,
+        C: float | None = None,
+        law: Law | Sequence[Law] | None = None,
+        total_steps: int | None = None,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        fused: bool | None = None,
+    ) -> None:
+        """Make the optimizer.
+
+        Args:
+            params: Parameters or parameter groups.
+            lr: Learning rate. A tensor on an accelerator is followed on the device.
+            C: Prefactor of the 2/3 law.
+            law: Another law, or a sequence of one for each parameter group.
+            total_steps: Length of the training; see :func:`flatfast.torch.couple`.
+            weight_decay: As in ``torch.optim.SGD``, like all that follow.
+            nesterov: Nesterov momentum.
+            maximize: Ascend.
+            foreach: All tensors in a few calls.
+            fused: All in one kernel.
+
+        Raises:
+            ValueError: If both or neither of ``C`` and ``law`` are given, or a value is wrong.
+        """
+        if (C is None) == (law is None):
+            raise ValueError("give either C, the law's prefactor, or law")
+        chosen = MomentumLaw(C) if C is not None else law
+        assert chosen is not None
+        super().__init__(
+            params,
+            lr,
+            momentum=sys.float_info.min,  # what the first step uses is written before it
+            weight_decay=weight_decay,
+            nesterov=nesterov,
+            maximize=maximize,
+            foreach=foreach,
+            fused=fused,
+        )
+        self._couple(chosen, total_steps)
+
+    def _couple(self, law: Law | Sequence[Law], total_steps: int | None) -> None:
+        self.coupling = Coupling(self, law, total_steps, hook=False)
+        self._scalars: list[tuple[Tensor, Tensor]] = []
+        self.register_state_dict_pre_hook(_write_momenta)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy or a pickle needs: the laws too."""
+        return {**super().__getstate__(), "coupled": self.coupling.settings()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take over a copied or pickled state."""
+        coupled = state.pop("coupled", None)
+        super().__setstate__(state)
+        if coupled is not None:
+            self._couple(*coupled)
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """One step.
+
+        Args:
+            closure: Evaluates the loss anew, with gradients, and returns it.
+
+        Returns:
+            The closure's loss, if there is a closure.
+
+        Raises:
+            MomentumConflictError: If something else writes the momentum.
+        """
+        # The compiler must not see the learning rate: it would guard its value.
+        if not torch.compiler.is_compiling() and not any(map(_on_device, self.param_groups)):
+            self.coupling.follow()
+            return _plain_step(self, closure)
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for part in self._gather():
+            tensor_sgd(**part)
+        return loss
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def _gather(self) -> list[dict[str, Any]]:
+        """What a compiled program, or a captured graph, reads at this step: one part a group.
+
+        The compiler sees the tensors that come out of here and never the groups' numbers, whose
+        values it would guard.
+        """
+        groups = self.param_groups
+        if not any(map(_on_device, groups)):
+            self.coupling.follow()
+        elif not all(map(_on_device, groups)):
+            raise ValueError(
+                "learning rates are on an accelerator in some parameter groups and on the host in "
+                "others; put all of them on one side"
+            )
+        parts = []
+        for index, group in enumerate(groups):
+            lr, momentum = self._fill_scalars(index, group)
+            params = [p for p in group["params"] if p.grad is not None]
+            for p in params:
+                if "momentum_buffer" not in self.state[p]:
+                    self.state[p]["momentum_buffer"] = torch.zeros_like(p)
+            if params:
+                parts.append(
+                    {
+                        "params": params,
+                        "grads": [p.grad for p in params],
+                        "buffers": [self.state[p]["momentum_buffer"] for p in params],
+                        "lr": lr,
+                        "momentum": momentum,
+                        "weight_decay": group["weight_decay"],
+                        "nesterov": group["nesterov"],
+                        "maximize": group["maximize"],
+                    }
+                )
+        return parts
+
+    def _fill_scalars(self, index: int, group: Group) -> tuple[Tensor, Tensor]:
+        """Learning rate and momentum of this step, always in the same two tensors."""
+        if index == len(self._scalars):
+            like = group["lr"] if _on_device(group) else torch.zeros((), dtype=torch.float64)
+            self._scalars.append((torch.zeros_like(like), torch.zeros_like(like)))
+        lr, momentum = self._scalars[index]
+        if _on_device(group):
+            # Not a copy: a captured graph is to read what is in it then.
+            lr = group["lr"]
+            momentum.copy_(self.coupling.momentum_on_device(index))
+        else:
+            lr.fill_(float(group["lr"]))
+            momentum.fill_(group["momentum"])
+        return lr, momentum
+
+
+def tensor_sgd(
+    params: list[Tensor],
+    grads: list[Tensor],
+    buffers: list[Tensor],
+    *,
+    lr: Tensor,
+    momentum: Tensor,
+    weight_decay: float,
+    nesterov: bool,
+    maximize: bool,
+) -> None:
+    """One step of SGD in place, with learning rate and momentum as tensors of one element.
+
+    Args:
+        params: Parameters.
+        grads: Their gradients, not sparse.
+        buffers: Their velocities; zeros before the first step.
+        lr: Learning rate.
+        momentum: Momentum.
+        weight_decay: Factor of the parameters that is added to the gradients.
+        nesterov: Nesterov momentum.
+        maximize: Ascend.
+    """
+    if maximize:
+        grads = list(torch._foreach_neg(grads))
+    if weight_decay != 0:
+        grads = list(torch._foreach_add(grads, params, alpha=weight_decay))
+    torch._foreach_mul_(buffers, momentum)
+    torch._foreach_add_(buffers, grads)
+    if nesterov:
+        steps = list(torch._foreach_mul(buffers, momentum))
+        torch._foreach_add_(steps, grads)
+        torch._foreach_mul_(steps, -lr)
+    else:
+        steps = list(torch._foreach_mul(buffers, -lr))
+    torch._foreach_add_(params, steps)
+
+
+def _on_device(group: Group) -> bool:
+    lr = group["lr"]
+    return isinstance(lr, Tensor) and lr.device.type != "cpu"
+
+
+def _plain_step(optimizer: torch.optim.SGD, closure: Callable[[], Any] | None) -> Any:
+    """``torch.optim.SGD``'s step without its hooks, which have run around ours."""
+    step: Any = torch.optim.SGD.step
+    if getattr(step, "hooked", False):
+        step = step.__wrapped__
+    return step(optimizer, closure)
+
+
+def _write_momenta(optimizer: torch.optim.Optimizer) -> None:
+    """Before a checkpoint: momenta that lived on the device go into the groups."""
+    if isinstance(optimizer, SGD) and any(_on_device(group) for group in optimizer.param_groups):
+        optimizer.coupling.follow()
