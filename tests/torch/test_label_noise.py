@@ -45,7 +45,7 @@ def measured(model, inputs, gradients_of):
 
 
 def assert_same(covariance, wanted):
-    """Within what so many draws leave open: an error of about 1 to 2% of the norm, asserted at 4%."""
+    """So many draws leave an error of about 1 to 2% of the norm; 4% is asserted."""
     assert (covariance - wanted).norm() < 0.04 * wanted.norm()
 
 

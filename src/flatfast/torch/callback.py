@@ -63,9 +63,11 @@ class Follower:
     def readings(self) -> dict[str, float]:
         """Learning rate, momentum and effective step of the last step, by name.
 
-        With several parameter groups, ``/0``, ``/1``, ... follow the names.
+        Where parameter groups differ in them, ``/0``, ``/1``, ... follow the names.
         """
         groups = [group for coupling in self._all for group in coupling.groups()]
+        if all(group == groups[0] for group in groups):
+            groups = groups[:1]
         found = {}
         for index, group in enumerate(groups):
             suffix = f"/{index}" if len(groups) > 1 else ""

@@ -1,0 +1,164 @@
+"""The callback in real fits of a tiny model."""
+
+import csv
+import logging
+import warnings
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+pytest.importorskip("lightning", reason="needs the lightning extra")
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.loggers import CSVLogger
+
+import flatfast.torch
+from flatfast import MomentumLaw
+from flatfast.torch.lightning import CoupledMomentum
+
+LAW = MomentumLaw(C=0.5)
+
+
+@pytest.fixture(autouse=True)
+def _quiet(monkeypatch):
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+class Regression(LightningModule):
+    def __init__(self, optimizer=None):
+        super().__init__()
+        torch.manual_seed(0)
+        self.net = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
+        self.make = optimizer or (lambda p: torch.optim.SGD(p, lr=0.2, momentum=0.3))
+        self.used = []
+
+    def training_step(self, batch):
+        x, y = batch
+        return (self.net(x) - y).square().mean()
+
+    def configure_optimizers(self):
+        optimizer = self.make(self.net.parameters())
+        schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.9)
+        return [optimizer], [{"scheduler": schedule, "interval": "step"}]
+
+    def optimizer_step(self, epoch, batch_idx, optimizer, optimizer_closure=None):
+        super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+        group = optimizer.param_groups[0]
+        self.used.append((group["lr"], group["momentum"]))
+
+
+def data():
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(12, 4, generator=generator)
+    return DataLoader(TensorDataset(x, x[:, :1].sin()), batch_size=4)
+
+
+def trainer(tmp_path, *callbacks, **options):
+    quiet = {"enable_progress_bar": False, "enable_model_summary": False, "log_every_n_steps": 1}
+    options = {"max_epochs": 4, "logger": False, "enable_checkpointing": False, **options}
+    return Trainer(
+        accelerator="cpu", callbacks=list(callbacks), default_root_dir=tmp_path, **quiet, **options
+    )
+
+
+def weights(model):
+    return [p.detach().clone() for p in model.net.parameters()]
+
+
+def test_momentum_follows_the_schedule(tmp_path):
+    model = Regression()
+    trainer(tmp_path, CoupledMomentum(C=0.5)).fit(model, data())
+    assert len(model.used) == 12
+    assert len({lr for lr, _ in model.used}) == 12
+    assert all(momentum == LAW(lr) for lr, momentum in model.used)
+
+
+def test_the_fit_s_end_uncouples(tmp_path):
+    model = Regression()
+    fit = trainer(tmp_path, CoupledMomentum(C=0.5))
+    fit.fit(model, data())
+    assert fit.optimizers[0].param_groups[0]["momentum"] == 0.3
+
+
+def test_momentum_is_logged_next_to_the_learning_rate(tmp_path):
+    model, logger = Regression(), CSVLogger(tmp_path, name="log", version="")
+    trainer(tmp_path, CoupledMomentum(C=0.5), logger=logger).fit(model, data())
+    with open(tmp_path / "log" / "metrics.csv") as file:
+        rows = list(csv.DictReader(file))
+    logged = [(float(row["lr"]), float(row["momentum"])) for row in rows]
+    assert logged == [pytest.approx(pair, rel=1e-6) for pair in model.used]
+    for row in rows:
+        step = float(row["lr"]) / (1 - float(row["momentum"]))
+        assert float(row["effective_step"]) == pytest.approx(step, rel=1e-5)
+
+
+def test_groups_that_differ_are_told_apart(tmp_path):
+    def two_rates(parameters):
+        first, *rest = parameters
+        groups = [{"params": [first], "lr": 0.1}, {"params": rest}]
+        return torch.optim.SGD(groups, lr=0.2, momentum=0.3)
+
+    logger = CSVLogger(tmp_path, name="log", version="")
+    model = Regression(two_rates)
+    trainer(tmp_path, CoupledMomentum(C=0.5), logger=logger).fit(model, data())
+    with open(tmp_path / "log" / "metrics.csv") as file:
+        row = next(csv.DictReader(file))
+    assert float(row["momentum/0"]) == pytest.approx(LAW(0.1), rel=1e-6)
+    assert float(row["momentum/1"]) == pytest.approx(LAW(0.2), rel=1e-6)
+    assert "momentum" not in row
+
+
+def test_a_resumed_fit_is_the_unbroken_one(tmp_path):
+    unbroken = Regression()
+    trainer(tmp_path, CoupledMomentum(C=0.5, until_end=True)).fit(unbroken, data())
+
+    # max_epochs stays: until_end is about the whole training.
+    class Break(CoupledMomentum):
+        def on_train_epoch_end(self, trainer, pl_module):
+            if trainer.current_epoch == 1:
+                trainer.save_checkpoint(tmp_path / "broken.ckpt")
+                trainer.should_stop = True
+
+    trainer(tmp_path, Break(C=0.5, until_end=True), min_epochs=1).fit(Regression(), data())
+    resumed = Regression()
+    fit = trainer(tmp_path, CoupledMomentum(C=0.5, until_end=True))
+    fit.fit(resumed, data(), ckpt_path=tmp_path / "broken.ckpt", weights_only=False)
+    assert 0 < len(resumed.used) < len(unbroken.used)
+    assert resumed.used == unbroken.used[-len(resumed.used) :]
+    for ours, theirs in zip(weights(resumed), weights(unbroken), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_an_optimizer_that_follows_by_itself_is_logged(tmp_path):
+    model = Regression(lambda p: flatfast.torch.SGD(p, lr=0.2, C=0.5))
+    logger = CSVLogger(tmp_path, name="log", version="")
+    trainer(tmp_path, CoupledMomentum(), logger=logger).fit(model, data())
+    with open(tmp_path / "log" / "metrics.csv") as file:
+        first = next(csv.DictReader(file))
+    assert float(first["momentum"]) == pytest.approx(LAW(0.2), rel=1e-6)
+
+
+def test_without_a_law(tmp_path):
+    with pytest.raises(ValueError, match="give C or law: SGD follows none by itself"):
+        trainer(tmp_path, CoupledMomentum()).fit(Regression(), data())
+    with pytest.raises(ValueError, match="give either C, the law's prefactor, or law"):
+        CoupledMomentum(C=0.5, law=LAW)
+
+
+def test_until_end_needs_an_end(tmp_path):
+    with pytest.raises(ValueError, match="until_end needs a Trainer with max_steps or max_epochs"):
+        trainer(
+            tmp_path, CoupledMomentum(C=0.5, until_end=True), max_epochs=-1, max_time="00:00:00:05"
+        ).fit(Regression(), data())
+
+
+def test_gradient_accumulation(tmp_path):
+    model = Regression()
+    trainer(tmp_path, CoupledMomentum(C=0.5), accumulate_grad_batches=3).fit(model, data())
+    assert len(model.used) == 4
+    assert all(momentum == LAW(lr) for lr, momentum in model.used)

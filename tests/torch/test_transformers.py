@@ -1,0 +1,186 @@
+"""The callback in real Trainers of a tiny model, and Accelerate with plain ``couple``."""
+
+import pytest
+import torch
+from torch import nn
+
+pytest.importorskip("transformers", reason="needs the transformers extra")
+
+from transformers import Trainer, TrainerCallback, TrainingArguments
+
+import flatfast.torch
+from flatfast import MomentumLaw
+from flatfast.torch import couple
+from flatfast.torch.transformers import CoupledMomentum
+
+LAW = MomentumLaw(C=0.5)
+STEPS = 12
+
+
+class Regression(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.net = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
+
+    def forward(self, x, labels):
+        outputs = self.net(x)
+        return {"loss": (outputs - labels).square().mean(), "logits": outputs}
+
+
+class Used(TrainerCallback):
+    """Learning rate and momentum of every step, read from the optimizer."""
+
+    def __init__(self):
+        self.pairs = []
+
+    def on_pre_optimizer_step(self, args, state, control, **kwargs):
+        self.lr = kwargs["optimizer"].param_groups[0]["lr"]
+
+    def on_optimizer_step(self, args, state, control, **kwargs):
+        group = kwargs["optimizer"].param_groups[0]
+        self.pairs.append((self.lr, group.get("momentum", group.get("betas", [0])[0])))
+
+
+def data():
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(12, 4, generator=generator)
+    return [{"x": row, "labels": row[:1].sin()} for row in x]
+
+
+def arguments(tmp_path, **options):
+    options = {
+        "max_steps": STEPS,
+        "per_device_train_batch_size": 4,
+        "learning_rate": 0.2,
+        "lr_scheduler_type": "cosine",
+        "optim": "sgd",
+        "logging_steps": 1,
+        "save_strategy": "no",
+        "report_to": "none",
+        "disable_tqdm": True,
+        "use_cpu": True,
+        "max_grad_norm": 0.0,
+        **options,
+    }
+    return TrainingArguments(output_dir=str(tmp_path), **options)
+
+
+def trained(tmp_path, *callbacks, resume=None, optimizers=(None, None), **options):
+    """A trained Trainer and what its optimizer used."""
+    used = Used()
+    trainer = Trainer(
+        Regression(),
+        arguments(tmp_path, **options),
+        train_dataset=data(),
+        callbacks=[used, *callbacks],
+        optimizers=optimizers,
+    )
+    trainer.train(resume_from_checkpoint=resume)
+    return trainer, used.pairs
+
+
+def weights(trainer):
+    return [p.detach().clone() for p in trainer.model.parameters()]
+
+
+def test_momentum_follows_the_schedule(tmp_path):
+    _, used = trained(tmp_path, CoupledMomentum(C=0.5))
+    assert len({lr for lr, _ in used}) == STEPS
+    assert all(momentum == LAW(lr) for lr, momentum in used)
+
+
+def test_adam(tmp_path):
+    _, used = trained(tmp_path, CoupledMomentum(C=0.5), optim="adamw_torch")
+    assert all(momentum == LAW(lr) for lr, momentum in used)
+
+
+def test_momentum_is_logged_next_to_the_learning_rate(tmp_path):
+    trainer, used = trained(tmp_path, CoupledMomentum(C=0.5))
+    logged = [entry for entry in trainer.state.log_history if "learning_rate" in entry]
+    assert [entry["momentum"] for entry in logged] == pytest.approx([m for _, m in used])
+    steps = [lr / (1 - momentum) for lr, momentum in used]
+    assert [entry["effective_step"] for entry in logged] == pytest.approx(steps)
+
+
+def test_tensorboard_sees_it_where_the_callback_is_in_front(tmp_path):
+    events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    trainer = Trainer(
+        Regression(),
+        arguments(tmp_path, report_to="tensorboard", max_steps=3),
+        train_dataset=data(),
+    )
+    CoupledMomentum(C=0.5).attach(trainer)
+    trainer.train()
+    (file,) = tmp_path.rglob("events*")
+    found = events.EventAccumulator(str(file)).Reload()
+    momenta = [event.value for event in found.Scalars("train/momentum")]
+    assert momenta[0] == pytest.approx(LAW(0.2), rel=1e-6)
+    assert len(momenta) == 3
+
+
+def test_training_s_end_uncouples(tmp_path):
+    trainer, _ = trained(tmp_path, CoupledMomentum(C=0.5))
+    assert trainer.optimizer.param_groups[0]["momentum"] == 0
+    trainer.train()  # and it can start anew
+
+
+@pytest.mark.parametrize("until_end", [False, True])
+def test_resumed_training_is_the_unbroken_one(tmp_path, until_end):
+    options = {"save_strategy": "steps", "save_steps": 5}
+    make = lambda: CoupledMomentum(C=0.5, until_end=until_end)  # noqa: E731
+    unbroken, used = trained(tmp_path, make(), **options)
+    resumed, rest = trained(tmp_path, make(), resume=str(tmp_path / "checkpoint-5"), **options)
+    assert rest == used[5:]
+    for ours, theirs in zip(weights(resumed), weights(unbroken), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_an_optimizer_that_follows_by_itself_is_logged(tmp_path):
+    model = Regression()
+    optimizer = flatfast.torch.SGD(model.parameters(), lr=0.2, C=0.5)
+    trainer = Trainer(
+        model,
+        arguments(tmp_path),
+        train_dataset=data(),
+        callbacks=[CoupledMomentum()],
+        optimizers=(optimizer, None),
+    )
+    trainer.train()
+    assert trainer.state.log_history[0]["momentum"] == pytest.approx(LAW(0.2))
+
+
+def test_without_a_law(tmp_path):
+    with pytest.raises(ValueError, match="give C or law: SGD follows none by itself"):
+        trained(tmp_path, CoupledMomentum())
+
+
+# --- Accelerate ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["couple first", "prepare first"])
+@pytest.mark.parametrize("accumulate", [1, 3])
+def test_accelerate_with_plain_couple(before, accumulate):
+    accelerate = pytest.importorskip("accelerate")
+    accelerator = accelerate.Accelerator(cpu=True, gradient_accumulation_steps=accumulate)
+    model = Regression()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.2, momentum=0.3)
+    scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.9)
+    if before:
+        coupling = couple(optimizer, LAW)
+    model, optimizer, scheduler = accelerator.prepare(model, optimizer, scheduler)
+    if not before:
+        coupling = couple(optimizer, LAW)  # Accelerate's wrapper serves as well
+    rows = data()
+    x, y = (torch.stack([row[name] for row in rows]) for name in ("x", "labels"))
+    rates, momenta = [], []
+    for _ in range(6):
+        with accelerator.accumulate(model):
+            optimizer.zero_grad()
+            accelerator.backward(model(x, y)["loss"])
+            optimizer.step()
+            scheduler.step()
+        rates.append(coupling.groups()[0].lr)
+        momenta.append(coupling.groups()[0].momentum)
+    assert len(set(rates)) >= 6 // accumulate
+    assert momenta == LAW(rates)
