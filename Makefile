@@ -23,6 +23,7 @@ lint: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(VENV)/bin/python benchmarks/sweep_throughput.py
 	$(VENV)/bin/python benchmarks/statistics_study.py
+	$(VENV)/bin/python benchmarks/optimizer_overhead.py
 
 results: $(VENV)/.dev
 	PATH="$(abspath $(VENV))/bin:$$PATH" scripts/make_results.sh

@@ -9,7 +9,7 @@ them, or arrays that know comparison, power and ``clip``.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
@@ -104,7 +104,7 @@ class MomentumLaw:
         Raises:
             ValueError: If a learning rate is negative, NaN or infinite.
         """
-        if isinstance(lr, int | float):
+        if type(lr) is float or isinstance(lr, int | float):  # the first test is the fast one
             return self._momentum(float(lr))
         if hasattr(lr, "__array__") and hasattr(lr, "clip"):
             _check_rates(lr)
@@ -114,7 +114,8 @@ class MomentumLaw:
         raise TypeError(f"lr must be a number, a sequence or an array, got {type(lr).__name__}")
 
     def _momentum(self, lr: float) -> float:
-        _check_rates([lr])
+        if not 0 <= lr < math.inf:
+            raise ValueError(_bad_rate(lr))
         momentum = 1 - self.C * lr**self.gamma
         return float(min(max(momentum, self.min_momentum), self.max_momentum))
 
@@ -181,9 +182,11 @@ def _check_momentum(name: str, value: float) -> None:
 
 
 def _check_rates(rates: Any) -> None:
-    if isinstance(rates, Sequence):
-        wrong = [value for value in rates if not (math.isfinite(value) and value >= 0)]
-    else:
-        wrong = [v for v in (rates.min(), rates.max()) if not (math.isfinite(v) and v >= 0)]
-    if wrong:
-        raise ValueError(f"lr must be at least 0 and finite, got {float(wrong[0])}")
+    """For an array."""
+    for value in (rates.min(), rates.max()):
+        if not 0 <= value < math.inf:
+            raise ValueError(_bad_rate(float(value)))
+
+
+def _bad_rate(value: float) -> str:
+    return f"lr must be at least 0 and finite, got {value}"

@@ -106,7 +106,8 @@ class Coupling:
             if index < len(self._written) and self._written[index].value is not None:
                 lr, momentum = self._written[index].used, momentum_of(group)
             else:
-                lr, momentum = float(group["lr"]), self._momentum(index, group)
+                lr = float(group["lr"])
+                momentum = self._momentum(index, lr, group)
             found.append(CoupledGroup(lr, momentum, memory(momentum), effective_step(lr, momentum)))
         return found
 
@@ -195,14 +196,14 @@ class Coupling:
     def _write(self, index: int, group: Group, written: _Written, value: Any) -> None:
         if written.value is not None and value != written.value:
             raise MomentumConflictError(self._conflict(index, group))
-        set_momentum(group, self._momentum(index, group))
+        written.lr = group["lr"]
+        written.used = float(written.lr)
+        written.value = set_momentum(group, self._momentum(index, written.used, group))
         if self.total_steps is not None:
             group[STEPS] = group.get(STEPS, 0) + 1
-        written.lr, written.value = group["lr"], group[str(key_of(group))]
-        written.used = float(written.lr)
 
-    def _momentum(self, index: int, group: Group) -> float:
-        momentum = self._laws[index if self._several else 0](float(group["lr"]))
+    def _momentum(self, index: int, lr: float, group: Group) -> float:
+        momentum = self._laws[index if self._several else 0](lr)
         if self.total_steps is None:
             return float(momentum)
         left = max(self.total_steps - group.get(STEPS, 0), 1)

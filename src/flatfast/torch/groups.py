@@ -34,13 +34,18 @@ def momentum_of(group: Group) -> float:
     return float(group["momentum"]) if "momentum" in group else float(group["betas"][0])
 
 
-def set_momentum(group: Group, momentum: float) -> None:
-    """Write the group's momentum; 0 becomes :data:`LEAST`."""
+def set_momentum(group: Group, momentum: float) -> Any:
+    """Write the group's momentum; 0 becomes :data:`LEAST`.
+
+    Returns:
+        What the group now holds: the momentum, or its betas.
+    """
     kept = momentum if momentum > 0 else LEAST
     if "momentum" in group:
         group["momentum"] = kept
-    else:
-        group["betas"] = type(group["betas"])((kept, *group["betas"][1:]))
+        return kept
+    group["betas"] = betas = type(group["betas"])((kept, *group["betas"][1:]))
+    return betas
 
 
 def unwrapped(optimizer: Any) -> Optimizer:
