@@ -26,12 +26,13 @@ def key_of(group: Group) -> str | None:
 
 
 def momentum_of(group: Group) -> float:
-    """The group's momentum.
+    """The group's momentum; :data:`LEAST` is read as 0.
 
     Raises:
         KeyError: If it has none.
     """
-    return float(group["momentum"]) if "momentum" in group else float(group["betas"][0])
+    momentum = float(group["momentum"] if "momentum" in group else group["betas"][0])
+    return momentum if momentum > LEAST else 0.0
 
 
 def set_momentum(group: Group, momentum: float) -> Any:
