@@ -41,24 +41,26 @@ class Curves:
 def gather(
     rows: Iterable[dict[str, Any]], task: Task, kind: Kind
 ) -> dict[Pair, dict[float, Curves]]:
-    """Curves by method and schedule, then by learning rate; seeds in order."""
-    found: dict[Pair, dict[float, list[dict[str, Any]]]] = {}
-    for row in sorted(rows, key=lambda row: int(row["seed"])):
+    """Curves by method and schedule, then by learning rate, of the seeds that all of them have."""
+    runs: dict[Pair, dict[float, dict[int, dict[str, Any]]]] = {}
+    for row in rows:
         if row["task"] == task.name and row["kind"]["name"] == kind.name:
             method = row["method"]
-            by_lr = found.setdefault((method["name"], method["schedule"]), {})
-            by_lr.setdefault(method["lr"], []).append(row)
+            by_lr = runs.setdefault((method["name"], method["schedule"]), {})
+            by_lr.setdefault(method["lr"], {})[row["seed"]] = row
+    with_seeds = [set(by_seed) for by_lr in runs.values() for by_seed in by_lr.values()]
+    seeds = sorted(set.intersection(*with_seeds)) if with_seeds else []
     length = kind.steps // kind.every + 1
     return {
         pair: {
             lr: Curves(
                 kind.every,
-                _accuracies([run["validation"] for run in runs], task.validation, length),
-                _accuracies([run["test"] for run in runs], task.test, length),
+                _accuracies([by_seed[s]["validation"] for s in seeds], task.validation, length),
+                _accuracies([by_seed[s]["test"] for s in seeds], task.test, length),
             )
-            for lr, runs in sorted(by_lr.items())
+            for lr, by_seed in sorted(by_lr.items())
         }
-        for pair, by_lr in found.items()
+        for pair, by_lr in runs.items()
     }
 
 
