@@ -18,7 +18,7 @@ lint: $(VENV)/.dev
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
-	$(VENV)/bin/python scripts/quote_results.py --check
+	$(VENV)/bin/python -m scripts.quotes --check
 
 bench: $(VENV)/.dev
 	$(VENV)/bin/python benchmarks/sweep_throughput.py
@@ -31,7 +31,7 @@ results: $(VENV)/.dev
 
 # README and docs quote committed results; this writes the quotes.
 quotes: $(VENV)/.dev
-	$(VENV)/bin/python scripts/quote_results.py
+	$(VENV)/bin/python -m scripts.quotes
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,54 +1,13 @@
-"""Write the figures that README and docs quote, from the committed results.
+"""Tables of the lab's results, from ``results/**/summary.json``."""
 
-A quoted block stands between ``<!-- quote:NAME -->`` and ``<!-- /quote -->``; this fills it from
-``results/*/summary.json`` and ``benchmarks/results/*.json``. With ``--check`` nothing is written
-and a block that is out of date is an error.
-
-    python scripts/quote_results.py [--check]
-"""
-
-import argparse
 import ast
 import json
 import re
-import sys
-from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from flatfast.lab.estimation.correction import corrected_law
-
-ROOT = Path(__file__).resolve().parent.parent
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
-SUMMARIES = sorted(ROOT.glob("results/*/summary.json"))
-BLOCK = re.compile(r"(<!-- quote:(\w+) -->\n).*?(<!-- /quote -->)", re.DOTALL)
-
-
-def load(path: str) -> dict[str, Any] | None:
-    """A committed result, or None where there is none yet."""
-    file = ROOT / path
-    if not file.exists():
-        return None
-    found: dict[str, Any] = json.loads(file.read_text())
-    return found
-
-
-def interval(value: dict[str, Any] | None, digits: int = 3) -> str:
-    """``0.67 (0.65 to 0.69)``."""
-    if value is None or value["estimate"] is None:
-        return "not located"
-    ends = (value["estimate"], value["low"], value["high"])
-    centre, low, high = (f"{end:.{digits}g}" for end in ends)
-    return f"{centre} ({low} to {high})"
-
-
-def ratio(value: dict[str, Any] | None) -> str:
-    """A speed-up with what is known of it."""
-    if value is None or value["estimate"] is None:
-        return "unknown"
-    mark = {"=": "", ">": "> ", "<": "< "}.get(value["relation"], "")
-    return f"{mark}{value['estimate']:.3g}"
+from scripts.quotes.values import ROOT, SUMMARIES, interval, ratio
 
 
 def speed_up(found: dict[str, Any], name: str) -> str:
@@ -80,52 +39,6 @@ def results() -> str:
             *(speed_up(found, name) for name in others),
         ]
         lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def throughput() -> str:
-    """The simulator against the alternatives."""
-    found = load("benchmarks/results/sweep_throughput.json")
-    if found is None:
-        return "not measured yet"
-    rate = found["run_steps_per_second"]
-    gemm = max(found["gemm_flops_per_second"].values())
-    return "\n".join(
-        [
-            f"| {found['runs']} runs of matrix sensing (d 20, P 120) | run-steps a second | |",
-            "| --- | --- | --- |",
-            f"| flatfast | {rate['flatfast']:,.0f} | |",
-            f"| PyTorch, `torch.optim.SGD`, one run at a time | {rate['torch_loop']:,.0f} "
-            f"| flatfast is {found['speedup_over_torch_loop']:.0f} times faster |",
-            f"| PyTorch, `torch.func` ensemble of the same batch | {rate['torch_ensemble']:,.0f} "
-            f"| flatfast is {found['speedup_over_torch_ensemble']:.1f} times faster |",
-            f"| arithmetic of the step at the machine's float32 matrix-product rate "
-            f"({gemm / 1e9:.0f} Gflop/s) | {rate['flatfast'] / found['fraction_of_gemm']:,.0f} "
-            f"| flatfast reaches {found['fraction_of_gemm']:.2f} of it |",
-            "",
-            f"({found['machine']['processor']}, {found['machine']['cores']} cores; medians of "
-            f"{found['repeats']} repeats, interleaved. One record of a cooled metric costs as "
-            f"much as {found['cooled_record_in_steps']:.0f} steps.)",
-        ]
-    )
-
-
-def scaling() -> str:
-    """Cost of a step by batch and by dimension."""
-    found = load("benchmarks/results/sweep_throughput.json")
-    if found is None:
-        return "not measured yet"
-    lines = ["| runs at once | microseconds a run-step |", "| --- | --- |"]
-    lines += [
-        f"| {row['runs']:,} | {row['microseconds_per_run_step']:.2f} |" for row in found["by_runs"]
-    ]
-    lines += ["", "| d (P = 6 d, 256 runs) | microseconds a run-step | of the GEMM rate |"]
-    lines += ["| --- | --- | --- |"]
-    lines += [
-        f"| {row['dimension']} | {row['microseconds_per_run_step']:.2f} "
-        f"| {row['fraction_of_gemm']:.2f} |"
-        for row in found["by_dimension"]
-    ]
     return "\n".join(lines)
 
 
@@ -241,22 +154,6 @@ def departures() -> str:
     return "\n".join(lines)
 
 
-def coverage() -> str:
-    """How often intervals cover the truth in synthetic sweeps."""
-    found = load("benchmarks/results/statistics_study.json")
-    if found is None:
-        return "not measured yet"
-    rules = ("in use", "percentile", "BCa", "normal, bootstrap error")
-    lines = [
-        f"| {found['sets']} synthetic sweeps each | curve | {' | '.join(rules)} |",
-        "| --- | --- |" + " --- |" * len(rules),
-    ]
-    for row in found["intervals"]:
-        shares = (f"{100 * row['coverage'][rule]:.0f}%" for rule in rules)
-        lines.append(f"| {row['design']} | {row['shape']} | {' | '.join(shares)} |")
-    return "\n".join(lines)
-
-
 def template() -> str:
     """The guide to problems of one's own: the template's docstring, then its code."""
     source = (ROOT / "src/flatfast/lab/problems/template.py").read_text()
@@ -266,51 +163,3 @@ def template() -> str:
     guide = re.sub(r":(?:class|func|mod):`(?:[\w.]*\.)?(\w+)`", r"`\1`", guide)
     guide = guide.replace("``", "`").replace("::\n", ":\n")
     return f"{guide}\n\n## The file\n\n```python\n{code}\n```"
-
-
-QUOTES: dict[str, Callable[[], str]] = {
-    "results": results,
-    "throughput": throughput,
-    "scaling": scaling,
-    "sensitivity": sensitivity,
-    "collapse": collapses,
-    "corrections": corrections,
-    "departures": departures,
-    "coverage": coverage,
-    "template": template,
-}
-
-
-def quoted(text: str, root: str = "") -> str:
-    """A page with its blocks filled; ``root`` is the way from the page to the project's root."""
-
-    def fill(match: re.Match[str]) -> str:
-        name = match[2]
-        if name not in QUOTES:
-            raise SystemExit(f"no quote {name!r}; there are {', '.join(QUOTES)}")
-        block = QUOTES[name]().replace("](results/", f"]({root}results/")
-        return f"{match[1]}{block}\n{match[3]}"
-
-    return BLOCK.sub(fill, text)
-
-
-def main() -> None:
-    """Fill or check."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--check", action="store_true", help="write nothing, fail if out of date")
-    check = parser.parse_args().check
-    stale = []
-    for page in PAGES:
-        text = page.read_text()
-        fresh = quoted(text, "../" * (len(page.relative_to(ROOT).parts) - 1))
-        if fresh != text:
-            stale.append(page.relative_to(ROOT))
-            if not check:
-                page.write_text(fresh)
-    if check and stale:
-        sys.exit(f"out of date: {', '.join(map(str, stale))}; run: make quotes")
-    print(f"{len(PAGES)} pages, {len(stale)} {'out of date' if check else 'written'}")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,66 @@
+"""Write the figures that README and docs quote, from the committed results.
+
+A quoted block stands between ``<!-- quote:NAME -->`` and ``<!-- /quote -->``; this fills it from
+``results/*/summary.json`` and ``benchmarks/results/*.json``. With ``--check`` nothing is written
+and a block that is out of date is an error.
+
+    python -m scripts.quotes [--check]
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Callable
+
+from scripts.quotes import benchmarks, lab
+from scripts.quotes.values import ROOT
+
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+BLOCK = re.compile(r"(<!-- quote:(\w+) -->\n).*?(<!-- /quote -->)", re.DOTALL)
+
+QUOTES: dict[str, Callable[[], str]] = {
+    "results": lab.results,
+    "sensitivity": lab.sensitivity,
+    "collapse": lab.collapses,
+    "corrections": lab.corrections,
+    "departures": lab.departures,
+    "template": lab.template,
+    "throughput": benchmarks.throughput,
+    "scaling": benchmarks.scaling,
+    "coverage": benchmarks.coverage,
+}
+
+
+def quoted(text: str, root: str = "") -> str:
+    """A page with its blocks filled; ``root`` is the way from the page to the project's root."""
+
+    def fill(match: re.Match[str]) -> str:
+        name = match[2]
+        if name not in QUOTES:
+            raise SystemExit(f"no quote {name!r}; there are {', '.join(QUOTES)}")
+        block = QUOTES[name]().replace("](results/", f"]({root}results/")
+        return f"{match[1]}{block}\n{match[3]}"
+
+    return BLOCK.sub(fill, text)
+
+
+def main() -> None:
+    """Fill or check."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--check", action="store_true", help="write nothing, fail if out of date")
+    check = parser.parse_args().check
+    stale = []
+    for page in PAGES:
+        text = page.read_text()
+        fresh = quoted(text, "../" * (len(page.relative_to(ROOT).parts) - 1))
+        if fresh != text:
+            stale.append(page.relative_to(ROOT))
+            if not check:
+                page.write_text(fresh)
+    if check and stale:
+        sys.exit(f"out of date: {', '.join(map(str, stale))}; run: make quotes")
+    print(f"{len(PAGES)} pages, {len(stale)} {'out of date' if check else 'written'}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""The code blocks of README and the how-to page run as they stand, in order."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+RESULT = re.compile(r"^(?!\s)(.*?)  # (\d\.\d{3})\b")
+NEEDED = ("torch", "lightning", "transformers", "optax")
+
+
+def blocks(page):
+    return BLOCK.findall((ROOT / page).read_text())
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/howto.md"])
+def test_code_blocks_run(page):
+    for name in NEEDED:
+        pytest.importorskip(name, reason=f"needs the {name} extra")
+    import torch
+
+    names = {"torch": torch, "model": torch.nn.Linear(3, 1)}
+    found = blocks(page)
+    assert found
+    for block in found:
+        exec(compile(block, page, "exec"), names)
+        for expression, value in filter(None, map(claim, block.splitlines())):
+            assert eval(expression, names) == pytest.approx(float(value), abs=6e-4), expression
+
+
+def claim(line):
+    """``expression  # 0.748``: what a line says that it gives."""
+    match = RESULT.match(line)
+    return match.groups() if match and "=" not in match[1].replace("==", "") else None
+
+
+def test_claims_are_read():
+    assert claim("transfer(0.1, 0.9, 0.4)  # 0.748") == ("transfer(0.1, 0.9, 0.4)", "0.748")
+    assert claim("k = 3  # 0.748") is None
+    assert claim("    optimizer.step()  # at learning rate 0.4") is None
+    assert (
+        sum(bool(claim(line)) for block in blocks("docs/howto.md") for line in block.splitlines())
+        == 4
+    )
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))]
+)
+def test_links_lead_somewhere(page):
+    text = (ROOT / page).read_text()
+    for target in re.findall(r"\]\((?!http)([^)#]+)", text):
+        assert ((ROOT / page).parent / target).exists(), target
