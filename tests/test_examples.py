@@ -8,10 +8,10 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from flatfast import MomentumLaw
+from tests.made_up import image_folder
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
@@ -71,22 +71,7 @@ def test_optax():
 def cifar(tmp_path_factory):
     """Coloured noise in the layout of the hub's CIFAR-10."""
     pytest.importorskip("torch", reason="needs the torch extra")
-    datasets = pytest.importorskip("datasets", reason="needs the data extra")
-    from PIL import Image
-
-    folder, rng = tmp_path_factory.mktemp("cifar10"), np.random.default_rng(0)
-    features = datasets.Features(
-        {"img": datasets.Image(), "label": datasets.ClassLabel(num_classes=10)}
-    )
-    for split, count in (("train", 96), ("test", 40)):
-        labels = rng.integers(0, 10, count)
-        images = [
-            Image.fromarray((100 * rng.random((32, 32, 3)) + 15 * label).astype(np.uint8))
-            for label in labels
-        ]
-        table = datasets.Dataset.from_dict({"img": images, "label": labels}, features=features)
-        table.to_parquet(folder / f"{split}-00000-of-00001.parquet")
-    return folder
+    return image_folder(tmp_path_factory.mktemp("cifar10"), "img", (32, 32, 3), 96, 40)
 
 
 def tiny(cifar, out, *options):

@@ -9,7 +9,7 @@ every learning rate.
 
 Runs are appended to ``benchmarks/results/training/TASK.jsonl`` as they end: stopped at any time,
 the same command goes on, and more seeds add to what is there. The result is
-``benchmarks/results/training/TASK.json``.
+``benchmarks/results/training/TASK.json``, with figures beside it.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from pathlib import Path
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from benchmarks.training.curves import gather
+from benchmarks.training.figures import draw_all
 from benchmarks.training.methods import LAW, PAIRS, REFERENCE, Method
 from benchmarks.training.runs import complete, read
 from benchmarks.training.table import summarise, tuned_lr
@@ -71,6 +72,7 @@ def main() -> None:
         "kinds": [summarise(rows, task, kind) for kind in task.kinds],
     }
     path.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
+    draw_all(result, path.parent, task.name)
 
 
 def _transferred(task: Task, kind: Kind, path: Path) -> MomentumLaw:

@@ -18,12 +18,15 @@ RESAMPLES = 2000
 """Bootstrap resamples of the seeds."""
 
 Value = dict[str, float | None]
+"""``estimate``, ``low`` and ``high``; None for infinite."""
 
 Seeds = NDArray[np.int64]
 """Which seeds a resample holds."""
 
+ByRate = dict[float, Curves]
 
-def tuned_lr(by_lr: dict[float, Curves]) -> float:
+
+def tuned_lr(by_lr: ByRate) -> float:
     """Learning rate with the highest validation accuracy, averaged over the run and the seeds.
 
     The average over the run rewards both an early rise and a high end.
@@ -36,117 +39,123 @@ def summarise(rows: Iterable[dict[str, Any]], task: Task, kind: Kind) -> dict[st
 
     Returns:
         The tuned reference, the accuracy to reach, and for every method and schedule the steps to
-        it and the final accuracy, at each learning rate and at the best one, with 95% bootstrap
-        intervals over the seeds; and the law against each other method.
+        it, the final accuracy and its gain over the reference's, at each learning rate and at the
+        best one, with 95% bootstrap intervals over the seeds. The accuracy to reach is that of the
+        resampled seeds, so that what makes one seed's images easier does not widen an interval.
     """
     found = gather(rows, task, kind)
     if REFERENCE not in found:
         return None
     lr = tuned_lr(found[REFERENCE])
-    reference = found[REFERENCE][lr]
-    bar = float(final(reference.test).mean()) - MARGIN
-    seeds = len(reference.test)
-    resamples = np.random.default_rng(0).integers(seeds, size=(RESAMPLES, seeds))
-    tuned = {pair: _best(found[pair], bar) for pair in PAIRS if pair in found}
+    reader = _Reader(found[REFERENCE][lr])
+    tuned = {pair: reader.best(found[pair]) for pair in PAIRS if pair in found}
     return {
         "task": task.name,
         "kind": kind.name,
-        "seeds": seeds,
+        "seeds": reader.seeds,
         "steps": kind.steps,
         "tuned_lr": lr,
         "C": 0.1 / lr ** (2 / 3),
-        "start_accuracy": float(reference.test[:, 0].mean()),
-        "accuracy_to_reach": bar,
+        "start_accuracy": float(reader.reference.test[:, 0].mean()),
+        "accuracy_to_reach": reader.bar(np.arange(reader.seeds)),
         "methods": [
             {
                 "method": pair[0],
                 "schedule": pair[1],
-                "at": [
-                    {"lr": lr, **_readings(curves, bar, resamples)}
-                    for lr, curves in found[pair].items()
-                ],
+                "at": [{"lr": lr, **reader.readings(c)} for lr, c in found[pair].items()],
                 "best": {
                     "lr_for_steps": best[0],
-                    "steps": _readings(found[pair][best[0]], bar, resamples)["steps"],
+                    "steps": reader.readings(found[pair][best[0]])["steps"],
                     "lr_for_final": best[1],
-                    "final": _readings(found[pair][best[1]], bar, resamples)["final"],
+                    "final": reader.readings(found[pair][best[1]])["final"],
                 },
             }
             for pair, best in tuned.items()
         ],
         "law_against": [
-            _against(found, pair, tuned, bar, resamples)
+            {"method": pair[0], "schedule": pair[1], **_against(found, pair, tuned, reader)}
             for pair in tuned
             if pair[0] != LAW and (LAW, pair[1]) in tuned
         ],
     }
 
 
-def _best(by_lr: dict[float, Curves], bar: float) -> tuple[float, float]:
-    """Learning rates of the fewest steps and of the highest final accuracy, on validation."""
+class _Reader:
+    """Reads curves against the tuned reference's, with intervals."""
 
-    def steps(lr: float) -> tuple[float, float]:
-        mean = by_lr[lr].validation.mean(axis=0)
-        return steps_to(bar, mean, by_lr[lr].every), -float(final(mean))
+    def __init__(self, reference: Curves) -> None:
+        self.reference = reference
+        self.seeds = len(reference.test)
+        self._resamples = np.random.default_rng(0).integers(
+            self.seeds, size=(RESAMPLES, self.seeds)
+        )
 
-    return min(by_lr, key=steps), max(
-        by_lr, key=lambda lr: float(final(by_lr[lr].validation).mean())
-    )
+    def bar(self, which: Seeds) -> float:
+        """Accuracy to reach."""
+        return float(final(self.reference.test[which]).mean()) - MARGIN
 
+    def best(self, by_lr: ByRate) -> tuple[float, float]:
+        """Learning rates of the fewest steps and of the highest final accuracy, on validation."""
+        bar = float(final(self.reference.validation).mean()) - MARGIN
 
-def _readings(curves: Curves, bar: float, resamples: Seeds) -> dict[str, Value]:
-    return {
-        "steps": _interval(lambda which: _steps(curves, bar, which), resamples),
-        "final": _interval(lambda which: float(final(curves.test[which]).mean()), resamples),
-    }
+        def end(lr: float) -> float:
+            return float(final(by_lr[lr].validation).mean())
+
+        def steps(lr: float) -> tuple[float, float]:
+            mean = by_lr[lr].validation.mean(axis=0)
+            return steps_to(bar, mean, by_lr[lr].every), -end(lr)
+
+        return min(by_lr, key=steps), max(by_lr, key=end)
+
+    def steps(self, curves: Curves, which: Seeds) -> float:
+        """Steps that these seeds' mean test accuracy takes to the accuracy to reach."""
+        return steps_to(self.bar(which), curves.test[which].mean(axis=0), curves.every)
+
+    def readings(self, curves: Curves) -> dict[str, Value | None]:
+        """Steps, final accuracy, and its gain over the reference's."""
+        ends, gains = final(curves.test), final(curves.test) - final(self.reference.test)
+        return {
+            "steps": self.interval(lambda which: self.steps(curves, which)),
+            "final": self.interval(lambda which: float(ends[which].mean())),
+            "gain": self.interval(lambda which: float(gains[which].mean())),
+        }
+
+    def interval(self, statistic: Callable[[Seeds], float]) -> Value | None:
+        """Estimate over all seeds and the middle 95% of the resamples; None where undefined."""
+        estimate = statistic(np.arange(self.seeds))
+        drawn = np.sort([statistic(which) for which in self._resamples])
+        if np.isnan(estimate) or np.isnan(drawn).mean() > 0.025:
+            return None
+        drawn = drawn[~np.isnan(drawn)]
+        low, high = drawn[int(0.025 * len(drawn))], drawn[int(0.975 * (len(drawn) - 1))]
+        ends = {"estimate": estimate, "low": low, "high": high}
+        return {name: float(end) if np.isfinite(end) else None for name, end in ends.items()}
 
 
 def _against(
-    found: dict[Pair, dict[float, Curves]],
+    found: dict[Pair, ByRate],
     pair: Pair,
     tuned: dict[Pair, tuple[float, float]],
-    bar: float,
-    resamples: Seeds,
+    reader: _Reader,
 ) -> dict[str, Any]:
     """The law's gain over another method: ratio of steps, and difference of final accuracies."""
-    law = (LAW, pair[1])
+    ours, theirs = found[(LAW, pair[1])], found[pair]
 
-    def compare(of_law: tuple[float, float], of_other: tuple[float, float]) -> dict[str, Value]:
+    def compare(our_lrs: tuple[float, float], their_lrs: tuple[float, float]) -> dict[str, Any]:
         def ratio(which: Seeds) -> float:
-            ours = _steps(found[law][of_law[0]], bar, which)
-            theirs = _steps(found[pair][of_other[0]], bar, which)
-            if math.isinf(ours):
-                return math.nan if math.isinf(theirs) else 0.0
-            return theirs / ours
+            own = reader.steps(ours[our_lrs[0]], which)
+            other = reader.steps(theirs[their_lrs[0]], which)
+            if math.isinf(own):
+                return math.nan if math.isinf(other) else 0.0
+            return other / own
 
-        def gain(which: Seeds) -> float:
-            ours, theirs = found[law][of_law[1]].test, found[pair][of_other[1]].test
-            return float((final(ours[which]) - final(theirs[which])).mean())
-
+        gains = final(ours[our_lrs[1]].test) - final(theirs[their_lrs[1]].test)
         return {
-            "steps_ratio": _interval(ratio, resamples),
-            "final_gain": _interval(gain, resamples),
+            "steps_ratio": reader.interval(ratio),
+            "final_gain": reader.interval(lambda which: float(gains[which].mean())),
         }
 
     return {
-        "method": pair[0],
-        "schedule": pair[1],
-        "at": [{"lr": lr, **compare((lr, lr), (lr, lr))} for lr in found[pair] if lr in found[law]],
-        "best": compare(tuned[law], tuned[pair]),
+        "at": [{"lr": lr, **compare((lr, lr), (lr, lr))} for lr in theirs if lr in ours],
+        "best": compare(tuned[(LAW, pair[1])], tuned[pair]),
     }
-
-
-def _steps(curves: Curves, bar: float, which: Seeds) -> float:
-    return steps_to(bar, curves.test[which].mean(axis=0), curves.every)
-
-
-def _interval(statistic: Callable[[Any], float], resamples: Seeds) -> Value:
-    """Estimate over all seeds and the middle 95% of the resamples; None for infinite or unknown."""
-    estimate = statistic(np.arange(resamples.shape[1]))
-    drawn = np.sort([statistic(which) for which in resamples])
-    if np.isnan(estimate) or np.isnan(drawn).mean() > 0.025:
-        return {"estimate": None, "low": None, "high": None}
-    drawn = drawn[~np.isnan(drawn)]
-    low, high = drawn[int(0.025 * len(drawn))], drawn[min(int(0.975 * len(drawn)), len(drawn) - 1)]
-    ends = {"estimate": estimate, "low": low, "high": high}
-    return {name: float(end) if np.isfinite(end) else None for name, end in ends.items()}

@@ -112,7 +112,8 @@ def _fashion() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     from datasets import load_dataset
 
     source = FASHION if Path(FASHION).exists() else "zalando-datasets/fashion_mnist"
-    table = load_dataset(source, split="train").select(range(10_000))
+    table = load_dataset(source, split="train")
+    table = table.select(range(min(10_000, len(table))))
     pixels = np.stack([np.asarray(image, np.float64).ravel() for image in table["image"]])
     return pixels / 255, np.asarray(table["label"], np.int64)
 
@@ -129,7 +130,7 @@ def _kinds(few: int, many: int, steps: int) -> tuple[Kind, ...]:
     )
 
 
-LRS = tuple(0.004 * 2**power for power in range(6))
+LRS = tuple(0.004 * 2**power for power in range(-2, 6))
 
 TASKS = {
     task.name: task

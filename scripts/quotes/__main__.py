@@ -12,7 +12,7 @@ import re
 import sys
 from collections.abc import Callable
 
-from scripts.quotes import benchmarks, lab
+from scripts.quotes import benchmarks, lab, training
 from scripts.quotes.values import ROOT
 
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -28,6 +28,12 @@ QUOTES: dict[str, Callable[[], str]] = {
     "throughput": benchmarks.throughput,
     "scaling": benchmarks.scaling,
     "coverage": benchmarks.coverage,
+    "overhead": benchmarks.overhead,
+    "overhead_brief": benchmarks.overhead_brief,
+    "training_tuned": training.tuned,
+    "training_at_lr": training.at_lr,
+    "training_best": training.best,
+    "training_against": training.against,
 }
 
 

@@ -63,3 +63,46 @@ def coverage() -> str:
         shares = (f"{100 * row['coverage'][rule]:.0f}%" for rule in rules)
         lines.append(f"| {row['design']} | {row['shape']} | {' | '.join(shares)} |")
     return "\n".join(lines)
+
+
+def overhead() -> str:
+    """A step's cost, coupled over plain."""
+    found = load("benchmarks/results/optimizer_overhead.json")
+    if found is None:
+        return "not measured yet"
+    lines = ["| a step's time over `torch.optim.SGD`'s | learning rate |", "| --- | --- |"]
+    cells: dict[tuple[str, str], list[str]] = {}
+    for row in found["steps"]:
+        for method, ratio in row["ratio"].items():
+            cell = f"{ratio['estimate']:.3f} ({ratio['low']:.3f} to {ratio['high']:.3f})"
+            name = f"`{method}`, {row['implementation']}"
+            cells.setdefault((name, row["lr"]), []).append(cell)
+    for tensors in dict.fromkeys(row["tensors"] for row in found["steps"]):
+        lines[0] += f" {tensors:,} tensor{'s' if tensors > 1 else ''} |"
+        lines[1] += " --- |"
+    lines += [f"| {name} | {lr} | {' | '.join(row)} |" for (name, lr), row in cells.items()]
+    machine, version = found["machine"], found["torch"].partition("+")[0]
+    note = (
+        f"({machine['processor']}, one thread, PyTorch {version}, tensors of "
+        f"{found['numbers_per_tensor']} numbers; medians of {found['turns']} interleaved turns, "
+        "with 95% intervals.)"
+    )
+    return "\n".join([*lines, "", note])
+
+
+def overhead_brief() -> str:
+    """The same in a sentence."""
+    found = load("benchmarks/results/optimizer_overhead.json")
+    if found is None:
+        return "not measured yet"
+    chosen = next(
+        row
+        for row in found["steps"]
+        if (row["implementation"], row["tensors"]) == ("foreach", 100) and row["lr"] != "constant"
+    )
+    ratio, spent = chosen["ratio"]["couple"], chosen["microseconds"]["torch.optim.SGD"]
+    return (
+        f"A step of 100 small tensors ({spent:.0f} microseconds) whose learning rate changes every "
+        f"time takes {ratio['estimate']:.3f} ({ratio['low']:.3f} to {ratio['high']:.3f}) times as "
+        "long ([more](docs/performance.md))."
+    )

@@ -11,6 +11,7 @@ from flatfast.lab.descent import NotInterpolatingError
 from flatfast.lab.problems import PROBLEMS, UnknownProblemError, defaults, load, template
 from flatfast.lab.simulation.simulate import simulate
 from flatfast.lab.training.curvature import hessian_trace
+from tests.made_up import image_folder
 
 SMALL = {
     "scalar-product": {"width": 3},
@@ -167,24 +168,9 @@ def test_kaiming_start():
 
 
 def test_a_made_up_fashion_mnist_folder(tmp_path):
-    datasets = pytest.importorskip("datasets", reason="needs the data extra")
-    from PIL import Image
-
-    rng = np.random.default_rng(0)
-    for split, count in (("train", 40), ("test", 30)):
-        labels = rng.integers(0, 10, count)
-        images = [Image.fromarray(rng.integers(0, 255, (28, 28), dtype=np.uint8)) for _ in labels]
-        features = datasets.Features(
-            {"image": datasets.Image(), "label": datasets.ClassLabel(num_classes=10)}
-        )
-        table = datasets.Dataset.from_dict({"image": images, "label": labels}, features=features)
-        folder = tmp_path / "fashion_mnist"
-        folder.mkdir(exist_ok=True)
-        table.to_parquet(folder / f"{split}-00000-of-00001.parquet")
+    folder = image_folder(tmp_path / "fashion_mnist", "image", (28, 28), 40, 30)
     settings = {"examples": 20, "test_examples": 10, "width": 8, "depth": 2}
-    problem = load(
-        "fashion-mlp", {"data": str(tmp_path / "fashion_mnist"), **settings, "start": "init"}
-    )
+    problem = load("fashion-mlp", {"data": str(folder), **settings, "start": "init"})
     assert at_start(problem)[0]["weight"].shape == (784, 8)
     with pytest.raises(ValueError, match=r"examples must be in \[1, 40\], got 41"):
         load("fashion-mlp", {"data": str(folder), **settings, "examples": 41})

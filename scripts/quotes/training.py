@@ -1,0 +1,123 @@
+"""Tables of ``benchmarks/training``: does the law help to train?"""
+
+from typing import Any
+
+from scripts.quotes.values import ROOT, load
+
+Value = dict[str, Any] | None
+
+
+def tuned() -> str:
+    """The pair that is tuned, and the accuracy to reach."""
+    lines = [
+        "| | runs of each method | learning rate tuned at momentum 0.9 | C of that pair "
+        "| accuracy at the start | to be reached |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for kind in _kinds():
+        cells = [
+            _name(kind),
+            str(kind["seeds"]),
+            f"{kind['tuned_lr']:g}",
+            f"{kind['C']:.2f}",
+            f"{100 * kind['start_accuracy']:.1f}%",
+            f"{100 * kind['accuracy_to_reach']:.1f}%",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def at_lr() -> str:
+    """Steps at each learning rate, constant over the run."""
+    lines: list[str] = []
+    for kind in _kinds():
+        found = [m for m in kind["methods"] if m["schedule"] == "constant"]
+        rates = [f"lr {entry['lr']:g}" for entry in found[0]["at"]]
+        lines += [f"| {_name(kind)} | {' | '.join(rates)} |", "| --- |" + " --- |" * len(rates)]
+        for method in found:
+            cells = [_steps(entry["steps"]) for entry in method["at"]]
+            lines.append(f"| {method['method']} | {' | '.join(cells)} |")
+        lines.append("")
+    return "\n".join(lines).strip()
+
+
+def best() -> str:
+    """Each method at its own best learning rate."""
+    lines = [
+        "| | schedule | method | fewest steps | at lr | highest final accuracy | at lr |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for kind in _kinds():
+        for method in kind["methods"]:
+            found = method["best"]
+            cells = [
+                _name(kind),
+                method["schedule"],
+                method["method"],
+                _steps(found["steps"]),
+                f"{found['lr_for_steps']:g}",
+                _percent(found["final"]),
+                f"{found['lr_for_final']:g}",
+            ]
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def against() -> str:
+    """The law against the others, each at its own best learning rate."""
+    lines = [
+        "| | schedule | against | its steps over the law's | the law's final accuracy minus its, "
+        "in points |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for kind in _kinds():
+        for other in kind["law_against"]:
+            cells = [
+                _name(kind),
+                other["schedule"],
+                other["method"],
+                _ratio(other["best"]["steps_ratio"]),
+                _points(other["best"]["final_gain"]),
+            ]
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _kinds() -> list[dict[str, Any]]:
+    """What was found for each kind of run of each task."""
+    paths = sorted((ROOT / "benchmarks/results/training").glob("*.json"))
+    results = [load(str(path.relative_to(ROOT))) for path in paths]
+    return [kind for result in results if result for kind in result["kinds"] if kind]
+
+
+def _name(kind: dict[str, Any]) -> str:
+    return f"{kind['task']}: {kind['kind']}"
+
+
+def _steps(value: Value) -> str:
+    if value is None:
+        return "unknown"
+    ends = ["never" if value[end] is None else f"{value[end]:.0f}" for end in _ENDS]
+    return ends[0] if len(set(ends)) == 1 else f"{ends[0]} ({ends[1]} to {ends[2]})"
+
+
+def _percent(value: Value) -> str:
+    assert value is not None
+    centre, low, high = (f"{100 * value[end]:.1f}" for end in _ENDS)
+    return f"{centre}% ({low} to {high})"
+
+
+def _points(value: Value) -> str:
+    assert value is not None
+    centre, low, high = (f"{100 * value[end]:+.1f}" for end in _ENDS)
+    return f"{centre} ({low} to {high})"
+
+
+def _ratio(value: Value) -> str:
+    if value is None:
+        return "neither arrives"
+    ends = ["∞" if value[end] is None else f"{value[end]:.2f}" for end in _ENDS]
+    return f"{ends[0]} ({ends[1]} to {ends[2]})"
+
+
+_ENDS = ("estimate", "low", "high")
