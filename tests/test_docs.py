@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 RESULT = re.compile(r"^(?!\s)(.*?)  # (\d\.\d{3})\b")
-NEEDED = ("torch", "lightning", "transformers", "optax")
+NEEDED = ("torch", "lightning", "transformers", "optax", "diffrax")
 
 
 def blocks(page):
@@ -20,7 +20,7 @@ def _in_a_folder_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/howto.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/howto.md", "docs/theory.md"])
 def test_code_blocks_run(page):
     for name in NEEDED:
         pytest.importorskip(name, reason=f"needs the {name} extra")

@@ -1,0 +1,90 @@
+"""Sharpness on the manifold of minimizers: ``tr H = |J|^2 / P`` and its gradient along Γ."""
+
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+
+from flatfast.theory.manifold import Method, tangent
+from flatfast.theory.model import Array, SquaredError, in_double_precision
+
+
+class Estimate(NamedTuple):
+    """A mean over random probes, and its standard error, elementwise."""
+
+    value: Array
+    standard_error: Array
+
+
+@in_double_precision
+def hessian_trace(model: SquaredError, point: ArrayLike) -> float:
+    """Trace of the Hessian at a point (D,) on Γ, exactly, one residual after the other."""
+    return float(_trace(model, jnp.asarray(point)))
+
+
+@in_double_precision
+def trace_gradient(model: SquaredError, point: ArrayLike, *, method: Method | None = None) -> Array:
+    """Gradient along Γ of the trace, ``∇_Γ tr H`` (D,)."""
+    at = jnp.asarray(point)
+    gradient = jax.grad(lambda w: _trace(model, w))(at)
+    return tangent(model, at, gradient, method=method)
+
+
+@in_double_precision
+def hutchinson_trace(
+    model: SquaredError, point: ArrayLike, key: jax.Array, probes: int
+) -> Estimate:
+    """Trace by random signs z over the residuals: the mean of ``|J^T z|^2 / P``.
+
+    Raises:
+        ValueError: If ``probes`` is below 2.
+    """
+    at = jnp.asarray(point)
+    values = jax.lax.map(lambda z: _probe(model, at, z), _signs(model, key, probes))
+    return _estimate(np.asarray(values))
+
+
+@in_double_precision
+def hutchinson_trace_gradient(
+    model: SquaredError,
+    point: ArrayLike,
+    key: jax.Array,
+    probes: int,
+    *,
+    method: Method | None = None,
+) -> Estimate:
+    """Gradient along Γ of the trace by random signs, (D,) with its standard error.
+
+    Raises:
+        ValueError: If ``probes`` is below 2.
+    """
+    at = jnp.asarray(point)
+    one = jax.grad(lambda w, z: _probe(model, w, z))
+    drawn = jax.lax.map(lambda z: one(at, z), _signs(model, key, probes))
+    return _estimate(tangent(model, at, drawn, method=method))
+
+
+def _estimate(drawn: Array) -> Estimate:
+    error = drawn.std(axis=0, ddof=1) / len(drawn) ** 0.5
+    return Estimate(drawn.mean(axis=0), error)
+
+
+def _trace(model: SquaredError, at: jax.Array) -> jax.Array:
+    _, backward = jax.vjp(model.residuals_at, at)
+    rows = jnp.eye(math.prod(model.shape))
+    squares = jax.lax.map(lambda row: jnp.sum(backward(row)[0] ** 2), rows)
+    return jnp.sum(squares) / model.examples
+
+
+def _probe(model: SquaredError, at: jax.Array, signs: jax.Array) -> jax.Array:
+    _, backward = jax.vjp(model.residuals_at, at)
+    return jnp.sum(backward(signs)[0] ** 2) / model.examples
+
+
+def _signs(model: SquaredError, key: jax.Array, probes: int) -> jax.Array:
+    if probes < 2:
+        raise ValueError(f"probes must be at least 2 for a standard error, got {probes}")
+    return jax.random.rademacher(key, (probes, math.prod(model.shape)), dtype=jnp.float64)
