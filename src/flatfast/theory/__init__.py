@@ -6,6 +6,7 @@ from flatfast.theory.drift import (
     label_noise_drift,
     minibatch_covariance,
 )
+from flatfast.theory.limit import Path, flow_on_manifold, limit_path
 from flatfast.theory.manifold import (
     NotOnManifoldError,
     Projection,
@@ -28,17 +29,20 @@ from flatfast.theory.sharpness import (
 __all__ = [
     "Estimate",
     "NotOnManifoldError",
+    "Path",
     "Projection",
     "SquaredError",
     "check_on_manifold",
     "drift",
     "flow_end",
+    "flow_on_manifold",
     "hessian_trace",
     "hutchinson_trace",
     "hutchinson_trace_gradient",
     "jacobian",
     "label_noise_covariance",
     "label_noise_drift",
+    "limit_path",
     "minibatch_covariance",
     "nearest",
     "normal_projector",

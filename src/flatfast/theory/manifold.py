@@ -6,7 +6,6 @@ Gauss-Newton steps of least norm. From a distance r of Γ both arrive at points 
 O(r^2): the flow favours steep directions, the nearest point does not.
 """
 
-import math
 from typing import Literal, NamedTuple
 
 import diffrax
@@ -198,7 +197,7 @@ def check_on_manifold(model: SquaredError, point: ArrayLike, within: float = 1e-
 
 
 def _jacobian(model: SquaredError, point: jax.Array) -> jax.Array:
-    differentiate = jax.jacrev if math.prod(model.shape) <= model.size else jax.jacfwd
+    differentiate = jax.jacrev if model.residual_count <= model.size else jax.jacfwd
     found: jax.Array = differentiate(model.residuals_at)(point)
     return found
 
@@ -223,7 +222,7 @@ def _matrix_free(
 def _method(model: SquaredError, method: Method | None) -> Method:
     if method is not None:
         return method
-    return "dense" if model.size * math.prod(model.shape) <= DENSE_UP_TO else "matrix-free"
+    return "dense" if model.size * model.residual_count <= DENSE_UP_TO else "matrix-free"
 
 
 def _arrived(

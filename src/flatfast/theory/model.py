@@ -6,6 +6,7 @@ Jacobian of the residuals.
 """
 
 import functools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
@@ -66,6 +67,11 @@ class SquaredError:
     def examples(self) -> int:
         """P."""
         return self.shape[0]
+
+    @property
+    def residual_count(self) -> int:
+        """P * K."""
+        return math.prod(self.shape)
 
     @functools.cached_property
     def size(self) -> int:

@@ -1,6 +1,5 @@
 """Sharpness on the manifold of minimizers: ``tr H = |J|^2 / P`` and its gradient along Γ."""
 
-import math
 from typing import NamedTuple
 
 import jax
@@ -74,7 +73,7 @@ def _estimate(drawn: Array) -> Estimate:
 
 def _trace(model: SquaredError, at: jax.Array) -> jax.Array:
     _, backward = jax.vjp(model.residuals_at, at)
-    rows = jnp.eye(math.prod(model.shape))
+    rows = jnp.eye(model.residual_count)
     squares = jax.lax.map(lambda row: jnp.sum(backward(row)[0] ** 2), rows)
     return jnp.sum(squares) / model.examples
 
@@ -87,4 +86,4 @@ def _probe(model: SquaredError, at: jax.Array, signs: jax.Array) -> jax.Array:
 def _signs(model: SquaredError, key: jax.Array, probes: int) -> jax.Array:
     if probes < 2:
         raise ValueError(f"probes must be at least 2 for a standard error, got {probes}")
-    return jax.random.rademacher(key, (probes, math.prod(model.shape)), dtype=jnp.float64)
+    return jax.random.rademacher(key, (probes, model.residual_count), dtype=jnp.float64)

@@ -1,0 +1,203 @@
+"""The limit dynamics at the law's exponent: a heavy ball that rolls on the sharpness of Γ.
+
+With ``1 - momentum = C lr^(2/3)`` and time ``t = k lr^(2/3)`` over k steps, every term of SGD's
+motion is of the same order as ``lr -> 0``, and the iterate's place w on Γ, its velocity v and the
+variances ``lr^(1/3) c_i`` of the modes across Γ follow
+
+    dw/dt = v
+    Dv/dt = -C v - 1/2 sum_i c_i ∇_Γ λ_i
+    dc_i/dt = -C c_i + eps^2 / (2P) - 1/2 c_i d(ln λ_i)/dt
+
+D is the covariant derivative along Γ, λ_i are the Hessian's eigenvalues that are not zero. The last
+term keeps the mode's action ``c_i sqrt(λ_i)`` while its frequency changes slowly. For few modes c_i
+is random even in the limit; this is its mean.
+
+For exponents below 2/3 the inertia drops out, and in the time ``(lr / (1 - momentum))^2 k`` what is
+left is the flow ``dw/ds = -eps^2 / (4P) ∇_Γ tr H`` (:func:`flow_on_manifold`).
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import diffrax
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+
+from flatfast.theory.manifold import check_on_manifold
+from flatfast.theory.model import Array, SquaredError, in_double_precision
+
+
+class Path(NamedTuple):
+    """A path on Γ.
+
+    Attributes:
+        times: (N,), in units of ``lr^(-2/3)`` steps for the limit, of ``(lr / (1 - momentum))^-2``
+            steps for the flow.
+        points: (N, D).
+        velocities: (N, D).
+        variances: (N, M), of the modes by increasing eigenvalue, in units of ``lr^(1/3)``; none for
+            the flow.
+    """
+
+    times: Array
+    points: Array
+    velocities: Array
+    variances: Array
+
+
+@in_double_precision
+def limit_path(
+    model: SquaredError,
+    start: ArrayLike,
+    *,
+    C: float,
+    noise_std: float,
+    times: ArrayLike,
+    tolerance: float = 1e-6,
+) -> Path:
+    """The limit's mean path from rest, and from no noise, at a point of Γ.
+
+    Args:
+        model: The model; with batches of B examples its P must be B.
+        start: On Γ, (D,).
+        C: The law's prefactor.
+        noise_std: Standard deviation of the label noise.
+        times: When to read the path, increasing, (N,).
+        tolerance: Relative error of a step of the solver.
+
+    Raises:
+        NotOnManifoldError: If the start is off Γ.
+        ValueError: If ``C`` is not positive.
+    """
+    if not C > 0:
+        raise ValueError(f"C must be positive, got {C}")
+    at = jnp.asarray(start)
+    check_on_manifold(model, at)
+    source = noise_std**2 / (2 * model.examples)
+    modes = min(model.residual_count, model.size)
+
+    def derivative(t: object, state: jax.Array, args: object) -> jax.Array:
+        w, v, c = jnp.split(state, [model.size, 2 * model.size])
+        frame = _Frame(model, w)
+        pull = frame.weighted_gradient(c)
+        growth = frame.eigenvalue_rates(v) / frame.eigenvalues
+        acceleration = frame.tangent(-C * v - pull / 2) + frame.turning(v)
+        velocity = frame.tangent(v) + frame.back()
+        return jnp.concatenate([velocity, acceleration, -C * c + source - c * growth / 2])
+
+    rest = jnp.zeros(model.size + modes)
+    states = _solve(derivative, jnp.concatenate([at, rest]), jnp.asarray(times), tolerance)
+    w, v, c = np.split(states, [model.size, 2 * model.size], axis=1)
+    return Path(np.asarray(times, np.float64), w, v, c)
+
+
+@in_double_precision
+def flow_on_manifold(
+    model: SquaredError,
+    start: ArrayLike,
+    *,
+    noise_std: float,
+    times: ArrayLike,
+    tolerance: float = 1e-6,
+) -> Path:
+    """The flow ``dw/ds = -eps^2 / (4P) ∇_Γ tr H`` from a point of Γ.
+
+    Args:
+        model: The model; with batches of B examples its P must be B.
+        start: On Γ, (D,).
+        noise_std: Standard deviation of the label noise.
+        times: When to read the path, increasing, (N,).
+        tolerance: Relative error of a step of the solver.
+
+    Raises:
+        NotOnManifoldError: If the start is off Γ.
+    """
+    at = jnp.asarray(start)
+    check_on_manifold(model, at)
+    strength = noise_std**2 / (4 * model.examples)
+
+    def derivative(t: object, w: jax.Array, args: object) -> jax.Array:
+        frame = _Frame(model, w)
+        down = frame.weighted_gradient(jnp.ones(model.residual_count))
+        return frame.tangent(-strength * down) + frame.back()
+
+    points = _solve(derivative, at, jnp.asarray(times), tolerance)
+    velocities = np.stack([np.asarray(derivative(0.0, jnp.asarray(w), None)) for w in points])
+    return Path(np.asarray(times, np.float64), points, velocities, np.zeros((len(points), 0)))
+
+
+class _Frame:
+    """Γ around a point: its modes, and what is along it and across."""
+
+    def __init__(self, model: SquaredError, w: jax.Array) -> None:
+        self._model, self._w = model, w
+        self._J = jax.jacrev(model.residuals_at)(w)
+        # Eigenvectors in the space of residuals: few, and never those of eigenvalue zero.
+        values, self._modes = jnp.linalg.eigh(self._J @ self._J.T)
+        self._values = values
+        self.eigenvalues = values / model.examples
+
+    def _pseudo_inverse(self, residual: jax.Array) -> jax.Array:
+        found: jax.Array = self._J.T @ (self._modes @ ((self._modes.T @ residual) / self._values))
+        return found
+
+    def tangent(self, direction: jax.Array) -> jax.Array:
+        """The part along Γ."""
+        return direction - self._pseudo_inverse(self._J @ direction)
+
+    def turning(self, v: jax.Array) -> jax.Array:
+        """The acceleration across Γ that keeps a velocity v along it."""
+
+        def slope(w: jax.Array) -> jax.Array:
+            found: jax.Array = jax.jvp(self._model.residuals_at, (w,), (v,))[1]
+            return found
+
+        return -self._pseudo_inverse(jax.jvp(slope, (self._w,), (v,))[1])
+
+    def back(self) -> jax.Array:
+        """Against the solver's small steps off Γ: back to it within a unit of time."""
+        return -self._pseudo_inverse(self._model.residuals_at(self._w))
+
+    def weighted_gradient(self, weights: jax.Array) -> jax.Array:
+        """``sum_i weights_i ∇λ_i``, with the modes held fixed, as first order allows."""
+
+        def weighted(w: jax.Array) -> jax.Array:
+            _, backward = jax.vjp(self._model.residuals_at, w)
+            rows = jax.vmap(lambda mode: backward(mode)[0])(self._modes.T)
+            return jnp.sum(weights * jnp.sum(rows**2, axis=1)) / self._model.examples
+
+        gradient: jax.Array = jax.grad(weighted)(self._w)
+        return gradient
+
+    def eigenvalue_rates(self, v: jax.Array) -> jax.Array:
+        """``dλ_i/dt`` along a velocity v."""
+
+        def rows(w: jax.Array) -> jax.Array:
+            _, backward = jax.vjp(self._model.residuals_at, w)
+            found: jax.Array = jax.vmap(lambda mode: backward(mode)[0])(self._modes.T)
+            return found
+
+        now, rate = jax.jvp(rows, (self._w,), (v,))
+        return 2 * jnp.sum(now * rate, axis=1) / self._model.examples
+
+
+def _solve(
+    derivative: Callable[[object, jax.Array, object], jax.Array],
+    start: jax.Array,
+    times: jax.Array,
+    tolerance: float,
+) -> Array:
+    solution = diffrax.diffeqsolve(
+        diffrax.ODETerm(derivative),
+        diffrax.Tsit5(),
+        t0=0.0,
+        t1=times[-1],
+        dt0=None,
+        y0=start,
+        saveat=diffrax.SaveAt(ts=times),
+        stepsize_controller=diffrax.PIDController(rtol=tolerance, atol=1e-3 * tolerance),
+        max_steps=100_000,
+    )
+    return np.asarray(solution.ys)
