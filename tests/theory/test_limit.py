@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from flatfast.theory import NotOnManifoldError, flow_on_manifold, hessian_trace, limit_path
+from flatfast.theory import (
+    NotOnManifoldError,
+    flow_on_manifold,
+    hessian_trace,
+    limit_ensemble,
+    limit_path,
+)
 from tests.theory.conftest import scalar_product
 
 EPS, START = 0.5, np.array([np.e, 1 / np.e])
@@ -93,8 +99,47 @@ def test_the_mean_of_simulated_sgd():
     assert (np.abs(found.mean(axis=0) - told) < 4 * error + 0.001 * told[0]).all()
 
 
+@pytest.mark.parametrize("C", [0.5, 1.5])
+def test_the_mean_of_random_amplitudes_on_the_hyperbola(C):
+    """Against the same equations in the hyperbola's own coordinate, by the plain Euler scheme."""
+    runs, dt, steps = 4000, 0.005, 800
+    rng = np.random.default_rng(0)
+    q, speed, a = np.ones(runs), np.zeros(runs), np.zeros(runs, complex)
+    for _ in range(steps):
+        g, slope = 2 * np.cosh(2 * q), 4 * np.sinh(2 * q)
+        noise = rng.standard_normal(runs) + 1j * rng.standard_normal(runs)
+        force = -(slope / (2 * g)) * (speed**2 + abs(a) ** 2) - C * speed
+        a = a * (1 - dt * (C / 2 + slope / (4 * g) * speed)) + EPS / 2 * dt**0.5 * noise
+        q, speed = q + dt * speed, speed + dt * force
+    told = 2 * np.sinh(2 * q)
+    points = limit_ensemble(
+        scalar_product(),
+        START,
+        C=C,
+        noise_std=EPS,
+        times=[0.0, steps * dt],
+        runs=2000,
+        key=jax.random.key(0),
+    )
+    found = points[:, -1, 0] ** 2 - points[:, -1, 1] ** 2
+    error = np.hypot(found.std() / 2000**0.5, told.std() / runs**0.5)
+    assert abs(found.mean() - told.mean()) < 4 * error
+    assert found.std() == pytest.approx(told.std(), rel=0.08)
+    np.testing.assert_allclose(points[:, -1, 0] * points[:, -1, 1], 1, atol=1e-3)
+
+
 def test_what_is_refused():
     with pytest.raises(NotOnManifoldError):
         limit_path(scalar_product(), START * 1.1, C=1.0, noise_std=EPS, times=TIMES)
     with pytest.raises(ValueError, match="C must be positive, got 0"):
         limit_path(scalar_product(), START, C=0, noise_std=EPS, times=TIMES)
+    with pytest.raises(ValueError, match="runs must be at least 1, got 0"):
+        limit_ensemble(
+            scalar_product(),
+            START,
+            C=1.0,
+            noise_std=EPS,
+            times=TIMES,
+            runs=0,
+            key=jax.random.key(0),
+        )

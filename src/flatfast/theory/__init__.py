@@ -6,7 +6,7 @@ from flatfast.theory.drift import (
     label_noise_drift,
     minibatch_covariance,
 )
-from flatfast.theory.limit import Path, flow_on_manifold, limit_path
+from flatfast.theory.limit import Path, flow_on_manifold, limit_ensemble, limit_path
 from flatfast.theory.manifold import (
     NotOnManifoldError,
     Projection,
@@ -42,6 +42,7 @@ __all__ = [
     "jacobian",
     "label_noise_covariance",
     "label_noise_drift",
+    "limit_ensemble",
     "limit_path",
     "minibatch_covariance",
     "nearest",

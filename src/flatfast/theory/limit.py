@@ -9,8 +9,14 @@ variances ``lr^(1/3) c_i`` of the modes across Γ follow
     dc_i/dt = -C c_i + eps^2 / (2P) - 1/2 c_i d(ln λ_i)/dt
 
 D is the covariant derivative along Γ, λ_i are the Hessian's eigenvalues that are not zero. The last
-term keeps the mode's action ``c_i sqrt(λ_i)`` while its frequency changes slowly. For few modes c_i
-is random even in the limit; this is its mean.
+term keeps the mode's action ``c_i sqrt(λ_i)`` while its frequency changes slowly.
+
+That is the limit for many modes, whose variances average out (:func:`limit_path`). For few, c_i is
+random even as ``lr -> 0``: the squared modulus of a complex amplitude,
+
+    da_i = -(C/2 + 1/4 d(ln λ_i)/dt) a_i dt + eps / (2 sqrt(P)) (dW_i + i dW'_i)
+
+with two Brownian motions, whose mean square obeys the equation above (:func:`limit_ensemble`).
 
 For exponents below 2/3 the inertia drops out, and in the time ``(lr / (1 - momentum))^2 k`` what is
 left is the flow ``dw/ds = -eps^2 / (4P) ∇_Γ tr H`` (:func:`flow_on_manifold`).
@@ -22,6 +28,7 @@ from typing import NamedTuple
 import diffrax
 import jax
 import jax.numpy as jnp
+import lineax
 import numpy as np
 from jax.typing import ArrayLike
 
@@ -71,26 +78,91 @@ def limit_path(
         NotOnManifoldError: If the start is off Γ.
         ValueError: If ``C`` is not positive.
     """
-    if not C > 0:
-        raise ValueError(f"C must be positive, got {C}")
+    _check_positive(C)
     at = jnp.asarray(start)
     check_on_manifold(model, at)
     source = noise_std**2 / (2 * model.examples)
-    modes = min(model.residual_count, model.size)
+    modes = model.residual_count
 
     def derivative(t: object, state: jax.Array, args: object) -> jax.Array:
         w, v, c = jnp.split(state, [model.size, 2 * model.size])
-        frame = _Frame(model, w)
-        pull = frame.weighted_gradient(c)
-        growth = frame.eigenvalue_rates(v) / frame.eigenvalues
-        acceleration = frame.tangent(-C * v - pull / 2) + frame.turning(v)
-        velocity = frame.tangent(v) + frame.back()
-        return jnp.concatenate([velocity, acceleration, -C * c + source - c * growth / 2])
+        motion, growth = _motion(model, w, v, c, C)
+        return jnp.concatenate([motion, -C * c + source - c * growth / 2])
 
     rest = jnp.zeros(model.size + modes)
     states = _solve(derivative, jnp.concatenate([at, rest]), jnp.asarray(times), tolerance)
     w, v, c = np.split(states, [model.size, 2 * model.size], axis=1)
     return Path(np.asarray(times, np.float64), w, v, c)
+
+
+@in_double_precision
+def limit_ensemble(
+    model: SquaredError,
+    start: ArrayLike,
+    *,
+    C: float,
+    noise_std: float,
+    times: ArrayLike,
+    runs: int,
+    key: jax.Array,
+    step: float = 0.02,
+) -> Array:
+    """Paths of the limit with random amplitudes, from rest and from no noise.
+
+    Args:
+        model: The model; with batches of B examples its P must be B.
+        start: On Γ, (D,).
+        C: The law's prefactor.
+        noise_std: Standard deviation of the label noise.
+        times: When to read the paths, increasing, (N,).
+        runs: How many paths, R.
+        key: Draws the Brownian motions.
+        step: Step of the solver, in units of ``min(1, 1 / C)``.
+
+    Returns:
+        Points (R, N, D).
+
+    Raises:
+        NotOnManifoldError: If the start is off Γ.
+        ValueError: If ``C`` is not positive or ``runs`` below 1.
+    """
+    _check_positive(C)
+    if runs < 1:
+        raise ValueError(f"runs must be at least 1, got {runs}")
+    at, read = jnp.asarray(start), jnp.asarray(times)
+    check_on_manifold(model, at)
+    modes, size = model.residual_count, model.size
+    strength = noise_std / (2 * model.examples**0.5)
+    where = jnp.concatenate([jnp.zeros(2 * size), jnp.full(2 * modes, strength)])
+    dt = step * min(1.0, 1 / C)
+
+    def derivative(t: object, state: jax.Array, args: object) -> jax.Array:
+        w, v, a = jnp.split(state, [size, 2 * size])
+        real, imaginary = jnp.split(a, 2)
+        motion, growth = _motion(model, w, v, real**2 + imaginary**2, C)
+        return jnp.concatenate([motion, -(C / 2 + jnp.tile(growth, 2) / 4) * a])
+
+    def one(key: jax.Array) -> jax.Array:
+        noise = diffrax.VirtualBrownianTree(0.0, read[-1], dt / 2, (where.size,), key)
+        along = diffrax.ControlTerm(
+            lambda t, state, args: lineax.DiagonalLinearOperator(where), noise
+        )
+        solution = diffrax.diffeqsolve(
+            diffrax.MultiTerm(diffrax.ODETerm(derivative), along),
+            diffrax.Heun(),
+            t0=0.0,
+            t1=read[-1],
+            dt0=dt,
+            y0=jnp.concatenate([at, jnp.zeros(size + 2 * modes)]),
+            saveat=diffrax.SaveAt(ts=read),
+            max_steps=None,
+            adjoint=diffrax.DirectAdjoint(),
+        )
+        assert solution.ys is not None
+        points: jax.Array = solution.ys[:, :size]
+        return points
+
+    return np.asarray(jax.jit(jax.vmap(one))(jax.random.split(key, runs)))
 
 
 @in_double_precision
@@ -126,6 +198,23 @@ def flow_on_manifold(
     points = _solve(derivative, at, jnp.asarray(times), tolerance)
     velocities = np.stack([np.asarray(derivative(0.0, jnp.asarray(w), None)) for w in points])
     return Path(np.asarray(times, np.float64), points, velocities, np.zeros((len(points), 0)))
+
+
+def _motion(
+    model: SquaredError, w: jax.Array, v: jax.Array, c: jax.Array, C: float
+) -> tuple[jax.Array, jax.Array]:
+    """``(dw/dt, dv/dt)`` in one vector (2D,), and ``d(ln λ_i)/dt`` (M,)."""
+    frame = _Frame(model, w)
+    pull = frame.weighted_gradient(c)
+    velocity = frame.tangent(v) + frame.back()
+    acceleration = frame.tangent(-C * v - pull / 2) + frame.turning(v)
+    growth = frame.eigenvalue_rates(v) / frame.eigenvalues
+    return jnp.concatenate([velocity, acceleration]), growth
+
+
+def _check_positive(C: float) -> None:
+    if not C > 0:
+        raise ValueError(f"C must be positive, got {C}")
 
 
 class _Frame:
