@@ -24,6 +24,7 @@ bench: $(VENV)/.dev
 	$(VENV)/bin/python benchmarks/sweep_throughput.py
 	$(VENV)/bin/python benchmarks/statistics_study.py
 	$(VENV)/bin/python benchmarks/optimizer_overhead.py
+	$(VENV)/bin/python benchmarks/limit_study.py
 
 results: $(VENV)/.dev
 	PATH="$(abspath $(VENV))/bin:$$PATH" scripts/make_results.sh

@@ -30,6 +30,7 @@ QUOTES: dict[str, Callable[[], str]] = {
     "coverage": benchmarks.coverage,
     "overhead": benchmarks.overhead,
     "overhead_brief": benchmarks.overhead_brief,
+    "limit": benchmarks.limit,
     "training_tuned": training.tuned,
     "training_at_lr": training.at_lr,
     "training_best": training.best,
