@@ -32,6 +32,8 @@ QUOTES: dict[str, Callable[[], str]] = {
     "overhead_brief": benchmarks.overhead_brief,
     "limit": benchmarks.limit,
     "training_tuned": training.tuned,
+    "training_breadth": training.breadth,
+    "training_breadth_brief": training.breadth_brief,
     "training_at_lr": training.at_lr,
     "training_best": training.best,
     "training_against": training.against,

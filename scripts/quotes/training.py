@@ -27,6 +27,46 @@ def tuned() -> str:
     return "\n".join(lines)
 
 
+WITHIN = 0.01
+"""Loss of final accuracy that still counts as a learning rate that serves."""
+
+METHODS = ("momentum 0.9", "momentum 0.99", "cycled momentum", "law")
+
+
+def breadth() -> str:
+    """How many learning rates serve, of those tried."""
+    return _breadth()
+
+
+def breadth_brief() -> str:
+    """The same for a constant learning rate."""
+    return _breadth("constant")
+
+
+def _breadth(only: str | None = None) -> str:
+    lines = [
+        f"| learning rates that end within {100 * WITHIN:.0f} point of the reference | schedule "
+        f"| {' | '.join(METHODS)} |",
+        "| --- | --- |" + " --- |" * len(METHODS),
+    ]
+    for kind in _kinds():
+        for schedule in dict.fromkeys(method["schedule"] for method in kind["methods"]):
+            if only not in (None, schedule):
+                continue
+            found = {m["method"]: m["at"] for m in kind["methods"] if m["schedule"] == schedule}
+            cells = [_serving(found[name]) if name in found else "" for name in METHODS]
+            lines.append(f"| {_name(kind)} | {schedule} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _serving(at: list[dict[str, Any]]) -> str:
+    serve = [entry["lr"] for entry in at if entry["gain"]["estimate"] >= -WITHIN]
+    if not serve:
+        return f"0 of {len(at)}"
+    ends = f"{serve[0]:g} to {serve[-1]:g}" if len(serve) > 1 else f"{serve[0]:g}"
+    return f"{len(serve)} of {len(at)} ({ends})"
+
+
 def at_lr() -> str:
     """Steps at each learning rate, constant over the run."""
     lines: list[str] = []
@@ -115,7 +155,7 @@ def _points(value: Value) -> str:
 
 def _ratio(value: Value) -> str:
     if value is None:
-        return "neither arrives"
+        return "not determined"
     ends = ["∞" if value[end] is None else f"{value[end]:.2f}" for end in _ENDS]
     return f"{ends[0]} ({ends[1]} to {ends[2]})"
 
