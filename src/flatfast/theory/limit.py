@@ -36,6 +36,14 @@ from flatfast.theory.manifold import check_on_manifold
 from flatfast.theory.model import Array, SquaredError, in_double_precision
 
 
+FLOOR = 1e-4
+"""Eigenvalues below this share of the largest count for less and less.
+
+Where Γ has a singular point, as where a factor loses rank, modes across it fade into directions
+along it, and the frame turns without bound; a floor keeps the path integrable past such points.
+"""
+
+
 class Path(NamedTuple):
     """A path on Γ.
 
@@ -208,7 +216,7 @@ def _motion(
     pull = frame.weighted_gradient(c)
     velocity = frame.tangent(v) + frame.back()
     acceleration = frame.tangent(-C * v - pull / 2) + frame.turning(v)
-    growth = frame.eigenvalue_rates(v) / frame.eigenvalues
+    growth = frame.eigenvalue_rates(v) * frame.inverse_eigenvalues
     return jnp.concatenate([velocity, acceleration]), growth
 
 
@@ -225,11 +233,11 @@ class _Frame:
         self._J = jax.jacrev(model.residuals_at)(w)
         # Eigenvectors in the space of residuals: few, and never those of eigenvalue zero.
         values, self._modes = jnp.linalg.eigh(self._J @ self._J.T)
-        self._values = values
-        self.eigenvalues = values / model.examples
+        self._inverse = values / (values**2 + (FLOOR * values[-1]) ** 2)
+        self.inverse_eigenvalues = self._inverse * model.examples
 
     def _pseudo_inverse(self, residual: jax.Array) -> jax.Array:
-        found: jax.Array = self._J.T @ (self._modes @ ((self._modes.T @ residual) / self._values))
+        found: jax.Array = self._J.T @ (self._modes @ (self._inverse * (self._modes.T @ residual)))
         return found
 
     def tangent(self, direction: jax.Array) -> jax.Array:
