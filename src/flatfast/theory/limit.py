@@ -35,7 +35,6 @@ from jax.typing import ArrayLike
 from flatfast.theory.manifold import check_on_manifold
 from flatfast.theory.model import Array, SquaredError, in_double_precision
 
-
 FLOOR = 1e-4
 """Eigenvalues below this share of the largest count for less and less.
 
