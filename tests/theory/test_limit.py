@@ -8,8 +8,11 @@ from scipy.integrate import solve_ivp
 
 from flatfast.theory import (
     NotOnManifoldError,
+    SquaredError,
+    flow_end,
     flow_on_manifold,
     hessian_trace,
+    jacobian,
     limit_ensemble,
     limit_path,
 )
@@ -68,6 +71,33 @@ def test_a_path_stays_on_the_manifold_and_gets_flatter(on_manifold):
     assert path.variances.shape == (5, model.examples)
     sharpness = [hessian_trace(model, point) for point in path.points]
     assert sharpness[-1] < 0.9 * sharpness[0]
+
+
+def test_a_path_goes_on_past_lost_rank():
+    """Matrix sensing of a rank-1 matrix: eigenvalues across the manifold fade on the way to it."""
+    rng = np.random.default_rng(0)
+    raw = rng.standard_normal((10, 6, 6))
+    measurements = raw + raw.transpose(0, 2, 1)
+    factor = rng.standard_normal(6) / 6**0.5
+    targets = np.einsum("pij,i,j->p", measurements, factor, factor)
+    model = SquaredError(
+        lambda U: jnp.einsum("pij,ik,jk->p", measurements, U, U) - targets, np.eye(6)
+    )
+    start = flow_end(model, model.flat(np.eye(6))).point
+    times = np.linspace(0, 60, 7)
+    path = limit_path(model, start, C=0.5, noise_std=0.5, times=times, tolerance=1e-4)
+    last = jacobian(model, path.points[-1])
+    fading = np.linalg.eigvalsh(last @ last.T)
+    assert fading[0] < 1e-6 * fading[-1]
+    sharpness = [hessian_trace(model, point) for point in path.points]
+    assert (np.diff(sharpness) < 1e-3).all()
+    assert sharpness[-1] < 0.5 * sharpness[0]
+
+
+def test_a_path_that_cannot_be_followed_says_how_far_it_came(monkeypatch):
+    monkeypatch.setattr("flatfast.theory.limit.MAX_STEPS", 10)
+    with pytest.raises(RuntimeError, match=r"followed to t = 1\.2 of 6 in 10 steps"):
+        limit_path(scalar_product(), START, C=1.0, noise_std=EPS, times=TIMES)
 
 
 def test_the_mean_of_simulated_sgd():

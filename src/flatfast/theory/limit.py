@@ -43,6 +43,10 @@ along it, and the frame turns without bound; a floor keeps the path integrable p
 """
 
 
+MAX_STEPS = 20_000
+"""Steps of the solver on a path."""
+
+
 class Path(NamedTuple):
     """A path on Γ.
 
@@ -84,6 +88,7 @@ def limit_path(
     Raises:
         NotOnManifoldError: If the start is off Γ.
         ValueError: If ``C`` is not positive.
+        RuntimeError: If the path cannot be followed to its end.
     """
     _check_positive(C)
     at = jnp.asarray(start)
@@ -192,6 +197,7 @@ def flow_on_manifold(
 
     Raises:
         NotOnManifoldError: If the start is off Γ.
+        RuntimeError: If the path cannot be followed to its end.
     """
     at = jnp.asarray(start)
     check_on_manifold(model, at)
@@ -294,6 +300,16 @@ def _solve(
         y0=start,
         saveat=diffrax.SaveAt(ts=times),
         stepsize_controller=diffrax.PIDController(rtol=tolerance, atol=1e-3 * tolerance),
-        max_steps=100_000,
+        max_steps=MAX_STEPS,
+        throw=False,
     )
-    return np.asarray(solution.ys)
+    states = np.asarray(solution.ys)
+    there = np.isfinite(states).all(axis=1)
+    if not there.all():
+        reached = np.asarray(times)[there].max(initial=0.0)
+        raise RuntimeError(
+            f"the path could be followed to t = {reached:g} of {float(times[-1]):g} in {MAX_STEPS} "
+            "steps of the solver, which are small near singular points of the manifold: end "
+            "earlier, or raise tolerance"
+        )
+    return states
