@@ -22,10 +22,9 @@ from benchmarks.training.curves import gather
 from benchmarks.training.figures import draw_all
 from benchmarks.training.methods import LAW, PAIRS, REFERENCE, Method
 from benchmarks.training.runs import complete, read
-from benchmarks.training.table import summarise, tuned_lr
-from benchmarks.training.tasks import TASKS, Kind, Task
+from benchmarks.training.table import summarise, transferred
+from benchmarks.training.tasks import TASKS
 from benchmarks.training.train import Run
-from flatfast import MomentumLaw
 from flatfast.lab.machine import machine, usable_cores
 
 RESULTS = Path(__file__).resolve().parent.parent / "results" / "training"
@@ -50,7 +49,8 @@ def main() -> None:
         for lr in task.lrs
     ]
     _run("momentum 0.9, to be tuned", reference, path, chosen.workers)
-    laws = {kind.name: _transferred(task, kind, path) for kind in task.kinds}
+    rows = read(path)
+    laws = {kind.name: transferred(gather(rows, task, kind)[REFERENCE]) for kind in task.kinds}
     others = [
         Run(
             task.name,
@@ -73,12 +73,6 @@ def main() -> None:
     }
     path.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
     draw_all(result, path.parent, task.name)
-
-
-def _transferred(task: Task, kind: Kind, path: Path) -> MomentumLaw:
-    """The law through momentum 0.9 at its tuned learning rate."""
-    by_lr = gather(read(path), task, kind)[REFERENCE]
-    return MomentumLaw.from_reference(tuned_lr(by_lr), 0.9)
 
 
 def _run(title: str, runs: list[Run], path: Path, workers: int) -> None:

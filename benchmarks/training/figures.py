@@ -7,11 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from benchmarks.training.methods import CYCLED, LAW
+from benchmarks.training.methods import CYCLED, LAW, SCHEDULES
 from flatfast.lab.report.axes import LR, log_axis, plain_label
 from flatfast.lab.report.theme import THEMES, Theme, new_figure, save, themed
 
-SCHEDULES = ("constant", "cosine", "one cycle")
 MARKERS = {"momentum 0.9": "s", "momentum 0.99": "^", CYCLED: "D", LAW: "o"}
 FLOOR, CEILING = -0.06, 0.03
 """Gains in final accuracy that the axis shows; lower ones are drawn at its lower edge."""
@@ -70,9 +69,7 @@ def _final(
     low, y, high = (
         [max(entry["gain"][end], FLOOR) for entry in at] for end in ("low", "estimate", "high")
     )
-    colour = _colour(name, theme)
-    axes.fill_between(lr, low, high, color=colour, alpha=0.15, lw=0)
-    axes.plot(lr, y, color=colour, marker=MARKERS[name], ms=5, label=name, clip_on=False)
+    _line(axes, name, lr, low, y, high, theme)
     axes.axhline(0, color=theme.muted, ls=":", lw=1.2, zorder=1)
     axes.set_ylim(FLOOR, CEILING)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{100 * v:+.0f}" if v else "0"))
@@ -88,9 +85,7 @@ def _steps(
         [min(value[end] or ceiling, ceiling) for value in found]
         for end in ("estimate", "low", "high")
     )
-    colour = _colour(name, theme)
-    axes.fill_between(lr, low, high, color=colour, alpha=0.15, lw=0)
-    axes.plot(lr, y, color=colour, marker=MARKERS[name], ms=5, label=name, clip_on=False)
+    _line(axes, name, lr, low, y, high, theme)
     axes.axhline(kind["steps"], color=theme.muted, ls=":", lw=1.2, zorder=1)
     log_axis(axes, "y", kind["steps"] / 100, ceiling)
     ticks = [kind["steps"] / 30, kind["steps"] / 10, kind["steps"] / 3]
@@ -100,6 +95,17 @@ def _steps(
     )
 
 
-def _colour(name: str, theme: Theme) -> str:
+def _line(
+    axes: Axes,
+    name: str,
+    lr: list[float],
+    low: list[float],
+    y: list[float],
+    high: list[float],
+    theme: Theme,
+) -> None:
+    """A method's line with its interval."""
     others = {"momentum 0.9": theme.second, "momentum 0.99": theme.categories[1]}
-    return theme.accent if name == LAW else others.get(name, theme.categories[2])
+    colour = theme.accent if name == LAW else others.get(name, theme.categories[2])
+    axes.fill_between(lr, low, high, color=colour, alpha=0.15, lw=0)
+    axes.plot(lr, y, color=colour, marker=MARKERS[name], ms=5, label=name, clip_on=False)

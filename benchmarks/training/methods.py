@@ -12,9 +12,11 @@ from flatfast.torch import couple
 FIXED = {"momentum 0.9": 0.9, "momentum 0.99": 0.99}
 LAW, CYCLED = "law", "cycled momentum"
 
+SCHEDULES = ("constant", "cosine", "one cycle")
+
 PAIRS = (
-    *((method, schedule) for schedule in ("constant", "cosine") for method in (*FIXED, LAW)),
-    *((method, "one cycle") for method in (*FIXED, LAW, CYCLED)),
+    *((method, schedule) for schedule in SCHEDULES for method in (*FIXED, LAW)),
+    (CYCLED, "one cycle"),
 )
 """Every method with every schedule that it has."""
 

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.training.curves import Curves, Pair, final, gather, steps_to
-from benchmarks.training.methods import LAW, PAIRS, REFERENCE
+from benchmarks.training.methods import FIXED, LAW, PAIRS, REFERENCE
 from benchmarks.training.tasks import Kind, Task
+from flatfast import MomentumLaw
 
 MARGIN = 0.005
 """The accuracy to reach lies this far below the tuned reference's final one."""
@@ -34,6 +35,11 @@ def tuned_lr(by_lr: ByRate) -> float:
     return max(by_lr, key=lambda lr: float(by_lr[lr].validation.mean()))
 
 
+def transferred(reference: ByRate) -> MomentumLaw:
+    """The law through the reference's momentum at its tuned learning rate."""
+    return MomentumLaw.from_reference(tuned_lr(reference), FIXED[REFERENCE[0]])
+
+
 def summarise(rows: Iterable[dict[str, Any]], task: Task, kind: Kind) -> dict[str, Any] | None:
     """What was found for one kind of run; None before the reference has run.
 
@@ -49,25 +55,28 @@ def summarise(rows: Iterable[dict[str, Any]], task: Task, kind: Kind) -> dict[st
     lr = tuned_lr(found[REFERENCE])
     reader = _Reader(found[REFERENCE][lr])
     tuned = {pair: reader.best(found[pair]) for pair in PAIRS if pair in found}
+    readings = {
+        pair: {lr: reader.readings(curves) for lr, curves in found[pair].items()} for pair in tuned
+    }
     return {
         "task": task.name,
         "kind": kind.name,
         "seeds": reader.seeds,
         "steps": kind.steps,
         "tuned_lr": lr,
-        "C": 0.1 / lr ** (2 / 3),
+        "C": transferred(found[REFERENCE]).C,
         "start_accuracy": float(reader.reference.test[:, 0].mean()),
         "accuracy_to_reach": reader.bar(np.arange(reader.seeds)),
         "methods": [
             {
                 "method": pair[0],
                 "schedule": pair[1],
-                "at": [{"lr": lr, **reader.readings(c)} for lr, c in found[pair].items()],
+                "at": [{"lr": lr, **found_there} for lr, found_there in readings[pair].items()],
                 "best": {
                     "lr_for_steps": best[0],
-                    "steps": reader.readings(found[pair][best[0]])["steps"],
+                    "steps": readings[pair][best[0]]["steps"],
                     "lr_for_final": best[1],
-                    "final": reader.readings(found[pair][best[1]])["final"],
+                    "final": readings[pair][best[1]]["final"],
                 },
             }
             for pair, best in tuned.items()

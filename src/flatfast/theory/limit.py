@@ -42,7 +42,6 @@ Where Γ has a singular point, as where a factor loses rank, modes across it fad
 along it, and the frame turns without bound; a floor keeps the path integrable past such points.
 """
 
-
 MAX_STEPS = 20_000
 """Steps of the solver on a path."""
 
@@ -266,23 +265,21 @@ class _Frame:
         """``sum_i weights_i ∇λ_i``, with the modes held fixed, as first order allows."""
 
         def weighted(w: jax.Array) -> jax.Array:
-            _, backward = jax.vjp(self._model.residuals_at, w)
-            rows = jax.vmap(lambda mode: backward(mode)[0])(self._modes.T)
-            return jnp.sum(weights * jnp.sum(rows**2, axis=1)) / self._model.examples
+            return jnp.sum(weights * jnp.sum(self._rows(w) ** 2, axis=1)) / self._model.examples
 
         gradient: jax.Array = jax.grad(weighted)(self._w)
         return gradient
 
     def eigenvalue_rates(self, v: jax.Array) -> jax.Array:
         """``dλ_i/dt`` along a velocity v."""
-
-        def rows(w: jax.Array) -> jax.Array:
-            _, backward = jax.vjp(self._model.residuals_at, w)
-            found: jax.Array = jax.vmap(lambda mode: backward(mode)[0])(self._modes.T)
-            return found
-
-        now, rate = jax.jvp(rows, (self._w,), (v,))
+        now, rate = jax.jvp(self._rows, (self._w,), (v,))
         return 2 * jnp.sum(now * rate, axis=1) / self._model.examples
+
+    def _rows(self, w: jax.Array) -> jax.Array:
+        """The Jacobian at w, seen from the modes: (M, D), with ``|row_i|^2 / P = λ_i`` here."""
+        _, backward = jax.vjp(self._model.residuals_at, w)
+        found: jax.Array = jax.vmap(lambda mode: backward(mode)[0])(self._modes.T)
+        return found
 
 
 def _solve(

@@ -72,10 +72,7 @@ def nearest(
 
     def advance(state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         at, step = state
-        correction = jnp.linalg.lstsq(
-            _jacobian(model, at), model.residuals_at(at), rcond=RANK_TOLERANCE
-        )[0]
-        return at - correction, step + 1
+        return at - _gauss_newton(model, at), step + 1
 
     def unfinished(state: tuple[jax.Array, jax.Array]) -> jax.Array:
         at, step = state
@@ -186,8 +183,7 @@ def check_on_manifold(model: SquaredError, point: ArrayLike, within: float = 1e-
         NotOnManifoldError: If it is farther; says how far.
     """
     at = jnp.asarray(point)
-    step = jnp.linalg.lstsq(_jacobian(model, at), model.residuals_at(at), rcond=RANK_TOLERANCE)[0]
-    away = float(jnp.linalg.norm(step) / jnp.linalg.norm(at))
+    away = float(jnp.linalg.norm(_gauss_newton(model, at)) / jnp.linalg.norm(at))
     if not away <= within:
         raise NotOnManifoldError(
             f"the point is off the zero-loss manifold by {away:.2g} of its norm (loss "
@@ -200,6 +196,12 @@ def _jacobian(model: SquaredError, point: jax.Array) -> jax.Array:
     differentiate = jax.jacrev if model.residual_count <= model.size else jax.jacfwd
     found: jax.Array = differentiate(model.residuals_at)(point)
     return found
+
+
+def _gauss_newton(model: SquaredError, at: jax.Array) -> jax.Array:
+    """The step of least norm from Γ, as far as the residuals are linear, to here."""
+    J, residuals = _jacobian(model, at), model.residuals_at(at)
+    return jnp.linalg.lstsq(J, residuals, rcond=RANK_TOLERANCE)[0]
 
 
 def _matrix_free(
