@@ -95,7 +95,7 @@ def test_a_path_goes_on_past_lost_rank():
 
 
 def test_a_path_that_cannot_be_followed_says_how_far_it_came(monkeypatch):
-    monkeypatch.setattr("flatfast.theory.limit.MAX_STEPS", 10)
+    monkeypatch.setattr("flatfast.theory.solver.MAX_STEPS", 10)
     with pytest.raises(RuntimeError, match=r"followed to t = 1\.2 of 6 in 10 steps"):
         limit_path(scalar_product(), START, C=1.0, noise_std=EPS, times=TIMES)
 

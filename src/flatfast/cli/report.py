@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from flatfast.cli.options import Smoothing, Threshold
-from flatfast.cli.studies import print_study, study_of
+from flatfast.cli.studies import forecast_of, print_study, study_of
 
 
 def register(app: typer.Typer) -> None:
@@ -52,7 +52,7 @@ def report(
         goal = Goal(**{**settings["problem"]["goal"], **another})
         runs = rejudge(runs, settings, goal)
         settings["problem"]["goal"] = asdict(goal)
-    study = study_of(runs, manifest)
+    study = study_of(runs, manifest, None if another else forecast_of(folder))
     print_study(console, study)
     page = write_report(study, out or folder)
     console.print(f"\npage: [bold]{page}[/]", highlight=False, soft_wrap=True)

@@ -17,7 +17,7 @@ from flatfast.cli.options import (
     Threshold,
     with_goal,
 )
-from flatfast.cli.studies import open_store, report_of, tell_leftovers, warn_unstable
+from flatfast.cli.studies import make_forecast, open_store, report_of, tell_leftovers, warn_unstable
 
 
 def register(app: typer.Typer) -> None:
@@ -60,6 +60,7 @@ def reproduce(
 
     with open_store(folder, identity_of(recipe, problem), fresh) as store:
         tell_leftovers(console, store)
+        make_forecast(console, problem, folder)
         with SweepProgress(console, ("grid", "methods")) as progress:
             run(recipe, problem, store, progress)
         page = report_of(console, store)

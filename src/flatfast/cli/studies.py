@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 if TYPE_CHECKING:
+    from flatfast.lab.forecast import Forecast
     from flatfast.lab.problem import Problem
     from flatfast.lab.report.study import Study
     from flatfast.lab.store import Store
@@ -53,19 +54,53 @@ def warn_unstable(
         )
 
 
-def study_of(runs: Any, manifest: dict[str, Any]) -> "Study":
+def study_of(runs: Any, manifest: dict[str, Any], forecast: "Forecast | None" = None) -> "Study":
     """Analyse stored runs."""
     from flatfast.lab.analysis import analyse
 
     about = {name: manifest.get(name) for name in ("machine", "versions", "command", "created")}
-    return analyse(runs, {**manifest["settings"], **about})
+    return analyse(runs, {**manifest["settings"], **about}, forecast=forecast)
+
+
+def forecast_of(folder: Path) -> "Forecast | None":
+    """The forecast that lies beside a folder's runs, if one does."""
+    from flatfast.lab.forecast import FORECAST, read_forecast
+
+    path = folder / FORECAST
+    return read_forecast(path) if path.is_file() else None
+
+
+def make_forecast(console: Console, problem: "Problem", folder: Path) -> None:
+    """Predict the best momentum before the runs and keep it beside them, where theory serves."""
+    from flatfast.lab.forecast import FORECAST, write_forecast
+
+    path = folder / FORECAST
+    if path.is_file() or problem.residuals is None:
+        return
+    from flatfast.lab.predict import forecast, is_small
+
+    if not is_small(problem):
+        return
+    try:
+        with console.status("forecast") as status:
+            found = forecast(problem, progress=lambda stage: status.update(f"forecast: {stage}"))
+    except (ValueError, RuntimeError) as error:
+        console.print(f"[yellow]note:[/] no forecast: {error}", highlight=False, soft_wrap=True)
+        return
+    write_forecast(found, path)
+    console.print(
+        f"forecast: best C {found.answer:.3g}, converged after {found.answer_time:.3g} * "
+        "lr^(-2/3) steps",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def report_of(console: Console, store: "Store") -> Path:
     """Analyse a store's runs, print the answer, write the report; returns its page."""
     from flatfast.lab.report import write_report
 
-    study = study_of(store.table(), store.manifest)
+    study = study_of(store.table(), store.manifest, forecast_of(store.folder))
     print_study(console, study)
     return write_report(study, store.folder)
 

@@ -16,15 +16,23 @@ from flatfast.lab.estimation.exponent import fit_exponent
 from flatfast.lab.estimation.methods import REFERENCE, SCAN, Method, standard_methods
 from flatfast.lab.estimation.optimum import DEFAULT_FIT, locate, median_times
 from flatfast.lab.estimation.times import time_grid
+from flatfast.lab.forecast import Forecast
 from flatfast.lab.report.study import Study
 
 
-def analyse(runs: pa.Table, manifest: Mapping[str, Any], *, n_boot: int = 1000) -> Study:
+def analyse(
+    runs: pa.Table,
+    manifest: Mapping[str, Any],
+    *,
+    forecast: Forecast | None = None,
+    n_boot: int = 1000,
+) -> Study:
     """Estimate all that a sweep's runs allow.
 
     Args:
         runs: Rows as the store keeps them.
         manifest: What the store's manifest says of them.
+        forecast: What the theory said before the runs, to be drawn beside them.
         n_boot: Resamples of the seeds.
 
     Returns:
@@ -59,7 +67,7 @@ def analyse(runs: pa.Table, manifest: Mapping[str, Any], *, n_boot: int = 1000) 
         methods = methods_for(fit.prefactor.estimate, grid.lr)
         scan = time_grid(runs, SCAN) if SCAN in names else None
         comparison = compare(runs, methods, compared.tolist(), scan=scan, n_boot=n_boot)
-    return Study(runs, manifest, grid, optima, fit, collapsed, comparison, missing)
+    return Study(runs, manifest, grid, optima, fit, collapsed, comparison, forecast, missing)
 
 
 def methods_for(prefactor: float, lr: Any) -> tuple[Method, ...]:

@@ -49,6 +49,8 @@ class Problem:
         settings: What defines this instance (sizes, noise, seeds of the data): part of the identity
             of its runs.
         version: To be raised when a change of the problem changes its runs.
+        residuals: ``params -> (P,) or (P, K)``, outputs minus targets on all examples, where the
+            loss is their squared error over 2P; None for other losses. The theory needs them.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Problem:
     cooling: Descent = field(default_factory=Descent)
     settings: Mapping[str, Scalar] = field(default_factory=dict)
     version: int = 1
+    residuals: Callable[[Params], jax.Array] | None = None
 
     def __post_init__(self) -> None:
         for name in self.metrics:

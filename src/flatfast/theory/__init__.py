@@ -6,7 +6,8 @@ from flatfast.theory.drift import (
     label_noise_drift,
     minibatch_covariance,
 )
-from flatfast.theory.limit import Path, flow_on_manifold, limit_ensemble, limit_path
+from flatfast.theory.flow import FlowPath, flow_on_manifold
+from flatfast.theory.limit import Path, limit_ensemble, limit_path
 from flatfast.theory.manifold import (
     NotOnManifoldError,
     Projection,
@@ -18,25 +19,46 @@ from flatfast.theory.manifold import (
     tangent,
 )
 from flatfast.theory.model import SquaredError
+from flatfast.theory.oscillator import Best, best_ratio, settling_time
+from flatfast.theory.prefactor import (
+    Prefactor,
+    Relaxation,
+    critical_from_time,
+    flow_relaxation,
+    prefactor,
+    trace_curvature,
+    trace_curvatures,
+)
 from flatfast.theory.sharpness import (
     Estimate,
     hessian_trace,
+    hessian_traces,
     hutchinson_trace,
     hutchinson_trace_gradient,
     trace_gradient,
 )
+from flatfast.theory.solver import PathEndedError
 
 __all__ = [
+    "Best",
     "Estimate",
+    "FlowPath",
     "NotOnManifoldError",
     "Path",
+    "PathEndedError",
+    "Prefactor",
     "Projection",
+    "Relaxation",
     "SquaredError",
+    "best_ratio",
     "check_on_manifold",
+    "critical_from_time",
     "drift",
     "flow_end",
     "flow_on_manifold",
+    "flow_relaxation",
     "hessian_trace",
+    "hessian_traces",
     "hutchinson_trace",
     "hutchinson_trace_gradient",
     "jacobian",
@@ -47,6 +69,10 @@ __all__ = [
     "minibatch_covariance",
     "nearest",
     "normal_projector",
+    "prefactor",
+    "settling_time",
     "tangent",
+    "trace_curvature",
+    "trace_curvatures",
     "trace_gradient",
 ]

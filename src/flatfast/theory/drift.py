@@ -58,7 +58,7 @@ def drift(model: SquaredError, point: ArrayLike, covariance: ArrayLike) -> Array
         NotOnManifoldError: If the point is off Γ.
         ValueError: If the covariance has another shape or is not symmetric.
     """
-    at, noise = jnp.asarray(point), jnp.asarray(covariance, jnp.float64)
+    at, noise = jnp.asarray(point, jnp.float64), jnp.asarray(covariance, jnp.float64)
     _check_covariance(noise, model.size)
     check_on_manifold(model, at)
     J = jacobian(model, at)
@@ -101,7 +101,7 @@ def minibatch_covariance(
     """
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-    at = jnp.asarray(point)
+    at = jnp.asarray(point, jnp.float64)
     outputs = model.shape[1] if len(model.shape) > 1 else 1
     J = jacobian(model, at).reshape(model.examples, outputs, model.size)
     residuals = model.residuals_at(at).reshape(model.examples, outputs)

@@ -17,12 +17,9 @@ random even as ``lr -> 0``: the squared modulus of a complex amplitude,
     da_i = -(C/2 + 1/4 d(ln λ_i)/dt) a_i dt + eps / (2 sqrt(P)) (dW_i + i dW'_i)
 
 with two Brownian motions, whose mean square obeys the equation above (:func:`limit_ensemble`).
-
-For exponents below 2/3 the inertia drops out, and in the time ``(lr / (1 - momentum))^2 k`` what is
-left is the flow ``dw/ds = -eps^2 / (4P) ∇_Γ tr H`` (:func:`flow_on_manifold`).
 """
 
-from collections.abc import Callable
+import functools
 from typing import NamedTuple
 
 import diffrax
@@ -32,36 +29,28 @@ import lineax
 import numpy as np
 from jax.typing import ArrayLike
 
+from flatfast.theory.frame import FLOOR, Frame
 from flatfast.theory.manifold import check_on_manifold
 from flatfast.theory.model import Array, SquaredError, in_double_precision
-
-FLOOR = 1e-4
-"""Eigenvalues below this share of the largest count for less and less.
-
-Where Γ has a singular point, as where a factor loses rank, modes across it fade into directions
-along it, and the frame turns without bound; a floor keeps the path integrable past such points.
-"""
-
-MAX_STEPS = 20_000
-"""Steps of the solver on a path."""
+from flatfast.theory.solver import check_followed, integrate, reached
 
 
 class Path(NamedTuple):
     """A path on Γ.
 
     Attributes:
-        times: (N,), in units of ``lr^(-2/3)`` steps for the limit, of ``(lr / (1 - momentum))^-2``
-            steps for the flow.
+        times: (N,), in units of ``lr^(-2/3)`` steps.
         points: (N, D).
         velocities: (N, D).
-        variances: (N, M), of the modes by increasing eigenvalue, in units of ``lr^(1/3)``; none for
-            the flow.
+        variances: (N, M), of the modes by increasing eigenvalue, in units of ``lr^(1/3)``.
+        evaluations: Frames of the manifold that were made on the way.
     """
 
     times: Array
     points: Array
     velocities: Array
     variances: Array
+    evaluations: int
 
 
 @in_double_precision
@@ -73,6 +62,8 @@ def limit_path(
     noise_std: float,
     times: ArrayLike,
     tolerance: float = 1e-6,
+    floor: float = FLOOR,
+    max_steps: int | None = None,
 ) -> Path:
     """The limit's mean path from rest, and from no noise, at a point of Γ.
 
@@ -83,27 +74,46 @@ def limit_path(
         noise_std: Standard deviation of the label noise.
         times: When to read the path, increasing, (N,).
         tolerance: Relative error of a step of the solver.
+        floor: Eigenvalues below this share of the largest count for less and less.
+        max_steps: Steps of the solver at most; by default 20,000.
 
     Raises:
         NotOnManifoldError: If the start is off Γ.
         ValueError: If ``C`` is not positive.
-        RuntimeError: If the path cannot be followed to its end.
+        PathEndedError: If the path cannot be followed to its end.
     """
     _check_positive(C)
-    at = jnp.asarray(start)
+    at, read = jnp.asarray(start, jnp.float64), jnp.asarray(times, jnp.float64)
     check_on_manifold(model, at)
     source = noise_std**2 / (2 * model.examples)
-    modes = model.residual_count
+    states, evaluations = _mean_path(model, at, read, C, source, tolerance, floor, max_steps)
+    there = reached(states)
+    w, v, c = np.split(np.asarray(states)[:there], [model.size, 2 * model.size], axis=1)
+    path = Path(np.asarray(read)[:there], w, v, c, int(evaluations))
+    check_followed(path, np.asarray(read), max_steps)
+    return path
+
+
+@functools.partial(jax.jit, static_argnums=(0, 7))
+def _mean_path(
+    model: SquaredError,
+    start: jax.Array,
+    times: jax.Array,
+    C: jax.Array,
+    source: jax.Array,
+    tolerance: jax.Array,
+    floor: jax.Array,
+    max_steps: int | None,
+) -> tuple[jax.Array, jax.Array]:
+    """States (N, 2D + M). Compiled once for a model, so that many C cost little more than one."""
 
     def derivative(t: object, state: jax.Array, args: object) -> jax.Array:
         w, v, c = jnp.split(state, [model.size, 2 * model.size])
-        motion, growth = _motion(model, w, v, c, C)
+        motion, growth = _motion(model, w, v, c, C, floor)
         return jnp.concatenate([motion, -C * c + source - c * growth / 2])
 
-    rest = jnp.zeros(model.size + modes)
-    states = _solve(derivative, jnp.concatenate([at, rest]), jnp.asarray(times), tolerance)
-    w, v, c = np.split(states, [model.size, 2 * model.size], axis=1)
-    return Path(np.asarray(times, np.float64), w, v, c)
+    rest = jnp.zeros(model.size + model.residual_count)
+    return integrate(derivative, jnp.concatenate([start, rest]), times, tolerance, max_steps)
 
 
 @in_double_precision
@@ -140,21 +150,36 @@ def limit_ensemble(
     _check_positive(C)
     if runs < 1:
         raise ValueError(f"runs must be at least 1, got {runs}")
-    at, read = jnp.asarray(start), jnp.asarray(times)
+    at, read = jnp.asarray(start, jnp.float64), jnp.asarray(times, jnp.float64)
     check_on_manifold(model, at)
-    modes, size = model.residual_count, model.size
     strength = noise_std / (2 * model.examples**0.5)
+    keys = jax.random.split(key, runs)
+    return np.asarray(_random_paths(model, at, read, C, strength, step * min(1.0, 1 / C), keys))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _random_paths(
+    model: SquaredError,
+    start: jax.Array,
+    times: jax.Array,
+    C: jax.Array,
+    strength: jax.Array,
+    dt: jax.Array,
+    keys: jax.Array,
+) -> jax.Array:
+    """Points (R, N, D)."""
+    modes, size = model.residual_count, model.size
     where = jnp.concatenate([jnp.zeros(2 * size), jnp.full(2 * modes, strength)])
-    dt = step * min(1.0, 1 / C)
 
     def derivative(t: object, state: jax.Array, args: object) -> jax.Array:
         w, v, a = jnp.split(state, [size, 2 * size])
         real, imaginary = jnp.split(a, 2)
-        motion, growth = _motion(model, w, v, real**2 + imaginary**2, C)
+        motion, growth = _motion(model, w, v, real**2 + imaginary**2, C, FLOOR)
         return jnp.concatenate([motion, -(C / 2 + jnp.tile(growth, 2) / 4) * a])
 
     def one(key: jax.Array) -> jax.Array:
-        noise = diffrax.VirtualBrownianTree(0.0, read[-1], dt / 2, (where.size,), key)
+        # Steps are fixed and no gradient is asked for: each increment can be drawn as it comes.
+        noise = diffrax.UnsafeBrownianPath((where.size,), key)
         along = diffrax.ControlTerm(
             lambda t, state, args: lineax.DiagonalLinearOperator(where), noise
         )
@@ -162,10 +187,10 @@ def limit_ensemble(
             diffrax.MultiTerm(diffrax.ODETerm(derivative), along),
             diffrax.Heun(),
             t0=0.0,
-            t1=read[-1],
+            t1=times[-1],
             dt0=dt,
-            y0=jnp.concatenate([at, jnp.zeros(size + 2 * modes)]),
-            saveat=diffrax.SaveAt(ts=read),
+            y0=jnp.concatenate([start, jnp.zeros(size + 2 * modes)]),
+            saveat=diffrax.SaveAt(ts=times),
             max_steps=None,
             adjoint=diffrax.DirectAdjoint(),
         )
@@ -173,50 +198,14 @@ def limit_ensemble(
         points: jax.Array = solution.ys[:, :size]
         return points
 
-    return np.asarray(jax.jit(jax.vmap(one))(jax.random.split(key, runs)))
-
-
-@in_double_precision
-def flow_on_manifold(
-    model: SquaredError,
-    start: ArrayLike,
-    *,
-    noise_std: float,
-    times: ArrayLike,
-    tolerance: float = 1e-6,
-) -> Path:
-    """The flow ``dw/ds = -eps^2 / (4P) ∇_Γ tr H`` from a point of Γ.
-
-    Args:
-        model: The model; with batches of B examples its P must be B.
-        start: On Γ, (D,).
-        noise_std: Standard deviation of the label noise.
-        times: When to read the path, increasing, (N,).
-        tolerance: Relative error of a step of the solver.
-
-    Raises:
-        NotOnManifoldError: If the start is off Γ.
-        RuntimeError: If the path cannot be followed to its end.
-    """
-    at = jnp.asarray(start)
-    check_on_manifold(model, at)
-    strength = noise_std**2 / (4 * model.examples)
-
-    def derivative(t: object, w: jax.Array, args: object) -> jax.Array:
-        frame = _Frame(model, w)
-        down = frame.weighted_gradient(jnp.ones(model.residual_count))
-        return frame.tangent(-strength * down) + frame.back()
-
-    points = _solve(derivative, at, jnp.asarray(times), tolerance)
-    velocities = np.stack([np.asarray(derivative(0.0, jnp.asarray(w), None)) for w in points])
-    return Path(np.asarray(times, np.float64), points, velocities, np.zeros((len(points), 0)))
+    return jax.vmap(one)(keys)
 
 
 def _motion(
-    model: SquaredError, w: jax.Array, v: jax.Array, c: jax.Array, C: float
+    model: SquaredError, w: jax.Array, v: jax.Array, c: jax.Array, C: jax.Array, floor: ArrayLike
 ) -> tuple[jax.Array, jax.Array]:
     """``(dw/dt, dv/dt)`` in one vector (2D,), and ``d(ln λ_i)/dt`` (M,)."""
-    frame = _Frame(model, w)
+    frame = Frame(model, w, floor)
     pull = frame.weighted_gradient(c)
     velocity = frame.tangent(v) + frame.back()
     acceleration = frame.tangent(-C * v - pull / 2) + frame.turning(v)
@@ -227,86 +216,3 @@ def _motion(
 def _check_positive(C: float) -> None:
     if not C > 0:
         raise ValueError(f"C must be positive, got {C}")
-
-
-class _Frame:
-    """Γ around a point: its modes, and what is along it and across."""
-
-    def __init__(self, model: SquaredError, w: jax.Array) -> None:
-        self._model, self._w = model, w
-        self._J = jax.jacrev(model.residuals_at)(w)
-        # Eigenvectors in the space of residuals: few, and never those of eigenvalue zero.
-        values, self._modes = jnp.linalg.eigh(self._J @ self._J.T)
-        self._inverse = values / (values**2 + (FLOOR * values[-1]) ** 2)
-        self.inverse_eigenvalues = self._inverse * model.examples
-
-    def _pseudo_inverse(self, residual: jax.Array) -> jax.Array:
-        found: jax.Array = self._J.T @ (self._modes @ (self._inverse * (self._modes.T @ residual)))
-        return found
-
-    def tangent(self, direction: jax.Array) -> jax.Array:
-        """The part along Γ."""
-        return direction - self._pseudo_inverse(self._J @ direction)
-
-    def turning(self, v: jax.Array) -> jax.Array:
-        """The acceleration across Γ that keeps a velocity v along it."""
-
-        def slope(w: jax.Array) -> jax.Array:
-            found: jax.Array = jax.jvp(self._model.residuals_at, (w,), (v,))[1]
-            return found
-
-        return -self._pseudo_inverse(jax.jvp(slope, (self._w,), (v,))[1])
-
-    def back(self) -> jax.Array:
-        """Against the solver's small steps off Γ: back to it within a unit of time."""
-        return -self._pseudo_inverse(self._model.residuals_at(self._w))
-
-    def weighted_gradient(self, weights: jax.Array) -> jax.Array:
-        """``sum_i weights_i ∇λ_i``, with the modes held fixed, as first order allows."""
-
-        def weighted(w: jax.Array) -> jax.Array:
-            return jnp.sum(weights * jnp.sum(self._rows(w) ** 2, axis=1)) / self._model.examples
-
-        gradient: jax.Array = jax.grad(weighted)(self._w)
-        return gradient
-
-    def eigenvalue_rates(self, v: jax.Array) -> jax.Array:
-        """``dλ_i/dt`` along a velocity v."""
-        now, rate = jax.jvp(self._rows, (self._w,), (v,))
-        return 2 * jnp.sum(now * rate, axis=1) / self._model.examples
-
-    def _rows(self, w: jax.Array) -> jax.Array:
-        """The Jacobian at w, seen from the modes: (M, D), with ``|row_i|^2 / P = λ_i`` here."""
-        _, backward = jax.vjp(self._model.residuals_at, w)
-        found: jax.Array = jax.vmap(lambda mode: backward(mode)[0])(self._modes.T)
-        return found
-
-
-def _solve(
-    derivative: Callable[[object, jax.Array, object], jax.Array],
-    start: jax.Array,
-    times: jax.Array,
-    tolerance: float,
-) -> Array:
-    solution = diffrax.diffeqsolve(
-        diffrax.ODETerm(derivative),
-        diffrax.Tsit5(),
-        t0=0.0,
-        t1=times[-1],
-        dt0=None,
-        y0=start,
-        saveat=diffrax.SaveAt(ts=times),
-        stepsize_controller=diffrax.PIDController(rtol=tolerance, atol=1e-3 * tolerance),
-        max_steps=MAX_STEPS,
-        throw=False,
-    )
-    states = np.asarray(solution.ys)
-    there = np.isfinite(states).all(axis=1)
-    if not there.all():
-        reached = np.asarray(times)[there].max(initial=0.0)
-        raise RuntimeError(
-            f"the path could be followed to t = {reached:g} of {float(times[-1]):g} in {MAX_STEPS} "
-            "steps of the solver, which are small near singular points of the manifold: end "
-            "earlier, or raise tolerance"
-        )
-    return states

@@ -50,7 +50,7 @@ class Projection(NamedTuple):
 @in_double_precision
 def jacobian(model: SquaredError, point: ArrayLike) -> Array:
     """Jacobian of the residuals, (P * K, D)."""
-    return np.asarray(_jacobian(model, jnp.asarray(point)))
+    return np.asarray(_jacobian(model, jnp.asarray(point, jnp.float64)))
 
 
 @in_double_precision
@@ -68,7 +68,7 @@ def nearest(
     Raises:
         NotOnManifoldError: If the loss stays above ``tolerance``.
     """
-    start = jnp.asarray(point)
+    start = jnp.asarray(point, jnp.float64)
 
     def advance(state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         at, step = state
@@ -101,7 +101,7 @@ def flow_end(
     Raises:
         NotOnManifoldError: If the flow does not arrive.
     """
-    start = jnp.asarray(point)
+    start = jnp.asarray(point, jnp.float64)
     first = model.loss_at(start)
     if first <= tolerance:
         return _arrived(model, start, start, tolerance, "no step")
@@ -150,7 +150,7 @@ def tangent(
     Raises:
         ValueError: If ``J J^T`` is singular and conjugate gradients do not converge.
     """
-    at, given = jnp.asarray(point), jnp.asarray(directions)
+    at, given = jnp.asarray(point, jnp.float64), jnp.asarray(directions)
     if _method(model, method) == "dense":
         return np.asarray(given - given @ normal_projector(model, at))
     parts, errors = jax.lax.map(lambda d: _matrix_free(model, at, d), jnp.atleast_2d(given))
@@ -165,7 +165,9 @@ def tangent(
 @in_double_precision
 def normal_projector(model: SquaredError, point: ArrayLike) -> Array:
     """The dense projector (D, D) onto the normal space of Γ."""
-    _, values, vectors = jnp.linalg.svd(_jacobian(model, jnp.asarray(point)), full_matrices=False)
+    _, values, vectors = jnp.linalg.svd(
+        _jacobian(model, jnp.asarray(point, jnp.float64)), full_matrices=False
+    )
     kept = jnp.where(values > RANK_TOLERANCE * values[0], 1.0, 0.0)
     return np.asarray((vectors.T * kept) @ vectors)
 
@@ -182,7 +184,7 @@ def check_on_manifold(model: SquaredError, point: ArrayLike, within: float = 1e-
     Raises:
         NotOnManifoldError: If it is farther; says how far.
     """
-    at = jnp.asarray(point)
+    at = jnp.asarray(point, jnp.float64)
     away = float(jnp.linalg.norm(_gauss_newton(model, at)) / jnp.linalg.norm(at))
     if not away <= within:
         raise NotOnManifoldError(

@@ -94,17 +94,18 @@ class SquaredError:
     @in_double_precision
     def tree(self, point: ArrayLike) -> Params:
         """A vector (D,) as parameters."""
-        return jax.tree.map(np.asarray, self._tree(jnp.asarray(point)))
+        return jax.tree.map(np.asarray, self.tree_at(jnp.asarray(point, jnp.float64)))
 
     def residuals_at(self, point: jax.Array) -> jax.Array:
         """Residuals (P * K,) at a point; for use in traced functions."""
-        return jnp.ravel(self.residuals(self._tree(point)))
+        return jnp.ravel(self.residuals(self.tree_at(point)))
 
     def loss_at(self, point: jax.Array) -> jax.Array:
         """``|r|^2 / (2P)`` at a point; for use in traced functions."""
         return jnp.sum(self.residuals_at(point) ** 2) / (2 * self.examples)
 
-    def _tree(self, point: jax.Array) -> Params:
+    def tree_at(self, point: jax.Array) -> Params:
+        """A vector (D,) as parameters; for use in traced functions."""
         leaves, structure = jax.tree.flatten(self.example)
         bounds = np.cumsum([np.size(leaf) for leaf in leaves])[:-1]
         parts = jnp.split(point, bounds)

@@ -1,5 +1,6 @@
 """Sharpness on the manifold of minimizers: ``tr H = |J|^2 / P`` and its gradient along Γ."""
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -21,13 +22,25 @@ class Estimate(NamedTuple):
 @in_double_precision
 def hessian_trace(model: SquaredError, point: ArrayLike) -> float:
     """Trace of the Hessian at a point (D,) on Γ, exactly, one residual after the other."""
-    return float(_trace(model, jnp.asarray(point)))
+    return float(_trace(model, jnp.asarray(point, jnp.float64)))
+
+
+@in_double_precision
+def hessian_traces(model: SquaredError, points: ArrayLike) -> Array:
+    """The same at many points (N, D), compiled once for a model and a number of points."""
+    return np.asarray(_traces(model, jnp.asarray(points, jnp.float64)))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _traces(model: SquaredError, points: jax.Array) -> jax.Array:
+    traces: jax.Array = jax.lax.map(lambda at: _trace(model, at), points)
+    return traces
 
 
 @in_double_precision
 def trace_gradient(model: SquaredError, point: ArrayLike, *, method: Method | None = None) -> Array:
     """Gradient along Γ of the trace, ``∇_Γ tr H`` (D,)."""
-    at = jnp.asarray(point)
+    at = jnp.asarray(point, jnp.float64)
     gradient = jax.grad(lambda w: _trace(model, w))(at)
     return tangent(model, at, gradient, method=method)
 
@@ -41,7 +54,7 @@ def hutchinson_trace(
     Raises:
         ValueError: If ``probes`` is below 2.
     """
-    at = jnp.asarray(point)
+    at = jnp.asarray(point, jnp.float64)
     values = jax.lax.map(lambda z: _probe(model, at, z), _signs(model, key, probes))
     return _estimate(np.asarray(values))
 
@@ -60,7 +73,7 @@ def hutchinson_trace_gradient(
     Raises:
         ValueError: If ``probes`` is below 2.
     """
-    at = jnp.asarray(point)
+    at = jnp.asarray(point, jnp.float64)
     one = jax.grad(lambda w, z: _probe(model, w, z))
     drawn = jax.lax.map(lambda z: one(at, z), _signs(model, key, probes))
     return _estimate(tangent(model, at, drawn, method=method))

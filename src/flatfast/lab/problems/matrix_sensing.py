@@ -82,10 +82,13 @@ def matrix_sensing(
         weighted = (errors @ rows).reshape(dimension, dimension)
         return {"U": (2 / len(rows)) * (weighted @ factor)}
 
-    def loss(params: Params) -> jax.Array:
+    def residuals(params: Params) -> jax.Array:
         factor = params["U"]
-        outputs = like(factor, measurements) @ (factor @ factor.T).ravel()
-        return jnp.mean((outputs - like(factor, targets)) ** 2) / 2
+        outputs: jax.Array = like(factor, measurements) @ (factor @ factor.T).ravel()
+        return outputs - like(factor, targets)
+
+    def loss(params: Params) -> jax.Array:
+        return jnp.mean(residuals(params) ** 2) / 2
 
     def test_error(params: Params) -> jax.Array:
         factor = params["U"]
@@ -123,6 +126,7 @@ def matrix_sensing(
             "data_seed": data_seed,
             "start": start,
         },
+        residuals=residuals,
     )
 
 

@@ -98,4 +98,5 @@ def scalar_product(
             "tilt": tilt,
             "start": start,
         },
+        residuals=residual,
     )

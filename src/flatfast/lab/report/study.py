@@ -20,6 +20,7 @@ from flatfast.lab.estimation.interval import Interval
 from flatfast.lab.estimation.optimum import Optima
 from flatfast.lab.estimation.resampling import median, percentile_interval
 from flatfast.lab.estimation.times import TimeGrid
+from flatfast.lab.forecast import Forecast
 
 LEVEL = 0.95
 """Level of the intervals of optima where there is no exponent fit to say its own."""
@@ -43,6 +44,7 @@ class Study:
         fit: Best momentum at each learning rate, and the exponent.
         collapse: The scaled times.
         comparison: The law beside other rules for the momentum.
+        forecast: What the theory said before the runs.
         missing: Part (``fit``, ``collapse``, ...) to the reason why it could not be estimated.
     """
 
@@ -53,6 +55,7 @@ class Study:
     fit: ExponentFit | None = None
     collapse: Collapse | None = None
     comparison: Comparison | None = None
+    forecast: Forecast | None = None
     missing: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -196,6 +196,9 @@ def supervised(
     def labels_like(params: Params) -> jax.Array:
         return like(params, targets) if loss == "squared" else jnp.asarray(targets, jnp.int32)
 
+    def residuals(params: Params) -> jax.Array:
+        return predict(params, like(params, inputs)) - labels_like(params)
+
     def training_loss(params: Params) -> jax.Array:
         return error(predict(params, like(params, inputs)), labels_like(params))
 
@@ -224,6 +227,7 @@ def supervised(
         cooling=cooling or Descent(descent.lr, descent.momentum, 300),
         settings=settings or {},
         version=version,
+        residuals=residuals if loss == "squared" else None,
     )
 
 

@@ -8,6 +8,7 @@ from flatfast.lab.report.axes import LR, MU, log_axis, padded
 from flatfast.lab.report.study import CannotDraw, Study, best_momenta
 from flatfast.lab.report.theme import Theme, new_figure, themed
 from flatfast.lab.report.typography import fixed, percent
+from flatfast.law import MomentumLaw
 
 ROOM = 8.0
 """How far beyond the points the axis may reach for the ends of their intervals, as a factor."""
@@ -17,7 +18,7 @@ STYLES = {"2/3": "--", "1/2": ":", "1": "-."}
 
 @themed
 def best_momentum(study: Study, theme: Theme) -> Figure:
-    """Best ``1 - momentum`` at each learning rate, the fit, and the slopes 1/2, 2/3 and 1.
+    """Best ``1 - momentum`` at each learning rate, fit, forecast, and the slopes 1/2, 2/3 and 1.
 
     Raises:
         CannotDraw: If the optimum is located at fewer than two learning rates.
@@ -69,6 +70,17 @@ def best_momentum(study: Study, theme: Theme) -> Figure:
             label=f"slope {name}",
             zorder=1.8,
         )
+    if study.forecast is not None:
+        law = MomentumLaw(study.forecast.answer)
+        axes.plot(
+            x,
+            [1 - law(rate) for rate in x],
+            color=theme.categories[1],
+            lw=3,
+            alpha=0.75,
+            label="forecast",
+            zorder=3,
+        )
     axes.errorbar(
         lr,
         mu,
@@ -90,7 +102,7 @@ def best_momentum(study: Study, theme: Theme) -> Figure:
     log_axis(axes, "y", *padded(shown, 0.12))
     axes.set_xlabel(LR)
     axes.set_ylabel(f"best {MU}")
-    order = ["measured", "fit", *(f"slope {name}" for name, _ in CANDIDATES)]
+    order = ["measured", "fit", "forecast", *(f"slope {name}" for name, _ in CANDIDATES)]
     handles, labels = axes.get_legend_handles_labels()
     chosen = [(handles[labels.index(name)], name) for name in order if name in labels]
     axes.legend([h for h, _ in chosen], [n for _, n in chosen], loc="lower right")

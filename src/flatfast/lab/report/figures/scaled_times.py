@@ -1,11 +1,13 @@
 """The data collapse: rescaled by the law, all learning rates lie on one curve."""
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from flatfast.lab.estimation.collapse import Collapse
 from flatfast.lab.estimation.exponent import LAW
 from flatfast.lab.estimation.interval import Interval
+from flatfast.lab.forecast import Forecast
 from flatfast.lab.report.axes import MU, log_axis, lr_colorbar, lr_colours, padded
 from flatfast.lab.report.study import CannotDraw, Study
 from flatfast.lab.report.theme import Theme, new_figure, themed
@@ -49,6 +51,8 @@ def scaled_times(study: Study, theme: Theme) -> Figure:
             mec=theme.surface,
             mew=0.4,
         )
+    if study.forecast is not None and np.isclose(collapse.gamma, LAW):
+        _forecast(axes, study.forecast, theme)
     log_axis(axes, "x", *padded(collapse.x, 0.04))
     log_axis(axes, "y", *padded(collapse.y, 0.06))
     axes.set_xlabel(f"({MU}) / {power}")
@@ -56,6 +60,27 @@ def scaled_times(study: Study, theme: Theme) -> Figure:
     lr_colorbar(figure, axes, collapse.lr, theme)
     axes.set_title(_findings(collapse, constant), loc="left", fontsize=11, linespacing=1.4)
     return figure
+
+
+def _forecast(axes: Axes, forecast: Forecast, theme: Theme) -> None:
+    """The limit's curve, or its one point from the flow, made before any run."""
+    known = [(C, t) for C, t in zip(forecast.C, forecast.time, strict=True) if t is not None]
+    label = "forecast, before any run"
+    if len(known) > 1:
+        C, time = np.array(known).T
+        axes.plot(C, time, color=theme.categories[1], lw=3.5, alpha=0.75, label=label, zorder=4)
+    else:
+        axes.plot(
+            forecast.flow_prefactor,
+            forecast.flow_time,
+            "*",
+            ms=14,
+            color=theme.categories[1],
+            mec=theme.surface,
+            label=label,
+            zorder=6,
+        )
+    axes.legend(loc="upper center")
 
 
 def _findings(collapse: Collapse, constant: Interval | None) -> str:

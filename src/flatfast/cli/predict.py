@@ -1,0 +1,135 @@
+"""``flatfast predict``: a problem's best momentum before any run of it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from flatfast import timescales
+from flatfast.cli.options import Absolute, GoalMetric, Set, Smoothing, Threshold, with_goal
+from flatfast.law import GAMMA, MomentumLaw
+
+if TYPE_CHECKING:
+    from flatfast.lab.forecast import Forecast
+
+RATES = (0.001, 0.01, 0.1, 0.5)
+"""Learning rates of the table, in units of the stability limit of plain SGD at the start."""
+
+SCATTER_UP_TO = 16
+"""Modes up to which convergence times scatter from run to run even as the learning rate falls."""
+
+NEAR = 0.5
+"""Share of the stability limit from which the law's corrections count."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(name="predict")(predict)
+
+
+def predict(
+    name: Annotated[
+        str, typer.Argument(help="A problem of `flatfast list`, or path/to/file.py:function.")
+    ],
+    lr: Annotated[
+        list[float] | None, typer.Option(help="Learning rates of the table; give it repeatedly.")
+    ] = None,
+    limit: Annotated[
+        bool | None,
+        typer.Option(
+            "--limit/--no-limit",
+            help="Follow the limit dynamics over a row of C; by default where the model is small.",
+        ),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the forecast as JSON.")] = None,
+    set_: Set = None,
+    goal: GoalMetric = None,
+    threshold: Threshold = None,
+    absolute: Absolute = False,
+    smoothing: Smoothing = None,
+) -> None:
+    """Predict C, momentum and convergence time from the theory, with no run of SGD.
+
+    Example: `flatfast predict matrix-sensing`
+    """
+    for rate in lr or ():
+        if not 0 < rate < float("inf"):
+            raise ValueError(f"lr must be positive and finite, got {rate:g}")
+    from flatfast.cli.values import settings
+    from flatfast.lab.forecast import write_forecast
+    from flatfast.lab.predict import forecast
+    from flatfast.lab.problems import load
+
+    problem = with_goal(load(name, settings(set_ or [])), goal, threshold, absolute, smoothing)
+    console = Console()
+    with console.status("onto the manifold of minimizers") as status:
+        found = forecast(problem, limit=limit, progress=lambda stage: status.update(stage))
+    _tell(console, found)
+    console.print(_table(found, tuple(lr or ()) or _rates(found)))
+    if out is not None:
+        write_forecast(found, out)
+        console.print(f"\nforecast: [bold]{out}[/]", highlight=False, soft_wrap=True)
+
+
+def _tell(console: Console, found: "Forecast") -> None:
+    way = "the limit dynamics" if found.best_prefactor is not None else "the flow"
+    console.print(
+        f"[bold]C {found.answer:.3g}[/] for {found.problem}, from {way}: "
+        f"1 - momentum = {found.answer:.3g} * lr^(2/3), "
+        f"converged after {found.answer_time:.3g} * lr^(-2/3) steps",
+        highlight=False,
+        soft_wrap=True,
+    )
+    if found.best_prefactor is not None:
+        console.print(
+            f"from the flow alone: C {found.flow_prefactor:.3g}, {found.flow_time:.3g} * "
+            "lr^(-2/3) steps",
+            highlight=False,
+        )
+    console.print(
+        f"critical damping at C* {found.critical:.3g} (h {found.relaxation:.3g}, label noise "
+        f"{found.noise_std:.3g}, {found.examples} examples); {found.modes} modes, Hessian "
+        f"eigenvalues {found.smallest:.3g} to {found.largest:.3g}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    if found.modes <= SCATTER_UP_TO:
+        console.print(
+            f"[yellow]note:[/] {found.modes} mode{'s' if found.modes > 1 else ''} only: "
+            "convergence times scatter from run to run at every learning rate; these are medians",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def _rates(found: "Forecast") -> tuple[float, ...]:
+    limit = float(timescales.stability_limit(0.0, found.largest))
+    return tuple(float(f"{share * limit:.1g}") for share in RATES)
+
+
+def _table(found: "Forecast", rates: tuple[float, ...]) -> Table:
+    law = MomentumLaw(found.answer)
+    table = Table(header_style="bold")
+    for name in ("lr", "momentum", "converged (steps)"):
+        table.add_column(name, justify="right")
+    table.add_column("regime")
+    for rate in rates:
+        momentum = law(rate)
+        steps = found.answer_time * rate**-GAMMA
+        table.add_row(f"{rate:.3g}", f"{momentum:.4g}", f"{steps:,.0f}", _regime(found, rate))
+    table.caption = "regime of the start's Hessian modes"
+    return table
+
+
+def _regime(found: "Forecast", rate: float) -> str:
+    momentum = MomentumLaw(found.answer)(rate)
+    share = rate / float(timescales.stability_limit(momentum, found.largest))
+    if share >= 1:
+        return "[red]unstable[/]: the steepest mode diverges"
+    if share >= NEAR:
+        return "[yellow]near instability[/]: finite-lr corrections count"
+    if float(timescales.overdamped_below(rate, momentum)) > found.smallest:
+        return "[yellow]slowest modes overdamped[/]: tau_1 is longer than 2 / (1 - momentum)"
+    return "underdamped, as the law assumes"

@@ -1,0 +1,71 @@
+"""What the theory says of a problem before any run of it, as data: constants and times."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from flatfast.lab.atomic import atomically
+
+FORECAST = "forecast.json"
+"""Its file, beside the runs of a problem."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What the theory says of a problem and its goal.
+
+    Attributes:
+        problem: Its name.
+        modes: Modes across the manifold.
+        largest, smallest: The Hessian's eigenvalues across the manifold, at the start.
+        noise_std: Standard deviation of the label noise, as if every step took all examples.
+        examples: P.
+        relaxation: h, by the flow.
+        fraction: What the goal leaves of the metric's excess over the flow's end.
+        critical: ``C*``, critical damping.
+        flow_prefactor, flow_time: The fastest C by the oscillator, and its time in ``lr^(-2/3)``
+            steps.
+        C, time: The limit's curve; times are None where paths stop or do not settle.
+        best_prefactor, best_time: Its minimum; None without a curve.
+        evaluations: Frames of the manifold (a Jacobian and its modes each) made for all of it.
+    """
+
+    problem: str
+    modes: int
+    largest: float
+    smallest: float
+    noise_std: float
+    examples: int
+    relaxation: float
+    fraction: float
+    critical: float
+    flow_prefactor: float
+    flow_time: float
+    C: tuple[float, ...]
+    time: tuple[float | None, ...]
+    best_prefactor: float | None
+    best_time: float | None
+    evaluations: int
+
+    @property
+    def answer(self) -> float:
+        """The prefactor to use: the limit's where there is one."""
+        return self.flow_prefactor if self.best_prefactor is None else self.best_prefactor
+
+    @property
+    def answer_time(self) -> float:
+        """Convergence time with it, in units of ``lr^(-2/3)`` steps."""
+        return self.flow_time if self.best_time is None else self.best_time
+
+
+def write_forecast(made: Forecast, path: Path) -> None:
+    """Write as JSON, whole or not at all."""
+    with atomically(path) as partial:
+        partial.write_text(json.dumps(asdict(made), indent=1) + "\n", encoding="utf-8")
+
+
+def read_forecast(path: Path) -> Forecast:
+    """Read what :func:`write_forecast` wrote."""
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return Forecast(**{**found, "C": tuple(found["C"]), "time": tuple(found["time"])})

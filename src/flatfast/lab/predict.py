@@ -1,0 +1,116 @@
+"""The best momentum of a problem before any run of it.
+
+Two answers, of which the second takes longer and holds more:
+
+* from the flow along the manifold and the oscillator at its end: ``C``, one convergence time;
+* from the limit dynamics at a row of prefactors: the curve of times, and its minimum.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from flatfast.lab.estimation.optimum import DEFAULT_FIT
+from flatfast.lab.forecast import Forecast
+from flatfast.lab.prediction import metric_on_points, model_of, predicted_times
+from flatfast.lab.problem import Problem
+from flatfast.theory import SquaredError, flow_relaxation, jacobian, prefactor
+
+AROUND = tuple(float(factor) for factor in np.geomspace(0.5, 5.0, 13))
+"""Prefactors of the curve, in units of the flow's."""
+
+DENSE_UP_TO = 1_000_000
+"""Entries of the Jacobian up to which the limit's paths are followed: they make thousands."""
+
+FEWEST = 4
+"""Times on the curve that its minimum needs."""
+
+
+def forecast(
+    problem: Problem,
+    *,
+    limit: bool | None = None,
+    progress: Callable[[str], None] = lambda stage: None,
+) -> Forecast:
+    """Predict the best prefactor and its convergence time.
+
+    Args:
+        problem: With residuals and label noise.
+        limit: Whether to follow the limit's paths; by default where the Jacobian has at most
+            :data:`DENSE_UP_TO` entries.
+        progress: Told what is being done.
+
+    Returns:
+        The forecast.
+
+    Raises:
+        ValueError: If the problem has no residuals or no label noise, the start meets the goal, or
+            the flow never does.
+        NotOnManifoldError: If the start does not lead to zero loss.
+        PathEndedError: If the flow cannot be followed to the goal.
+    """
+    progress("onto the manifold of minimizers")
+    model, start, noise_std = model_of(problem)
+    read = metric_on_points(problem, model)
+    begin = float(read(start[None])[0])
+    largest, smallest = _extremes(model, start)
+    progress("the flow along it")
+    relaxed = flow_relaxation(
+        model, start, threshold=problem.goal.threshold_from(begin), metric=read
+    )
+    found = prefactor(relaxed.rate, noise_std, model.examples, relaxed.fraction)
+    curve: tuple[tuple[float, ...], tuple[float | None, ...]] = ((), ())
+    best_prefactor = best_time = None
+    evaluations = relaxed.evaluations
+    if limit or (limit is None and model.size * model.residual_count <= DENSE_UP_TO):
+        progress("the limit dynamics")
+        constants = found.C * np.array(AROUND)
+        predicted = predicted_times(problem, constants)
+        evaluations += predicted.evaluations
+        times = tuple(float(t) if np.isfinite(t) else None for t in predicted.time)
+        curve = (tuple(float(c) for c in predicted.C), times)
+        best_prefactor, best_time = minimum_of(*curve)
+    return Forecast(
+        problem.name,
+        model.residual_count,
+        largest,
+        smallest,
+        noise_std,
+        model.examples,
+        float(relaxed.rate),
+        relaxed.fraction,
+        found.critical,
+        found.C,
+        found.time,
+        *curve,
+        best_prefactor,
+        best_time,
+        evaluations,
+    )
+
+
+def is_small(problem: Problem) -> bool:
+    """Whether a problem's Jacobian is small enough for the limit's paths."""
+    assert problem.residuals is not None
+    model = SquaredError(problem.residuals, problem.start())
+    return model.size * model.residual_count <= DENSE_UP_TO
+
+
+def minimum_of(
+    C: tuple[float, ...], time: tuple[float | None, ...]
+) -> tuple[float | None, float | None]:
+    """The minimum of a curve, fitted as that of a sweep; None if too few times are known."""
+    known = [(c, t) for c, t in zip(C, time, strict=True) if t is not None]
+    if len(known) < FEWEST:
+        return None, None
+    log_C, log_time = np.log(np.array(known)).T
+    found = DEFAULT_FIT.minimum(log_C, log_time[None, None], np.array([log_time.max() + 1]))
+    place = float(np.clip(found.log_mu[0, 0], log_C[0], log_C[-1]))
+    return float(np.exp(place)), float(np.exp(found.log_time[0, 0]))
+
+
+def _extremes(model: SquaredError, start: Any) -> tuple[float, float]:
+    J = jacobian(model, start)
+    values = np.linalg.eigvalsh(J @ J.T) / model.examples
+    return float(values[-1]), float(max(values[0], 0.0))

@@ -1,0 +1,286 @@
+"""The law's prefactor, from the curvature of the sharpness along Γ.
+
+With h the rate at which the flow ``dw/dS = -∇_Γ tr H`` relaxes, the drift is damped critically at
+``C* = (eps^2 h / P)^(1/3)``; the fastest C for a goal is a fixed share of it
+(:mod:`flatfast.theory.oscillator`). Three ways to h, which agree where ``tr H`` is a parabola of
+one curvature along the whole way:
+
+* :func:`flow_relaxation`: from the time that the flow takes to the goal;
+* :func:`trace_curvature`: from second derivatives at a point, by products alone;
+* :func:`critical_from_time`: from a measured convergence time, at any C.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+from scipy.optimize import brentq
+from scipy.sparse.linalg import LinearOperator, eigsh
+
+from flatfast.theory.flow import follow_flow
+from flatfast.theory.manifold import check_on_manifold
+from flatfast.theory.model import Array, SquaredError, in_double_precision
+from flatfast.theory.oscillator import best_ratio, settling_time
+from flatfast.theory.sharpness import hessian_trace, hessian_traces, trace_gradient
+from flatfast.theory.solver import PathEndedError
+
+RECORDS = 64
+"""Readings on each stretch of the flow's path."""
+
+DOUBLINGS = 24
+"""How often the flow's path is made twice as long, until it has come to rest."""
+
+AT_REST = 0.01
+"""Share of the whole fall that the last half of a path at rest may fall."""
+
+FLOOR = 1e-2
+"""Modes below this share of the steepest fade, so that paths pass points of lost rank."""
+
+TOLERANCE = 1e-4
+
+NO_SLOPE = 1e-9
+"""Relative slope of ``tr H`` along Γ that counts as none."""
+
+RIDGE = 1e-10
+"""Keeps projections differentiable where residuals are dependent, as a share of the trace."""
+
+
+class Relaxation(NamedTuple):
+    """How the flow ``dw/dS = -∇_Γ tr H`` relaxes.
+
+    Attributes:
+        rate: h, in units of ``1 / S``.
+        time: S at which the goal is met.
+        fraction: What the goal leaves of the metric's excess over its end.
+        end: The metric where the flow comes to rest.
+        evaluations: Frames of the manifold made on the way.
+    """
+
+    rate: float
+    time: float
+    fraction: float
+    end: float
+    evaluations: int
+
+
+class Prefactor(NamedTuple):
+    """The law's prefactor for a goal.
+
+    Attributes:
+        C: The fastest.
+        time: Convergence time with it, in units of ``lr^(-2/3)`` steps.
+        critical: ``C*``, which damps the end of the drift critically.
+    """
+
+    C: float
+    time: float
+    critical: float
+
+    def time_at(self, C: ArrayLike, fraction: float) -> Array:
+        """Convergence times with other prefactors, in the same units."""
+        return settling_time(np.asarray(C) / self.critical, fraction) / self.critical
+
+
+def prefactor(rate: float, noise_std: float, batch_size: int, fraction: float) -> Prefactor:
+    """The prefactor from h.
+
+    Args:
+        rate: h, of the flow ``dw/dS = -∇_Γ tr H``.
+        noise_std: Standard deviation of the label noise.
+        batch_size: Examples in a step; P for all.
+        fraction: What the goal leaves of an excess that is quadratic in the displacement.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+    """
+    for name, value in (("rate", rate), ("noise_std", noise_std), ("batch_size", batch_size)):
+        if not (np.isfinite(value) and value > 0):
+            raise ValueError(f"{name} must be positive and finite, got {value}")
+    critical = float((noise_std**2 * rate / batch_size) ** (1 / 3))
+    best = best_ratio(fraction)
+    return Prefactor(best.ratio * critical, best.time / critical, critical)
+
+
+@in_double_precision
+def flow_relaxation(
+    model: SquaredError,
+    start: ArrayLike,
+    *,
+    threshold: float,
+    metric: Callable[[Array], Array] | None = None,
+    tolerance: float = TOLERANCE,
+    floor: float = FLOOR,
+) -> Relaxation:
+    """The flow's h: ``ln(1/F) / (2 S)`` if the excess of a metric falls to F in the time S.
+
+    Args:
+        model: The model.
+        start: On Γ, (D,).
+        threshold: Value of the metric that is the goal.
+        metric: Points (N, D) to values (N,), quadratic in the displacement near its end; the
+            Hessian's trace by default.
+        tolerance: Relative error of a step of the solver.
+        floor: Eigenvalues below this share of the largest count for less and less.
+
+    Raises:
+        NotOnManifoldError: If the start is off Γ.
+        ValueError: If the start meets the goal, or the flow never does.
+        PathEndedError: If the flow cannot be followed to the goal.
+    """
+    at = np.asarray(start, np.float64)
+    check_on_manifold(model, at)
+    read = metric or functools.partial(hessian_traces, model)
+    slope, size = float(np.linalg.norm(trace_gradient(model, at))), float(np.linalg.norm(at))
+    if not slope * size > NO_SLOPE * hessian_trace(model, at):
+        raise ValueError("tr H has no slope along the manifold here: there is no drift")
+    first = 0.1 * size / slope
+    times, values = np.zeros(1), np.asarray(read(at[None]))
+    _check_start(float(values[0]), threshold)
+    made = 0
+    for doubling in range(DOUBLINGS):
+        # The flow goes on from where it is, each time as far as it has come.
+        segment = np.linspace(0, first * 2 ** max(doubling - 1, 0), RECORDS)
+        try:
+            path = follow_flow(model, at, 1.0, segment, tolerance, floor)
+            ended = None
+        except PathEndedError as error:
+            path, ended = error.path, error
+        made += path.evaluations
+        times = np.append(times, times[-1] + path.times[1:])
+        values = np.append(values, np.asarray(read(path.points[1:])))
+        at = path.points[-1]
+        met = values[-1] <= threshold
+        if met and (ended or _at_rest(times, values)):
+            return _relaxed(times, values, threshold, made)
+        if ended:
+            raise ended
+    raise ValueError(
+        f"the flow does not bring the metric to {threshold:g}: it is {values[-1]:.4g} after a time "
+        f"of {times[-1]:.3g}, from {values[0]:.4g}"
+    )
+
+
+def critical_from_time(C: float, time: float, fraction: float) -> float:
+    """``C*`` from one measured convergence time.
+
+    Args:
+        C: The prefactor of the runs; best well above the fastest, where the drift creeps.
+        time: Their convergence time, in units of ``lr^(-2/3)`` steps.
+        fraction: What the goal leaves of an excess that is quadratic in the displacement.
+
+    Returns:
+        ``C*``.
+
+    Raises:
+        ValueError: If an argument is not positive.
+    """
+    for name, value in (("C", C), ("time", time)):
+        if not (np.isfinite(value) and value > 0):
+            raise ValueError(f"{name} must be positive and finite, got {value}")
+
+    def late(log_critical: float) -> float:
+        critical = np.exp(log_critical)
+        return float(np.log(settling_time(C / critical, fraction) / critical / time))
+
+    # On the creeping side the time falls as C* grows, and has fallen for good at C* = C.
+    low = np.log(C) - 12
+    if late(np.log(C)) > 0:
+        raise ValueError(
+            f"runs at C {C:g} that take {time:g} do not creep but swing; measure at a larger C"
+        )
+    return float(np.exp(brentq(late, low, np.log(C), xtol=1e-6)))
+
+
+@in_double_precision
+def trace_curvature(model: SquaredError, point: ArrayLike, direction: ArrayLike) -> float:
+    """Curvature of ``tr H`` along Γ in a direction: ``v·Hess v / v·v`` for the part v along Γ.
+
+    Args:
+        model: The model.
+        point: On Γ, (D,).
+        direction: (D,); the drift's own is ``trace_gradient``.
+
+    Raises:
+        NotOnManifoldError: If the point is off Γ.
+    """
+    at, v = jnp.asarray(point, jnp.float64), jnp.asarray(direction, jnp.float64)
+    check_on_manifold(model, at)
+    v = v / jnp.linalg.norm(v)
+    return float(
+        jnp.vdot(v, _curvature_product(model, at, v)) / jnp.vdot(v, _tangent(model, at, v))
+    )
+
+
+@in_double_precision
+def trace_curvatures(
+    model: SquaredError, point: ArrayLike, count: int, *, largest: bool = True
+) -> Array:
+    """Extreme curvatures of ``tr H`` along Γ (count,), ascending, by Lanczos iteration.
+
+    Directions across Γ count as curvature 0.
+
+    Raises:
+        NotOnManifoldError: If the point is off Γ.
+        ValueError: If ``count`` is not in ``[1, D - 1)``.
+    """
+    if not 1 <= count < model.size - 1:
+        raise ValueError(f"count must be in [1, {model.size - 1}), got {count}")
+    at = jnp.asarray(point, jnp.float64)
+    check_on_manifold(model, at)
+
+    def product(v: Array) -> Array:
+        with jax.enable_x64(True):
+            return np.asarray(_curvature_product(model, at, jnp.asarray(v).ravel()))
+
+    operator = LinearOperator((model.size, model.size), matvec=product, dtype=np.float64)
+    found = eigsh(
+        operator, k=count, which="LA" if largest else "SA", return_eigenvectors=False, tol=1e-6
+    )
+    return np.sort(np.asarray(found))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _curvature_product(model: SquaredError, at: jax.Array, v: jax.Array) -> jax.Array:
+    """Hess v = P D(P ∇ tr H)[P v]: the derivative of the gradient along Γ, and its part along."""
+    along = _tangent(model, at, v)
+
+    def trace(w: jax.Array) -> jax.Array:
+        return jnp.sum(jax.jacrev(model.residuals_at)(w) ** 2) / model.examples
+
+    def slope(w: jax.Array) -> jax.Array:
+        return _tangent(model, w, jax.grad(trace)(w))
+
+    return _tangent(model, at, jax.jvp(slope, (at,), (along,))[1])
+
+
+def _tangent(model: SquaredError, at: jax.Array, v: jax.Array) -> jax.Array:
+    J = jax.jacrev(model.residuals_at)(at)
+    gram = J @ J.T
+    gram = gram + RIDGE * jnp.trace(gram) * jnp.eye(len(gram))
+    along: jax.Array = v - J.T @ jnp.linalg.solve(gram, J @ v)
+    return along
+
+
+def _at_rest(times: Array, values: Array) -> bool:
+    half = int(np.searchsorted(times, times[-1] / 2))
+    return bool(values[half] - values[-1] <= AT_REST * (values[0] - values[-1]))
+
+
+def _check_start(start: float, threshold: float) -> None:
+    if not start > threshold:
+        raise ValueError(
+            f"threshold must be below the metric's start, {start:.4g}, got {threshold}"
+        )
+
+
+def _relaxed(times: Array, values: Array, threshold: float, made: int) -> Relaxation:
+    end = float(values.min())
+    fraction = (threshold - end) / (values[0] - end)
+    last = int(np.flatnonzero(values > threshold)[-1])
+    share = (values[last] - threshold) / (values[last] - values[last + 1])
+    time = float(times[last] + share * (times[last + 1] - times[last]))
+    return Relaxation(-np.log(fraction) / (2 * time), time, float(fraction), end, made)

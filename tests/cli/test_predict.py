@@ -1,0 +1,43 @@
+"""``flatfast predict``, and the forecast that ``reproduce`` draws."""
+
+import json
+
+import pytest
+
+
+def test_a_prediction(flatfast, tmp_path):
+    answer = flatfast(
+        "predict", "scalar-product", "--no-limit", "--lr", 0.01, "--lr", 0.2, "--out", "f.json"
+    )
+    assert answer.code == 0, answer.err
+    found = json.loads((tmp_path / "f.json").read_text())
+    assert f"C {found['flow_prefactor']:.3g} for scalar-product, from the flow" in answer.out
+    assert "1 mode only" in answer.out
+    momentum = 1 - found["flow_prefactor"] * 0.01 ** (2 / 3)
+    assert f"{momentum:.4g}" in answer.out
+    assert "near instability" not in answer.out
+    assert "underdamped" in answer.out
+
+
+def test_regimes(flatfast):
+    answer = flatfast("predict", "scalar-product", "--no-limit", "--lr", 0.4, "--lr", 0.7)
+    assert "near instability" in answer.out
+    assert "unstable" in answer.out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["scalar-prod"], "did you mean scalar-product?"),
+        (["scalar-product", "--lr", "-1"], "lr must be positive and finite, got -1"),
+        (["scalar-product", "--set", "noise_std=0"], "noise_std must be positive"),
+        (
+            ["scalar-product", "--threshold", "9", "--absolute"],
+            "threshold must be below the metric's start, 7.524, got 9",
+        ),
+    ],
+)
+def test_what_is_refused(flatfast, words, message):
+    answer = flatfast("predict", *words, "--no-limit")
+    assert answer.code == 2
+    assert message in answer.err

@@ -1,0 +1,91 @@
+"""Forecasts against closed forms, and against simulated runs."""
+
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+
+from flatfast.lab.estimation.convergence import convergence
+from flatfast.lab.forecast import read_forecast, write_forecast
+from flatfast.lab.predict import forecast, minimum_of
+from flatfast.lab.prediction import model_of, predicted_times
+from flatfast.lab.problems import load
+from flatfast.lab.simulation.simulate import simulate
+
+
+def on_the_hyperbola(C, noise_std):
+    """When ``u = exp(q), v = exp(-q)`` comes to ``tr H = 2 cosh 2q = 2.5``, by its equations."""
+
+    def derivative(t, state):
+        q, speed, c = state
+        pull, growth = np.tanh(2 * q), 2 * np.tanh(2 * q) * speed
+        return [
+            speed,
+            -pull * speed**2 - C * speed - c * pull,
+            -C * c + noise_std**2 / 2 - c * growth / 2,
+        ]
+
+    def goal(t, state):
+        return 2 * np.cosh(2 * state[0]) - 2.5
+
+    goal.terminal = True
+    return solve_ivp(derivative, (0, 500), [1, 0, 0], events=goal, rtol=1e-8).t_events[0][0]
+
+
+@pytest.mark.parametrize("C", [1.0, 2.5])
+def test_the_mean_path_of_the_scalar_product(C):
+    found = predicted_times(load("scalar-product", {"noise_std": 0.4}), [C], paths=1)
+    assert found.time[0] == pytest.approx(on_the_hyperbola(C, 0.4), rel=2e-3)
+
+
+def test_predicted_and_simulated_times():
+    """Medians of 128 runs of SGD, within three standard errors and the limit's distance."""
+    problem, lr, C, seeds = load("scalar-product"), 1e-4, 0.6, 128
+    predicted = predicted_times(problem, [C]).time[0]
+    runs = simulate(
+        problem, lr, 1 - C * lr ** (2 / 3), np.arange(seeds), steps=round(25 * lr ** (-2 / 3))
+    )
+    judged = convergence(
+        runs.steps,
+        runs.values[problem.goal.metric],
+        np.full(seeds, 1 - C * lr ** (2 / 3)),
+        problem.goal,
+        recorded=runs.recorded,
+        diverged=runs.diverged_step >= 0,
+    )
+    times = np.where(np.isfinite(judged.step), judged.step, np.inf) * lr ** (2 / 3)
+    resampled = np.random.default_rng(0).choice(times, (500, seeds))
+    error = np.median(resampled, axis=1).std()
+    assert abs(np.median(times) - predicted) < 3 * error + 0.02 * predicted
+
+
+def test_batches_make_the_noise_larger():
+    whole = model_of(load("matrix-sensing", {"dimension": 6, "examples": 12}))
+    half = model_of(load("matrix-sensing", {"dimension": 6, "examples": 12, "batch_size": 6}))
+    assert half[2] == pytest.approx(2**0.5 * whole[2])
+
+
+def test_a_forecast_comes_back_from_its_file(tmp_path):
+    made = forecast(load("scalar-product"), limit=False)
+    write_forecast(made, tmp_path / "forecast.json")
+    assert read_forecast(tmp_path / "forecast.json") == made
+    assert made.answer == made.flow_prefactor
+    assert made.critical == pytest.approx((0.25 * made.relaxation) ** (1 / 3))
+    assert made.largest == pytest.approx(2 * np.cosh(2), rel=1e-3)
+
+
+def test_the_minimum_of_a_curve():
+    C = tuple(np.geomspace(0.3, 3, 11))
+    time = tuple(float(5 + np.log(c / 0.8) ** 2) for c in C)
+    found, least = minimum_of(C, (None, *time[1:]))
+    assert found == pytest.approx(0.8, rel=0.02)
+    assert least == pytest.approx(5, rel=0.01)
+    assert minimum_of(C, (None,) * 8 + time[8:]) == (None, None)
+
+
+def test_what_cannot_be_forecast():
+    with pytest.raises(ValueError, match="noise_std must be positive for a drift, got 0"):
+        forecast(load("scalar-product", {"noise_std": 0.0}))
+    with pytest.raises(ValueError, match="has no residuals"):
+        forecast(load("digits-mlp", {"loss": "cross-entropy", "start": "init"}))
+    with pytest.raises(ValueError, match="C must be positive, got -1"):
+        predicted_times(load("scalar-product"), [-1.0])
