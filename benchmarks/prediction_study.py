@@ -28,6 +28,7 @@ from flatfast.lab.estimation.times import TimeGrid, time_grid
 from flatfast.lab.forecast import Forecast
 from flatfast.lab.machine import machine, versions
 from flatfast.lab.predict import forecast
+from flatfast.lab.prediction import predicted_times
 from flatfast.lab.problem import Problem, Scalar
 from flatfast.lab.problems import load
 from flatfast.lab.reproduce import identity
@@ -47,13 +48,21 @@ CASES: tuple[tuple[str, Mapping[str, Scalar]], ...] = (
     *(("scalar-product", {"noise_std": noise}) for noise in (0.1, 0.25)),
     ("scalar-product", {"target": 3.0}),
     ("scalar-product", {"width": 30}),
-    *(("matrix-sensing", {"examples": examples}) for examples in (90, 160)),
-    ("matrix-sensing", {"rank": 4, "examples": 160}),
+    *(("matrix-sensing", {"examples": examples}) for examples in (90, 105)),
 )
 LR = {"matrix-sensing": 1e-3, "scalar-product": 1e-5}
 SEEDS = {"matrix-sensing": 12, "scalar-product": 128}
+JACOBIANS_LIMIT, JACOBIANS_FLOW = 7, 4
+"""Work of a point of a path, in Jacobians of one gradient a residual: the Jacobian itself, the
+weighted gradient of its squares (three), for the limit its derivative along the path (three)."""
+
 FACTORS = np.geomspace(0.35, 4.0, 15)
 """Prefactors of a new sweep, in units of the flow's."""
+
+BATCHES: Mapping[str, Scalar] = {"batch_size": 30}
+BATCH_LRS = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
+BATCH_C = 0.3
+"""Batches swept against the learning rate at one C: does the limit come?"""
 
 RANGE = 5.0
 """Times are compared up to this factor in ``1 - momentum`` from the best, either way."""
@@ -104,7 +113,7 @@ def committed(name: str) -> dict[str, Any]:
         "swept": {key: summary["best_C"][key] for key in ("estimate", "low", "high")},
         "swept_time": scaled_best_time(grid),
         "sweep_gradients": int(gradients[main_sweep].sum()),
-        "forecast_gradients": found.evaluations * found.modes,
+        "forecast_gradients": JACOBIANS_LIMIT * found.evaluations * found.modes,
     }
     if found.best_prefactor is not None:
         result["times"] = compare_times(grid, found, summary["best_C"]["estimate"])
@@ -151,6 +160,28 @@ def varied(name: str, settings: Mapping[str, Scalar], folder: Path) -> dict[str,
     return result
 
 
+def batches(folder: Path) -> dict[str, Any]:
+    """Scaled times with minibatches at one C, as the learning rate falls, and the limit's."""
+    problem = load("matrix-sensing", BATCHES)
+    limit = float(predicted_times(problem, [BATCH_C]).time[0])
+    rows = []
+    for lr in BATCH_LRS:
+        pair = [(lr, 1 - BATCH_C * lr**GAMMA)]
+        runs = runs_of(pair, SEEDS["matrix-sensing"], round(4 * limit * lr**-GAMMA))
+        options: dict[str, Any] = {"records": 256, "dtype": "float64"}
+        with Store(folder / f"batches-{lr:g}", identity(problem, **options)) as store:
+            grid = time_grid(sweep(runs, store, LocalEngine(problem, **options)))
+        times = np.exp(grid.log_time.ravel()) * lr**GAMMA
+        medians = np.median(np.random.default_rng(0).choice(times, (1000, len(times))), axis=1)
+        low, high = np.quantile(medians, (0.025, 0.975), method="nearest")
+        found = {"time": np.median(times), "low": low, "high": high}
+        # A median beyond the run's length is not known.
+        known = {name: float(t) if np.isfinite(t) else None for name, t in found.items()}
+        rows.append({"lr": lr, **known})
+        print(rows[-1])
+    return {"C": BATCH_C, "settings": dict(BATCHES), "limit": limit, "rows": rows}
+
+
 def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(
@@ -169,6 +200,15 @@ def main() -> None:
         if name not in result["committed"]:
             result["committed"][name] = committed(name)
             chosen.out.write_text(json.dumps(result, indent=1) + "\n")
+    for name, entry in result["committed"].items():
+        if "flow_gradients" not in entry:
+            told_by = entry["forecast"]
+            followed = told_by["best_prefactor"] is not None
+            alone = told(forecast(load(name), limit=False)) if followed else told_by
+            entry["flow_gradients"] = JACOBIANS_FLOW * alone["evaluations"] * alone["modes"]
+    if "batches" not in result:
+        result["batches"] = batches(chosen.runs)
+        chosen.out.write_text(json.dumps(result, indent=1) + "\n")
     for name, settings in track(CASES, "new sweeps"):
         key = f"{name} {json.dumps(dict(settings))}"
         if key not in result["varied"]:

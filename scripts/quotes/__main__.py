@@ -12,7 +12,7 @@ import re
 import sys
 from collections.abc import Callable
 
-from scripts.quotes import benchmarks, lab, training
+from scripts.quotes import benchmarks, lab, theory, training
 from scripts.quotes.values import ROOT
 
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -31,6 +31,10 @@ QUOTES: dict[str, Callable[[], str]] = {
     "overhead": benchmarks.overhead,
     "overhead_brief": benchmarks.overhead_brief,
     "limit": benchmarks.limit,
+    "forecasts": theory.forecasts,
+    "noise_exponents": theory.noise_exponents,
+    "forecast_batches": theory.batches,
+    "forecast_cost": theory.cost,
     "training_tuned": training.tuned,
     "training_breadth": training.breadth,
     "training_breadth_brief": training.breadth_brief,
