@@ -25,6 +25,12 @@ def test_regimes(flatfast):
     assert "unstable" in answer.out
 
 
+def test_minibatches_are_warned_of(flatfast):
+    answer = flatfast("predict", "matrix-sensing", "--set", "batch_size=60", "--no-limit")
+    assert answer.code == 0, answer.err
+    assert "minibatches make the curvature random too" in answer.out
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

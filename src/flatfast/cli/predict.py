@@ -67,6 +67,13 @@ def predict(
     with console.status("onto the manifold of minimizers") as status:
         found = forecast(problem, limit=limit, progress=lambda stage: status.update(stage))
     _tell(console, found)
+    if problem.settings.get("batch_size"):
+        console.print(
+            "[yellow]note:[/] minibatches make the curvature random too, which the forecast leaves "
+            "out: at the learning rates in use SGD may be much faster than this, or not settle",
+            highlight=False,
+            soft_wrap=True,
+        )
     console.print(_table(found, tuple(lr or ()) or _rates(found)))
     if out is not None:
         write_forecast(found, out)
