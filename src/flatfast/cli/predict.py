@@ -9,7 +9,7 @@ from rich.table import Table
 
 from flatfast import timescales
 from flatfast.cli.options import Absolute, GoalMetric, Set, Smoothing, Threshold, with_goal
-from flatfast.law import GAMMA, MomentumLaw
+from flatfast.law import GAMMA
 
 if TYPE_CHECKING:
     from flatfast.lab.forecast import Forecast
@@ -117,21 +117,25 @@ def _rates(found: "Forecast") -> tuple[float, ...]:
 
 
 def _table(found: "Forecast", rates: tuple[float, ...]) -> Table:
-    law = MomentumLaw(found.answer)
     table = Table(header_style="bold")
     for name in ("lr", "momentum", "converged (steps)"):
         table.add_column(name, justify="right")
     table.add_column("regime")
     for rate in rates:
-        momentum = law(rate)
+        momentum = _momentum(found, rate)
         steps = found.answer_time * rate**-GAMMA
-        table.add_row(f"{rate:.3g}", f"{momentum:.4g}", f"{steps:,.0f}", _regime(found, rate))
+        table.add_row(f"{rate:.3g}", f"{momentum:.6g}", f"{steps:,.0f}", _regime(found, rate))
     table.caption = "regime of the start's Hessian modes"
     return table
 
 
+def _momentum(found: "Forecast", rate: float) -> float:
+    """The forecast's own momentum, without the ceiling that keeps a training's memory short."""
+    return max(0.0, 1 - found.answer * rate**GAMMA)
+
+
 def _regime(found: "Forecast", rate: float) -> str:
-    momentum = MomentumLaw(found.answer)(rate)
+    momentum = _momentum(found, rate)
     share = rate / float(timescales.stability_limit(momentum, found.largest))
     if share >= 1:
         return "[red]unstable[/]: the steepest mode diverges"

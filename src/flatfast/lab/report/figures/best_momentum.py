@@ -8,7 +8,7 @@ from flatfast.lab.report.axes import LR, MU, log_axis, padded
 from flatfast.lab.report.study import CannotDraw, Study, best_momenta
 from flatfast.lab.report.theme import Theme, new_figure, themed
 from flatfast.lab.report.typography import fixed, percent
-from flatfast.law import MomentumLaw
+from flatfast.law import GAMMA
 
 ROOM = 8.0
 """How far beyond the points the axis may reach for the ends of their intervals, as a factor."""
@@ -71,10 +71,9 @@ def best_momentum(study: Study, theme: Theme) -> Figure:
             zorder=1.8,
         )
     if study.forecast is not None:
-        law = MomentumLaw(study.forecast.answer)
         axes.plot(
             x,
-            [1 - law(rate) for rate in x],
+            study.forecast.answer * x**GAMMA,
             color=theme.categories[1],
             lw=3,
             alpha=0.75,

@@ -80,7 +80,8 @@ def _forecast(axes: Axes, forecast: Forecast, theme: Theme) -> None:
             label=label,
             zorder=6,
         )
-    axes.legend(loc="upper center")
+    # Framed, since the line of the best C may pass behind it.
+    axes.legend(loc="upper center", frameon=True, edgecolor="none", framealpha=1)
 
 
 def _findings(collapse: Collapse, constant: Interval | None) -> str:
