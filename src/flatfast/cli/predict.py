@@ -131,7 +131,7 @@ def _table(found: "Forecast", rates: tuple[float, ...]) -> Table:
 
 def _momentum(found: "Forecast", rate: float) -> float:
     """The forecast's own momentum, without the ceiling that keeps a training's memory short."""
-    return max(0.0, 1 - found.answer * rate**GAMMA)
+    return max(0.0, 1 - found.answer * float(rate**GAMMA))
 
 
 def _regime(found: "Forecast", rate: float) -> str:
