@@ -109,7 +109,10 @@ def scalar_product(width: int, lrs: tuple[float, ...], runs: int, paths: int) ->
     u, v = np.e * along, along / np.e + across
     example = {"u": u, "v": v}
     model = SquaredError(lambda p: jnp.vdot(p["u"], p["v"]) - 1, example)
-    return _product(f"scalar-product-{width}", model, np.append(u, v), EPS, lrs, runs, paths)
+    name = f"scalar-product-{width}"
+    case = _product(name, model, np.append(u, v), EPS, lrs, runs, paths)
+    # Width 1 is the hyperbola, whose own coordinate is far cheaper.
+    return replace(case, random=_random_rank_one(1)) if width == 1 else case
 
 
 def rank_one_case(m: int, lrs: tuple[float, ...], runs: int, paths: int) -> Case:
@@ -120,12 +123,16 @@ def rank_one_case(m: int, lrs: tuple[float, ...], runs: int, paths: int) -> Case
     def mean_field(C: float) -> Array:
         return rank_one.mean_field(m, C=C, eps=EPS, times=PRODUCT_TIMES)[:, None] / unit
 
+    case = _product(f"rank-one-{m}", model, rank_one.start_of(m), noise_std, lrs, runs, paths)
+    return replace(case, modes=2 * m - 1, mean_field=mean_field, random=_random_rank_one(m))
+
+
+def _random_rank_one(m: int) -> Callable[[float, int, jax.Array], Array]:
     def random(C: float, count: int, key: jax.Array) -> Array:
         told = rank_one.random_amplitudes(m, C=C, eps=EPS, times=PRODUCT_TIMES, runs=count, key=key)
-        return told[..., None] / unit
+        return told[..., None] / told[0, 0]
 
-    case = _product(f"rank-one-{m}", model, rank_one.start_of(m), noise_std, lrs, runs, paths)
-    return replace(case, modes=2 * m - 1, mean_field=mean_field, random=random)
+    return random
 
 
 def _product(

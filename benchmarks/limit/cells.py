@@ -22,7 +22,7 @@ from flatfast.lab.atomic import atomically
 MICROSECONDS = 40
 """A step of a batch on a data-centre GPU, for plans."""
 
-PATHS_AT_ONCE = 20_000
+PATHS_AT_ONCE = 40_000
 """Of the limit's paths in one batch."""
 
 SEED = 0

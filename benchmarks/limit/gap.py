@@ -108,29 +108,36 @@ def rate(lr: ArrayLike, distances: list[Distance]) -> Rate | None:
     x = x - x.mean()
     square = np.array([one.square for one in distances])
     error = np.array([one.standard_error for one in distances])
-    begin = np.polyfit(x[seen], np.log(square[seen]) / 2, 1)
+    begin: Array = np.polyfit(x[seen], np.log(square[seen]) / 2, 1)
+    plain = _power_law(x, square, error, begin)
 
-    def fitted(scatter: float) -> tuple[Array, Array, float]:
-        """``(p, log A)``, their covariance, and the misfit."""
-        p = begin
-        for _ in range(30):
-            weight = 1 / np.hypot(error, 2 * scatter * np.exp(2 * np.polyval(p, x)))
-
-            def miss(at: Array, weight: Array = weight) -> Array:
-                return (square - np.exp(2 * np.polyval(at, x))) * weight
-
-            found = least_squares(miss, p)
-            if np.allclose(found.x, p, rtol=0, atol=1e-8):
-                break
-            p = found.x
-        return found.x, np.linalg.inv(found.jac.T @ found.jac), float(found.fun @ found.fun)
+    def fitted(scatter: float) -> _Fit:
+        scattered = 2 * scatter * np.exp(2 * np.polyval(plain.parameters, x))
+        return _power_law(x, square, np.hypot(error, scattered), plain.parameters)
 
     free = len(x) - 2
     scatter = 0.0
-    if fitted(0.0)[2] > free:
-        if fitted(WIDEST)[2] > free:
+    if plain.misfit > free:
+        if fitted(WIDEST).misfit > free:
             return None
-        scatter = float(brentq(lambda s: fitted(s)[2] - free, 0.0, WIDEST, xtol=1e-4))
+        scatter = float(brentq(lambda s: fitted(s).misfit - free, 0.0, WIDEST, xtol=1e-4))
     p, covariance, _ = fitted(scatter)
     half = float(student.ppf(0.975, free)) * float(covariance[0, 0]) ** 0.5
     return Rate(float(p[0]), float(p[0]) - half, float(p[0]) + half, scatter)
+
+
+class _Fit(NamedTuple):
+    """``(p, log A)``, their covariance, and the sum of squares of the misses over their errors."""
+
+    parameters: Array
+    covariance: Array
+    misfit: float
+
+
+def _power_law(x: Array, square: Array, error: Array, begin: Array) -> _Fit:
+    def miss(at: Array) -> Array:
+        missed: Array = (square - np.exp(2 * np.polyval(at, x))) / error
+        return missed
+
+    found = least_squares(miss, begin)
+    return _Fit(found.x, np.linalg.inv(found.jac.T @ found.jac), float(found.fun @ found.fun))
