@@ -109,12 +109,13 @@ def _distances(axes: Axes, case: dict[str, Any], theme: Theme) -> None:
         label="slope 1/3",
     )
     log_axis(axes, "x", low, high)
-    log_axis(axes, "y", *padded(np.array(shown), 0.06))
+    bottom, top = padded(np.array(shown), 0.06)
+    log_axis(axes, "y", bottom, top * 3)  # room for the key
     axes.plot([], [], "v", ms=6, color=theme.ink, mfc=theme.surface, label="not resolved: at most")
     axes.set_title("one mode: SGD's mean from the limit's")
     axes.set_xlabel("learning rate")
     axes.set_ylabel("r.m.s. distance (share of the start)")
-    axes.legend(fontsize=9.5, ncols=2)
+    axes.legend(fontsize=9, ncols=2, loc="upper left")
 
 
 def _partings(axes: Axes, cases: list[dict[str, Any]], theme: Theme) -> None:
@@ -157,7 +158,8 @@ def _partings(axes: Axes, cases: list[dict[str, Any]], theme: Theme) -> None:
     )
     axes.plot([], [], "x", ms=8, mew=1.6, color=theme.ink, label="SGD")
     log_axis(axes, "x", low, high)
-    log_axis(axes, "y", *padded(np.array(drawn), 0.06))
+    bottom, top = padded(np.array(drawn), 0.06)
+    log_axis(axes, "y", bottom, top * 3)
     axes.set_title("random amplitudes from the mean field")
     axes.set_xlabel("modes that share one slow coordinate")
     axes.set_ylabel("largest gap (share of the start)")

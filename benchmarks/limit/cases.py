@@ -121,7 +121,8 @@ def rank_one_case(m: int, lrs: tuple[float, ...], runs: int, paths: int) -> Case
     unit = 2 * np.sinh(2.0)
 
     def mean_field(C: float) -> Array:
-        return rank_one.mean_field(m, C=C, eps=EPS, times=PRODUCT_TIMES)[:, None] / unit
+        told = rank_one.mean_field(m, C=C, eps=EPS, times=PRODUCT_TIMES)
+        return np.asarray(told[:, None] / unit)
 
     case = _product(f"rank-one-{m}", model, rank_one.start_of(m), noise_std, lrs, runs, paths)
     return replace(case, modes=2 * m - 1, mean_field=mean_field, random=_random_rank_one(m))
@@ -130,7 +131,7 @@ def rank_one_case(m: int, lrs: tuple[float, ...], runs: int, paths: int) -> Case
 def _random_rank_one(m: int) -> Callable[[float, int, jax.Array], Array]:
     def random(C: float, count: int, key: jax.Array) -> Array:
         told = rank_one.random_amplitudes(m, C=C, eps=EPS, times=PRODUCT_TIMES, runs=count, key=key)
-        return told[..., None] / told[0, 0]
+        return np.asarray(told[..., None] / told[0, 0])
 
     return random
 
@@ -202,7 +203,7 @@ def matrix_sensing(lrs: tuple[float, ...], runs: int) -> Case:
             floor=floor,
             max_steps=SENSING_STEPS,
         )
-        return read_all(on_manifold, path.points) / unit
+        return np.asarray(read_all(on_manifold, path.points) / unit)
 
     return Case(
         "matrix-sensing",

@@ -32,7 +32,7 @@ def rank_one(m: int, eps: float) -> tuple[SquaredError, float]:
 
 def start_of(m: int) -> Array:
     """The point with q = 1, (2m,)."""
-    return np.repeat([np.e, 1 / np.e], m) / m**0.5
+    return np.asarray(np.repeat([np.e, 1 / np.e], m) / m**0.5, np.float64)
 
 
 def sharpness(q: ArrayLike) -> Array:
