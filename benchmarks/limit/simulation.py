@@ -56,7 +56,7 @@ def summed_up(readings: ArrayLike) -> Ensemble:
 
 def steps_at(times: ArrayLike, lr: float) -> NDArray[np.int64]:
     """Steps at the limit's times, whole: off by half a step at most."""
-    return np.rint(np.asarray(times) / lr**GAMMA).astype(np.int64)
+    return np.asarray(np.rint(np.asarray(times) / lr**GAMMA), np.int64)
 
 
 def readings_of_sgd(
