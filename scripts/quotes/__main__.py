@@ -1,8 +1,8 @@
 """Write the figures that README and docs quote, from the committed results.
 
 A quoted block stands between ``<!-- quote:NAME -->`` and ``<!-- /quote -->``; this fills it from
-``results/*/summary.json`` and ``benchmarks/results/*.json``. With ``--check`` nothing is written
-and a block that is out of date is an error.
+``results/*/summary.json``, ``results/theory/*.json`` and ``benchmarks/results/*.json``. With
+``--check`` nothing is written and a block that is out of date is an error.
 
     python -m scripts.quotes [--check]
 """
@@ -12,7 +12,7 @@ import re
 import sys
 from collections.abc import Callable
 
-from scripts.quotes import benchmarks, lab, theory, training
+from scripts.quotes import benchmarks, lab, limit, theory, training
 from scripts.quotes.values import ROOT
 
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -30,7 +30,10 @@ QUOTES: dict[str, Callable[[], str]] = {
     "coverage": benchmarks.coverage,
     "overhead": benchmarks.overhead,
     "overhead_brief": benchmarks.overhead_brief,
-    "limit": benchmarks.limit,
+    "limit": limit.scalar,
+    "limit_rates": limit.rates,
+    "limit_partings": limit.partings,
+    "limit_sensing": limit.sensing,
     "forecasts": theory.forecasts,
     "noise_exponents": theory.noise_exponents,
     "forecast_batches": theory.batches,
