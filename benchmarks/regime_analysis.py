@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from benchmarks.regime_cases import CASES, Case
 from flatfast.lab.engines.devices import use_all_cores
+from flatfast.lab.estimation.collapse import collapse
 from flatfast.lab.estimation.exponent import fit_exponent
 from flatfast.lab.estimation.interval import Interval
 from flatfast.lab.estimation.optimum import (
@@ -215,6 +216,13 @@ def judged(case: Case, grid: TimeGrid, found: Optimum) -> dict[str, Any]:
     else:
         result["exponent"] = told(fit.exponent)
         result["caution"] = fit.caution
+    try:
+        curves = collapse(grid, level=LEVEL)
+    except ValueError:
+        result["collapse"] = None
+    else:
+        known = told(curves.best_gamma)
+        result["collapse"] = known and {**known, "distance": curves.best_quality}
     return result
 
 

@@ -80,7 +80,7 @@ class Case:
     def steps(self, lr: float) -> int:
         """Length of a run at a learning rate, in steps."""
         a, b = self.duration
-        return math.ceil(a * float(lr) ** (-1 / 2) + b * float(lr) ** (-2 / 3))
+        return math.ceil(a / math.sqrt(lr) + b / math.pow(lr, 2 / 3))
 
     def quick(self) -> "Case":
         """The same question with little computing: few seeds, the largest learning rates."""
@@ -207,7 +207,7 @@ def _all() -> list[Case]:
             "init-strict",
             noise,
             RATES,
-            guess=(0.0, 0.5 * noise ** (2 / 3)),
+            guess=(0.0, noise ** (2 / 3)),
             duration=(80.0, 60 * (noise / 0.1) ** (-2 / 3)),
             make=sensing(TO_THE_FLATTEST, noise_std=noise, start="init"),
         )
@@ -281,12 +281,11 @@ def _all() -> list[Case]:
     return [
         deterministic,
         *from_init[:3],
-        *on_manifold[1:4],
+        *on_manifold[:4],
         *minibatch,
         *overdamped,
         *strict,
         *from_init[3:],
-        on_manifold[0],
         *student,
         on_manifold[4],
     ]

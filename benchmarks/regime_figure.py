@@ -151,15 +151,25 @@ def _fits(axes: Axes, rows: list[tuple[float, dict[str, Any]]], theme: Theme) ->
             color=theme.muted,
         )
     for height, case in rows:
-        found = case["exponent"]
-        if found is None:
-            axes.text(0.75, height, "not located", ha="center", va="center", fontsize=9)
-            continue
-        reach = [[found["estimate"] - found["low"]], [found["high"] - found["estimate"]]]
-        colour = colours(scale(found["estimate"]))
-        axes.errorbar(
-            found["estimate"], height, xerr=reach, fmt="o", ms=5, color=colour, capsize=2, lw=1.4
-        )
+        for key, marker, shift in (("exponent", "o", -0.16), ("collapse", "s", 0.16)):
+            found = case[key]
+            if found is None:
+                continue
+            colour = colours(scale(found["estimate"]))
+            axes.errorbar(
+                found["estimate"],
+                height + shift,
+                xerr=[[found["estimate"] - found["low"]], [found["high"] - found["estimate"]]],
+                fmt=marker,
+                ms=4.5,
+                color=colour,
+                mfc=colour if key == "exponent" else theme.surface,
+                capsize=1.5,
+                lw=1.3,
+            )
+    axes.plot([], [], "o", color=theme.ink, ms=4.5, label="best momenta")
+    axes.plot([], [], "s", color=theme.ink, mfc=theme.surface, ms=4.5, label="best collapse")
+    axes.legend(fontsize=9, loc="lower center", bbox_to_anchor=(0.5, 1.03), ncols=2)
     axes.set_xlim(0.3, 1.2)
     axes.set_ylim(max(height for height, _ in rows) + 0.7, 0.0)
     axes.set_yticks([])
@@ -170,6 +180,7 @@ def _fits(axes: Axes, rows: list[tuple[float, dict[str, Any]]], theme: Theme) ->
 def _curve(axes: Axes, cases: list[dict[str, Any]], theme: Theme) -> None:
     """The best c over ``noise^2 sqrt(lr)``: all noise levels and learning rates on one axis."""
     shown: list[tuple[float, float]] = []
+    of_law: list[Any] = []
     for (part, marker), colour in zip(CURVES.items(), theme.categories, strict=False):
         points = []
         for case in cases:
@@ -180,6 +191,8 @@ def _curve(axes: Axes, cases: list[dict[str, Any]], theme: Theme) -> None:
                     points.append((case["noise"] ** 2 * math.sqrt(lr), *c.values()))
         if not points:
             continue
+        if part == "manifold":
+            of_law = points
         x, y, low, high = np.array(sorted(points)).T
         shown += list(zip(x, y, strict=True))
         axes.errorbar(
@@ -199,8 +212,8 @@ def _curve(axes: Axes, cases: list[dict[str, Any]], theme: Theme) -> None:
         return
     x, y = np.array(shown).T
     ends = np.array(padded(x, 0.04))
-    on = [p for p in shown if p[0] > 0]
-    anchor = np.median([np.log(b) - np.log(a) / 3 for a, b in on])
+    reference = np.array(shown[: len(of_law)] or shown)
+    anchor = np.median(np.log(reference[:, 1]) - np.log(reference[:, 0]) / 3)
     axes.plot(ends, np.exp(anchor) * ends ** (1 / 3), color=theme.muted, lw=1.2, zorder=1.5)
     axes.annotate(
         "exponent 2/3",
@@ -215,7 +228,7 @@ def _curve(axes: Axes, cases: list[dict[str, Any]], theme: Theme) -> None:
     log_axis(axes, "y", *padded(y, 0.1))
     axes.set_xlabel("noise² × lr$^{1/2}$")
     axes.set_ylabel("best (1 − momentum) / lr$^{1/2}$")
-    axes.set_title("flat: exponent 1/2")
+    axes.set_title("level: exponent 1/2")
     axes.legend(fontsize=9.5)
 
 

@@ -20,18 +20,20 @@ def exponents(*parts: str) -> str:
     if found is None:
         return NOT_YET
     lines = [
-        "| sweep | learning rates | best c, from the least lr to the greatest | exponent "
-        "| 1/2 | 2/3 |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| sweep | learning rates | best c, from the least lr to the greatest | exponent of the "
+        "best momenta | 1/2 | 2/3 | exponent of best collapse | distance of the curves |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for case in found["cases"]:
         if case["part"] in parts:
             ends = " to ".join(f"{lr:.2g}" for lr in (case["lr"][0], case["lr"][-1]))
             best = [f"{c['estimate']:.2g}" for c in case["best_c"] if c is not None]
+            curves = case["collapse"]
+            apart = "" if curves is None else f"{100 * curves['distance']:.1f}%"
             lines.append(
                 f"| {case['name']} | {ends} | {', '.join(best) or 'none located'} "
                 f"| {interval(case['exponent'])} | {_inside(case['exponent'], 1 / 2)} "
-                f"| {_inside(case['exponent'], 2 / 3)} |"
+                f"| {_inside(case['exponent'], 2 / 3)} | {interval(curves)} | {apart} |"
             )
     return "\n".join(lines)
 
@@ -102,10 +104,10 @@ def on_manifold() -> str:
         return NOT_YET
     told: dict[str, Any] = found["on_manifold"]
     return (
-        f"After {told['steps']:,} steps at learning rate {told['lr']:g} and momentum "
-        f"{told['momentum']:g}, the test error is {told['minibatch']:.4f} of its start with batches "
-        f"of {told['batch_size']} alone, and {told['label_noise']:.4f} with label noise 0.1 and all "
-        "examples."
+        f"after {told['steps']:,} steps at learning rate {told['lr']:g} and momentum "
+        f"{told['momentum']:g}, the test error is {told['minibatch']:.4f} of its start with "
+        f"batches of {told['batch_size']} alone, and {told['label_noise']:.4f} with label noise "
+        "0.1 and all examples."
     )
 
 
