@@ -30,6 +30,9 @@ not by a whole number: the lattice lies differently about neighbouring optima.""
 REACH = 8.0
 """The grid of ``mu`` reaches by this factor to either side of the guess."""
 
+POWERS = (1 / 2, 2 / 3, 1.0)
+"""Of the learning rate, in guesses and durations."""
+
 LEVELS = tuple(10 ** (-k / 2) for k in range(5))
 """Label noise, from large to small: 1, 0.316, 0.1, 0.0316, 0.01."""
 
@@ -46,8 +49,9 @@ class Case:
         part: Which question it belongs to.
         noise: Standard deviation of the label noise.
         lr: Learning rates, those first that are to be run first.
-        guess: ``(c, C)``: the grid of mu is centred at ``c lr^(1/2) + C lr^(2/3)``.
-        duration: ``(a, b)``: runs have ``a lr^(-1/2) + b lr^(-2/3)`` steps.
+        guess: ``(c, C)`` or ``(c, C, C1)``: the grid of mu is centred at
+            ``c lr^(1/2) + C lr^(2/3) + C1 lr``.
+        duration: Likewise: runs have ``a lr^(-1/2) + b lr^(-2/3) + b1 / lr`` steps.
         make: Gives the problem, with its goal.
         batch_size: Examples in a step, 0 for all.
         slow: Curvature of the slow mode, where one was added.
@@ -60,8 +64,8 @@ class Case:
     part: str
     noise: float
     lr: tuple[float, ...]
-    guess: tuple[float, float]
-    duration: tuple[float, float]
+    guess: tuple[float, ...]
+    duration: tuple[float, ...]
     make: Callable[[], Problem] = field(repr=False)
     batch_size: int = 0
     slow: float = 0.0
@@ -71,16 +75,15 @@ class Case:
 
     def momenta(self, lr: float) -> tuple[float, ...]:
         """The momenta swept at a learning rate."""
-        c, C = self.guess
-        centre = c * lr ** (1 / 2) + C * lr ** (2 / 3)
+        centre = sum(part * lr**power for part, power in zip(self.guess, POWERS, strict=False))
         return tuple(
             1 - mu for mu in log_points(centre / REACH, min(centre * REACH, 1.0), self.per_decade)
         )
 
     def steps(self, lr: float) -> int:
         """Length of a run at a learning rate, in steps."""
-        a, b = self.duration
-        return math.ceil(a / math.sqrt(lr) + b / math.pow(lr, 2 / 3))
+        parts = zip(self.duration, POWERS, strict=False)
+        return math.ceil(sum(part * math.pow(lr, -power) for part, power in parts))
 
     def quick(self) -> "Case":
         """The same question with little computing: few seeds, the largest learning rates."""
@@ -237,6 +240,19 @@ def _all() -> list[Case]:
         )
         for size, kind in ((12, "loss"), (60, "loss"), (30, "test"))
     ]
+    minibatch.append(
+        Case(
+            "batch-12-manifold-test",
+            "minibatch",
+            0.0,
+            RATES[:4],
+            guess=(0.0, 0.0, 16.0),
+            duration=(0.0, 0.0, 8.0),
+            make=sensing(TO_THE_FLAT, noise_std=0.0, batch_size=12),
+            batch_size=12,
+            per_decade=FINE,
+        )
+    )
     overdamped = [
         Case(
             f"slow-noise-{label(noise)}",

@@ -70,7 +70,8 @@ def row_label(case: dict[str, Any]) -> str:
         return "noise 0.5, init" if case["name"].endswith("init") else "noise 0.5, on Γ"
     if case["batch_size"]:
         goal = "test error" if case["name"].endswith("test") else "loss"
-        return f"batches of {case['batch_size']}, {goal}"
+        start = " from Γ" if "manifold" in case["name"] else ""
+        return f"batches of {case['batch_size']}, {goal}{start}"
     return f"noise {case['noise']:.2g}"
 
 
@@ -170,6 +171,7 @@ def _fits(axes: Axes, rows: list[tuple[float, dict[str, Any]]], theme: Theme) ->
     axes.plot([], [], "o", color=theme.ink, ms=4.5, label="best momenta")
     axes.plot([], [], "s", color=theme.ink, mfc=theme.surface, ms=4.5, label="best collapse")
     axes.legend(fontsize=9, loc="lower center", bbox_to_anchor=(0.5, 1.03), ncols=2)
+    axes.set_xticks([0.4, 0.6, 0.8, 1.0, 1.2])
     axes.set_xlim(0.3, 1.2)
     axes.set_ylim(max(height for height, _ in rows) + 0.7, 0.0)
     axes.set_yticks([])

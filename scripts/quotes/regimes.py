@@ -103,12 +103,20 @@ def on_manifold() -> str:
     if found is None:
         return NOT_YET
     told: dict[str, Any] = found["on_manifold"]
-    return (
-        f"after {told['steps']:,} steps at learning rate {told['lr']:g} and momentum "
-        f"{told['momentum']:g}, the test error is {told['minibatch']:.4f} of its start with "
-        f"batches of {told['batch_size']} alone, and {told['label_noise']:.4f} with label noise "
-        "0.1 and all examples."
+    lines = [
+        f"| momentum | lr tr H / (2 B mu) at the start | test error, batches of "
+        f"{told['batch_size']} | label noise 0.1, all examples |",
+        "| --- | --- | --- | --- |",
+    ]
+    for row in told["rows"]:
+        ends = (row["minibatch"], row["label_noise"])
+        cells = ["diverges" if end is None else f"{end:.3f}" for end in ends]
+        lines.append(f"| {row['momentum']:g} | {row['instability']:.2f} | {' | '.join(cells)} |")
+    note = (
+        f"(After {told['steps']:,} steps at learning rate {told['lr']:g}, in units of the start; "
+        "medians of the runs that stay finite, of 8.)"
     )
+    return "\n".join([*lines, "", note])
 
 
 def _inside(exponent: dict[str, Any] | None, value: float) -> str:

@@ -141,7 +141,7 @@ def test_from_runs_to_figure_and_quotes(cases, tmp_path, monkeypatch, capsys):
     command(monkeypatch, regime_map, "--runs", runs)
     assert "runs of" not in capsys.readouterr().out  # all were there
     out = tmp_path / "regimes.json"
-    monkeypatch.setattr(regime_analysis, "motionless", lambda: {})
+    monkeypatch.setattr(regime_analysis, "on_manifold", lambda: {})
     command(monkeypatch, regime_analysis, "--tables", runs / "tables", "--out", out)
     result = json.loads(out.read_text())
     assert [case["name"] for case in result["cases"]] == ["made-up", "made-up-2"]
