@@ -277,7 +277,7 @@ def _all() -> list[Case]:
             duration=(0.0, 120.0),
             make=teacher(goal, noise_std=0.5, start=start),
             seeds=16,
-            records=96,
+            records=64,
         )
         for start in ("interpolating", "init")
     ]
@@ -302,8 +302,9 @@ def _all() -> list[Case]:
         *overdamped,
         *strict,
         *from_init[3:],
-        *student,
+        *student[1:],
         on_manifold[4],
+        student[0],
     ]
 
 
