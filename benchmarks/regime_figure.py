@@ -217,21 +217,22 @@ def _curve(axes: Axes, cases: list[dict[str, Any]], theme: Theme) -> None:
     reference = np.array(shown[: len(of_law)] or shown)
     anchor = np.median(np.log(reference[:, 1]) - np.log(reference[:, 0]) / 3)
     axes.plot(ends, np.exp(anchor) * ends ** (1 / 3), color=theme.muted, lw=1.2, zorder=1.5)
-    axes.annotate(
-        "exponent 2/3",
-        (ends[1], np.exp(anchor) * ends[1] ** (1 / 3)),
-        (-4, 6),
-        textcoords="offset points",
-        ha="right",
-        fontsize=9.5,
-        color=theme.muted,
-    )
+    middle = math.sqrt(ends[0] * ends[1])
+    line = float(np.exp(anchor)) * middle ** (1 / 3)
+    for text, offset in (("rising so: exponent 2/3", -14), ("level: exponent 1/2", -26)):
+        axes.annotate(
+            text,
+            (middle, line),
+            (12, offset),
+            textcoords="offset points",
+            fontsize=9.5,
+            color=theme.muted,
+        )
     log_axis(axes, "x", *ends)
     log_axis(axes, "y", *padded(y, 0.1))
     axes.set_xlabel("noise² × lr$^{1/2}$")
     axes.set_ylabel("best (1 − momentum) / lr$^{1/2}$")
-    axes.set_title("level: exponent 1/2")
-    axes.legend(fontsize=9.5)
+    axes.legend(fontsize=9, loc="lower center", bbox_to_anchor=(0.45, 1.01), ncols=2)
 
 
 def main() -> None:
