@@ -12,7 +12,7 @@ import re
 import sys
 from collections.abc import Callable
 
-from scripts.quotes import benchmarks, lab, limit, theory, training
+from scripts.quotes import benchmarks, lab, limit, regimes, theory, training
 from scripts.quotes.values import ROOT
 
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -38,6 +38,14 @@ QUOTES: dict[str, Callable[[], str]] = {
     "noise_exponents": theory.noise_exponents,
     "forecast_batches": theory.batches,
     "forecast_cost": theory.cost,
+    "regime_deterministic": regimes.deterministic,
+    "regime_noise": regimes.noisy,
+    "regime_pooled": regimes.pooled,
+    "regime_collapse": regimes.collapse,
+    "regime_minibatch": regimes.minibatch,
+    "regime_on_manifold": regimes.on_manifold,
+    "regime_student": regimes.student,
+    "regime_overdamped": regimes.overdamped,
     "training_tuned": training.tuned,
     "training_breadth": training.breadth,
     "training_breadth_brief": training.breadth_brief,
