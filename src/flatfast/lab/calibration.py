@@ -75,8 +75,9 @@ class ProblemLandscape:
         self._probe, self._product, self._gradient = probe, product, gradient
 
     def _key(self) -> jax.Array:
-        self._keys, key = jax.random.split(self._keys)
-        return key
+        found: jax.Array
+        self._keys, found = jax.random.split(self._keys)
+        return found
 
     def gradients(self) -> tuple[jax.Array, jax.Array]:
         """Two gradients.
