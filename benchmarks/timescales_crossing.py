@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import brentq
 
 from flatfast.lab.estimation.power_law import fit_power_law
 from flatfast.lab.estimation.resampling import t_quantile
 from flatfast.law import GAMMA
+from flatfast.theory import settling_time
 
 DRAWS = 4000
 """Of the measured times within their errors, for the interval of a crossing."""
@@ -59,6 +61,15 @@ def crossings(rows: Sequence[Mapping[str, Any]], lrs: Sequence[float]) -> list[d
     return found
 
 
+def meeting_ratio() -> float:
+    """Where both times meet in a parabola, in units of where their closed forms do.
+
+    There tau_1 is ``2 / q``, and tau_2 that of a heavy ball which the noise has to raise.
+    """
+    found = brentq(lambda q: float(settling_time(q, np.exp(-1))) - 2 / q, 0.3, 1.0)
+    return float(found)
+
+
 def _zero(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
     """Where a falling curve last goes through zero, on straight lines; NaN if it does not."""
     above = np.flatnonzero(y[:-1] > 0)
@@ -89,6 +100,7 @@ def summarise(name: str, result: dict[str, Any], lrs: Sequence[float]) -> None:
     result["crossings"] = found
     result["exponent"] = own
     result["C"] = {name: float(np.exp(value)) for name, value in C.items()}
+    result["parabola"] = result["prefactor"] * meeting_ratio()
     result["best_C"] = {name: best_C[name] for name in ("estimate", "low", "high")}
     error = np.hypot(
         np.log(result["C"]["high"] / result["C"]["low"]),

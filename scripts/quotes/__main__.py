@@ -12,7 +12,7 @@ import re
 import sys
 from collections.abc import Callable
 
-from scripts.quotes import benchmarks, lab, theory, training
+from scripts.quotes import benchmarks, lab, theory, timescales, training
 from scripts.quotes.values import ROOT
 
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -35,6 +35,12 @@ QUOTES: dict[str, Callable[[], str]] = {
     "noise_exponents": theory.noise_exponents,
     "forecast_batches": theory.batches,
     "forecast_cost": theory.cost,
+    "tau_1": timescales.across,
+    "tau_1_noise": timescales.noise,
+    "tau_2": timescales.along,
+    "tau_spectrum": timescales.spectrum,
+    "tau_crossing": timescales.crossing,
+    "tau_exponent": timescales.exponent,
     "training_tuned": training.tuned,
     "training_breadth": training.breadth,
     "training_breadth_brief": training.breadth_brief,

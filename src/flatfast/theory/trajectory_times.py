@@ -108,7 +108,7 @@ def decay_time(values: ArrayLike, stride: int = 1) -> MeasuredDecay:
     products = _autocovariance(x - x.mean(axis=0))
     if not products[:, 0].sum() > 0:
         raise ValueError("values must vary between runs, got the same in all")
-    lags = float(stride) * np.arange(products.shape[1])
+    lags = stride * np.arange(products.shape[1], dtype=np.float64)
     whole = _autocorrelation(products)
     roots, count = _fit_of_range(lags, whole)
 
