@@ -25,11 +25,12 @@ MARKERS = {"scalar-product": "o", "matrix-sensing": "s"}
 @themed
 def crossing(result: dict[str, Any], theme: Theme) -> Figure:
     """Both times against mu for two problems, and where they meet against the learning rate."""
-    figure = new_figure(11.5, 4.3)
+    figure = new_figure(11.5, 4.6)
     panels = figure.subplots(1, 3)
     for axes, name in zip(panels, MARKERS, strict=False):
         _times(axes, result[name], name, theme)
     _meeting(panels[-1], result, theme)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=6)
     return figure
 
 
@@ -78,8 +79,6 @@ def _times(axes: Axes, entry: Mapping[str, Any], name: str, theme: Theme) -> Non
     axes.plot([], [], ":", color=theme.ink, lw=1.3, label=r"$\tau_2$: closed form")
     axes.plot([], [], "*", ms=11, color=theme.accent, mec=theme.surface, label="they meet")
     axes.plot([], [], "--", color=theme.ink, lw=1, label="best of the sweep")
-    if name == next(iter(MARKERS)):
-        axes.legend(fontsize=8.5, loc="lower left")
 
 
 def _meeting(axes: Axes, result: Mapping[str, Any], theme: Theme) -> None:
@@ -110,8 +109,8 @@ def _meeting(axes: Axes, result: Mapping[str, Any], theme: Theme) -> None:
         [], [], "*-", ms=12, color=theme.accent, mec=theme.surface, label="times meet, slope 2/3"
     )
     log_axis(axes, "x", 0.6e-6, 1e-2)
-    log_axis(axes, "y", *padded(np.array(ends), 0.05))
-    axes.set_title("where they meet, and the best momentum")
+    log_axis(axes, "y", *padded(np.array(ends), 0.12))
+    axes.set_title("where they meet, and the best")
     axes.set_xlabel(LR)
     axes.set_ylabel(MU)
     axes.legend(fontsize=8.5, loc="upper left")
@@ -158,8 +157,8 @@ def _across(axes: Axes, result: Mapping[str, Any], theme: Theme) -> None:
                 label=label,
             )
             places += list(x)
-    log_axis(axes, "x", *padded(np.array(places), 0.05))
-    axes.set_ylim(0.4, 1.75)
+    log_axis(axes, "x", padded(np.array(places), 0.05)[0], 8.0)
+    axes.set_ylim(0.4, 1.9)
     axes.text(0.8, 0.44, "underdamped", color=theme.muted, ha="right", fontsize=9.5)
     axes.text(1.25, 0.44, "overdamped", color=theme.muted, fontsize=9.5)
     axes.set_title(r"$\tau_1$, measured over closed form")
@@ -188,7 +187,7 @@ def _along(axes: Axes, result: Mapping[str, Any], theme: Theme) -> None:
     log_axis(axes, "x", *padded(q, 0.05))
     log_axis(axes, "y", 0.8, 20)
     axes.set_title(r"$\tau_2$, measured over closed form")
-    axes.set_xlabel("C, in units of that at which the closed forms meet")
+    axes.set_xlabel("C, in units of the closed forms' crossing")
     axes.set_ylabel("ratio")
     axes.legend(fontsize=9.5, loc="upper right")
 

@@ -37,6 +37,7 @@ QUOTES: dict[str, Callable[[], str]] = {
     "forecast_cost": theory.cost,
     "tau_1": timescales.across,
     "tau_1_noise": timescales.noise,
+    "tau_1_corner": timescales.corner,
     "tau_2": timescales.along,
     "tau_spectrum": timescales.spectrum,
     "tau_crossing": timescales.crossing,

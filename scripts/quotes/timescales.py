@@ -1,7 +1,7 @@
 """Measured against predicted tau_1 and tau_2, from ``results/theory/timescales.json``."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,8 @@ def across() -> str:
         return MISSING
     lines = [
         "| problem | mode at rest | regime | pairs | measured over closed form: median (least to "
-        "most) | 95% intervals that hold it |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "most) | standard errors | 95% intervals that hold it |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, entry in found.items():
         modes = next(iter(entry["rows"].values()))["tau_1"]
@@ -34,6 +34,7 @@ def across() -> str:
                 groups.setdefault(tau["regime"] + slow, []).append(tau)
             for regime, taus in groups.items():
                 ratios = [tau["time"] / tau["predicted"] for tau in taus]
+                errors = [tau["relative_error"] for tau in taus]
                 held = sum(tau["low"] <= tau["predicted"] <= tau["high"] for tau in taus)
                 cells = [
                     name,
@@ -41,10 +42,13 @@ def across() -> str:
                     regime,
                     str(len(taus)),
                     _spread(ratios),
+                    _percent(errors),
                     f"{held} of {len(taus)}",
                 ]
                 lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+    runs = ", ".join(f"{entry['runs']} on {name}" for name, entry in found.items())
+    note = f"(Runs of each pair: {runs}, with noise of their own.)"
+    return "\n".join([*lines, "", note])
 
 
 def noise() -> str:
@@ -55,10 +59,24 @@ def noise() -> str:
     parts = []
     for name, entry in found.items():
         rows = entry["noise"]
-        ratios = [(row["time"] / row["predicted"], row["relative_error"]) for row in rows]
-        told = ", ".join(f"{ratio:.2f} ± {ratio * error:.2f}" for ratio, error in ratios)
+        told = _with_errors(rows)
         shares = ", ".join(f"{row['share']:g}" for row in rows)
         parts.append(f"{name}, lr {rows[0]['lr']:g}: {told} with {shares} of its noise")
+    return "; ".join(parts) + "."
+
+
+def corner() -> str:
+    """tau_1 at the smallest C, as the learning rate falls."""
+    found = _problems()
+    if not found:
+        return MISSING
+    parts = []
+    for name, entry in found.items():
+        least = min(row["ratio"] for row in entry["rows"].values())
+        rows = [row for row in entry["rows"].values() if row["ratio"] == least][::-1]
+        told = _with_errors([row["tau_1"]["softest"] for row in rows])
+        lrs = ", ".join(f"{row['lr']:g}" for row in rows)
+        parts.append(f"{name}: {told} at lr {lrs}")
     return "; ".join(parts) + "."
 
 
@@ -69,8 +87,8 @@ def along() -> str:
         return MISSING
     lines = [
         "| problem | C in units of the predicted crossing | measured over closed form | over the "
-        "heavy ball in a parabola | over the limit dynamics |",
-        "| --- | --- | --- | --- | --- |",
+        "heavy ball in a parabola | over the limit dynamics | standard errors |",
+        "| --- | --- | --- | --- | --- | --- |",
     ]
     for name, entry in found.items():
         by_ratio: dict[float, list[Mapping[str, Any]]] = {}
@@ -88,6 +106,7 @@ def along() -> str:
                 else _spread(
                     [t * row["lr"] ** (2 / 3) / limit for t, row in zip(times, rows, strict=True)]
                 ),
+                _percent([row["tau_2"]["relative_error"] for row in rows]),
             ]
             lines.append(f"| {name} | {ratio:g} | {' | '.join(cells)} |")
     note = "(Median over the learning rates, and the least to the most.)"
@@ -132,7 +151,7 @@ def exponent() -> str:
             f"{entry['prefactor']:.3g}",
             f"{entry['parabola']:.3g}",
             interval(entry["best_C"]),
-            interval(entry["ratio"], 2),
+            interval(entry["ratio"]),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -154,6 +173,17 @@ def spectrum() -> str:
 def _problems() -> dict[str, dict[str, Any]]:
     found = load(FOUND) or {}
     return {name: entry for name, entry in found.items() if "rows" in entry}
+
+
+def _with_errors(taus: Sequence[Mapping[str, float]]) -> str:
+    """Measured over closed form."""
+    ratios = [(tau["time"] / tau["predicted"], tau["relative_error"]) for tau in taus]
+    return ", ".join(f"{ratio:.2f} ± {ratio * error:.2f}" for ratio, error in ratios)
+
+
+def _percent(values: list[float]) -> str:
+    low, high = (f"{100 * end:.1f}" for end in (min(values), max(values)))
+    return f"{low}%" if low == high else f"{low} to {high}%"
 
 
 def _spread(values: list[float]) -> str:
