@@ -110,7 +110,7 @@ def flow_relaxation(
     model: SquaredError,
     start: ArrayLike,
     *,
-    threshold: float,
+    threshold: float | None = None,
     metric: Callable[[Array], Array] | None = None,
     tolerance: float = TOLERANCE,
     floor: float = FLOOR,
@@ -120,7 +120,8 @@ def flow_relaxation(
     Args:
         model: The model.
         start: On Γ, (D,).
-        threshold: Value of the metric that is the goal.
+        threshold: Value of the metric that is the goal; by default where its excess over its end
+            has fallen to 1/e, so that ``time`` is the S of ``tau_2``.
         metric: Points (N, D) to values (N,), quadratic in the displacement near its end; the
             Hessian's trace by default.
         tolerance: Relative error of a step of the solver.
@@ -139,7 +140,8 @@ def flow_relaxation(
         raise ValueError("tr H has no slope along the manifold here: there is no drift")
     first = 0.1 * size / slope
     times, values = np.zeros(1), np.asarray(read(at[None]))
-    _check_start(float(values[0]), threshold)
+    if threshold is not None:
+        _check_start(float(values[0]), threshold)
     made = 0
     for doubling in range(DOUBLINGS):
         # The flow goes on from where it is, each time as far as it has come.
@@ -153,13 +155,14 @@ def flow_relaxation(
         times = np.append(times, times[-1] + path.times[1:])
         values = np.append(values, np.asarray(read(path.points[1:])))
         at = path.points[-1]
-        met = values[-1] <= threshold
-        if met and (ended or _at_rest(times, values)):
+        met = threshold is not None and values[-1] <= threshold
+        if (met and ended) or ((met or threshold is None) and _at_rest(times, values)):
             return _relaxed(times, values, threshold, made)
         if ended:
             raise ended
+    goal = "rest" if threshold is None else f"{threshold:g}"
     raise ValueError(
-        f"the flow does not bring the metric to {threshold:g}: it is {values[-1]:.4g} after a time "
+        f"the flow does not bring the metric to {goal}: it is {values[-1]:.4g} after a time "
         f"of {times[-1]:.3g}, from {values[0]:.4g}"
     )
 
@@ -277,8 +280,9 @@ def _check_start(start: float, threshold: float) -> None:
         )
 
 
-def _relaxed(times: Array, values: Array, threshold: float, made: int) -> Relaxation:
+def _relaxed(times: Array, values: Array, goal: float | None, made: int) -> Relaxation:
     end = float(values.min())
+    threshold = end + np.exp(-1) * (values[0] - end) if goal is None else goal
     fraction = (threshold - end) / (values[0] - end)
     last = int(np.flatnonzero(values > threshold)[-1])
     share = (values[last] - threshold) / (values[last] - values[last + 1])
