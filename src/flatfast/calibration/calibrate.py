@@ -24,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 
 from flatfast.calibration.doubts import doubts_of
-from flatfast.calibration.landscape import GRADIENT, PROBE, PRODUCT, Landscape, Vector
+from flatfast.calibration.landscape import GRADIENT, MISFIT, PROBE, PRODUCT, Landscape, Vector
 from flatfast.calibration.noise import Noise
 from flatfast.calibration.result import DAMPING, Calibration
 from flatfast.calibration.tangent import Solution, solve
@@ -39,6 +39,9 @@ LEAST = 40
 
 SHARE_GUESS = 0.5
 """Share of the slope along the manifold, for a first cutoff: it enters to the power 2/3."""
+
+MISFITS = 4
+"""Batches on which the outputs' misfit is read."""
 
 MOST_PRODUCTS = 64
 
@@ -70,7 +73,7 @@ def plan(budget: int, product_batches: int = 1) -> Plan:
     if budget < LEAST:
         raise ValueError(f"budget must be at least {LEAST} gradient evaluations, got {budget}")
     products = min(max(round(0.4 * budget / (PRODUCT * product_batches)), 4), MOST_PRODUCTS)
-    rest = max(budget - products * PRODUCT * product_batches, LEAST // 2)
+    rest = max(budget - products * PRODUCT * product_batches - MISFITS * MISFIT, LEAST // 2)
     pairs = max(round(rest / 2 / (2 * GRADIENT)), 3)
     return Plan(pairs, max(round(rest / 2 / PROBE / 2), 2), products)
 
@@ -106,6 +109,9 @@ def calibrate(
     for _ in range(planned.pairs):
         noise.add(landscape)
         meter.count(2 * GRADIENT)
+
+    misfit, misfit_error = _misfit([landscape.misfit() for _ in range(MISFITS)])
+    meter.count(MISFITS * MISFIT)
 
     first_values: list[float] = []
     slopes: Vector = None
@@ -171,6 +177,8 @@ def calibrate(
         largest=0.0 if solution is None else solution.largest,
         smallest=float("nan"),
         off=0.0 if solution is None else -float(noise.mean @ solution.y) / sharpness,
+        misfit=misfit,
+        misfit_error=misfit_error,
         evaluations=meter.done,
         seconds=time.perf_counter() - begun,
     )
@@ -182,6 +190,7 @@ class _Meter:
         self._progress = progress
         self._total = (
             2 * GRADIENT * planned.pairs
+            + MISFIT * MISFITS
             + 2 * PROBE * planned.probes
             + PRODUCT * product_batches * planned.products
         )
@@ -204,6 +213,16 @@ def _cutoff(kappa: float, lr: float) -> float:
         return 0.0
     C = DAMPING * float(prefactor_from_kappa(kappa))
     return kappa / C * float(lr ** (1 - GAMMA))
+
+
+def _misfit(found: list[tuple[float, float]]) -> tuple[float, float]:
+    """Ratio of the means, and its standard error; NaN where dealing the outputs makes no odds."""
+    ours, dealt = np.array(found).T
+    if not dealt.mean() > 2 * dealt.std(ddof=1) / len(dealt) ** 0.5:
+        return float("nan"), float("nan")
+    ratio = ours.mean() / dealt.mean()
+    error = (ours - ratio * dealt).std(ddof=1) / len(dealt) ** 0.5 / dealt.mean()
+    return float(ratio), float(error)
 
 
 def _norm(v: Vector) -> float:

@@ -89,6 +89,9 @@ class Calibration:
         largest: Largest curvature.
         smallest: Smallest curvature that the loss's gradient feels; NaN if not looked for.
         off: Change of the sharpness on the way to the manifold, relative.
+        misfit: Squared slope of the loss in the outputs, relative to that of outputs dealt to wrong
+            examples: 0 on the manifold, 1 where nothing has been learnt; NaN where not known.
+        misfit_error: Its standard error.
         evaluations: Cost in gradient evaluations of one batch.
         seconds: Cost in seconds.
         doubts: What speaks against using it.
@@ -113,6 +116,8 @@ class Calibration:
     largest: float
     smallest: float
     off: float
+    misfit: float
+    misfit_error: float
     evaluations: int
     seconds: float
     doubts: tuple[Doubt, ...] = ()
