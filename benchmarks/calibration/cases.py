@@ -20,9 +20,11 @@ LR_FACTORS = (0.1, 1.0, 10.0)
 DURATION = 30.0
 """Length of a run in units of ``lr^(-2/3) / C*``: seven times what the best should take."""
 
-BUDGET = 120
 CALIBRATIONS = 3
 """Seeds of the calibration."""
+
+CENTRE_BUDGET = 120
+"""Gradient evaluations of the calibration that a sweep is laid around."""
 
 
 @dataclass(frozen=True)

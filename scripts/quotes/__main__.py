@@ -12,7 +12,16 @@ import re
 import sys
 from collections.abc import Callable
 
-from scripts.quotes import benchmarks, lab, limit, regimes, theory, timescales, training
+from scripts.quotes import (
+    benchmarks,
+    calibration,
+    lab,
+    limit,
+    regimes,
+    theory,
+    timescales,
+    training,
+)
 from scripts.quotes.values import ROOT
 
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -34,6 +43,12 @@ QUOTES: dict[str, Callable[[], str]] = {
     "limit_rates": limit.rates,
     "limit_partings": limit.partings,
     "limit_sensing": limit.sensing,
+    "calibration": calibration.table,
+    "calibration_summary": calibration.summary,
+    "calibration_brief": calibration.brief,
+    "calibration_estimators": calibration.estimators,
+    "calibration_along": calibration.along,
+    "calibration_budgets": calibration.budgets,
     "forecasts": theory.forecasts,
     "noise_exponents": theory.noise_exponents,
     "forecast_batches": theory.batches,

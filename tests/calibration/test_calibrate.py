@@ -119,7 +119,7 @@ def test_a_slope_below_its_error():
             value, slope = super().probe()
             return value, slope + 100 * self.rng.standard_normal(80)
 
-    found = calibrate(Rough(X), 0.01)
+    found = calibrate(Rough(X), 0.01, budget=600)
     assert Verdict.UNRESOLVED in [doubt.verdict for doubt in found.doubts]
     assert "give a budget of about" in str(found)
 

@@ -31,7 +31,7 @@ from flatfast.calibration.tangent import Solution, solve
 from flatfast.law import GAMMA
 from flatfast.timescales import prefactor_from_kappa
 
-BUDGET = 120
+BUDGET = 60
 """Gradient evaluations by default."""
 
 LEAST = 40
