@@ -119,9 +119,11 @@ def test_a_slope_below_its_error():
             value, slope = super().probe()
             return value, slope + 100 * self.rng.standard_normal(80)
 
-    found = calibrate(Rough(X), 0.01, budget=600)
-    assert Verdict.UNRESOLVED in [doubt.verdict for doubt in found.doubts]
-    assert "give a budget of about" in str(found)
+    found = [calibrate(Rough(X, seed=seed), 0.01, budget=600) for seed in range(40)]
+    told = [Verdict.UNRESOLVED in [doubt.verdict for doubt in c.doubts] for c in found]
+    # Two standard errors on one side are exceeded in 2.5% of the draws by chance.
+    assert sum(told) >= 36
+    assert "give a budget of about" in str(found[told.index(True)])
 
 
 def test_a_wide_error():
