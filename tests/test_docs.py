@@ -29,7 +29,10 @@ def test_code_blocks_run(page):
         pytest.importorskip(name, reason=f"needs the {name} extra")
     import torch
 
-    names = {"torch": torch, "model": torch.nn.Linear(3, 1)}
+    torch.manual_seed(0)
+    batch = (torch.randn(8, 3), torch.randn(8, 1))
+    names = {"torch": torch, "F": torch.nn.functional, "loader": [batch]}
+    names["model"] = torch.nn.Linear(3, 1)
     found = blocks(page)
     assert found
     for block in found:

@@ -189,7 +189,7 @@ def _at(x: NDArray[np.float64], y: NDArray[np.float64], at: float) -> NDArray[np
         between = (1 - share) * left_y + share * right_y
     # On a point of the sweep a neighbour that did not settle does not count.
     on_left, on_right = np.where(share < 0.01, left_y, between), share > 0.99
-    return np.asarray(np.where(on_right, right_y, np.nan_to_num(on_left, nan=np.inf)))
+    return np.asarray(np.where(on_right, right_y, np.where(np.isnan(on_left), np.inf, on_left)))
 
 
 def _ratio(

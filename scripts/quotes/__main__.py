@@ -48,6 +48,7 @@ QUOTES: dict[str, Callable[[], str]] = {
     "calibration_brief": calibration.brief,
     "calibration_estimators": calibration.estimators,
     "calibration_along": calibration.along,
+    "calibration_online": calibration.online,
     "calibration_budgets": calibration.budgets,
     "forecasts": theory.forecasts,
     "noise_exponents": theory.noise_exponents,

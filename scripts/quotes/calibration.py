@@ -153,6 +153,44 @@ def budgets() -> str:
     return "\n".join(lines)
 
 
+def online() -> str:
+    """Steps to the goal by each method, medians over seeds."""
+    found = load("results/calibration/online.json")
+    if found is None:
+        return NOT_YET
+    lines = [
+        "| problem | lr | momentum 0.9 | calibrated once | auto | auto over 0.9 | C at the end "
+        "| calibrations' cost |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for case in found["cases"].values():
+        times = {kind: _median(told["steps"]) for kind, told in case["methods"].items()}
+        steps = {
+            kind: f"{time:,.0f}" if np.isfinite(time) else f"> {case['limit']:,}"
+            for kind, time in times.items()
+        }
+        auto = case["methods"]["auto"]
+        plain, ours = times["momentum 0.9"], times["auto"]
+        ratio = "" if not np.isfinite(ours) else f"{ours / min(plain, case['limit']):.2f}"
+        mark = "< " if np.isfinite(ours) and not np.isfinite(plain) else ""
+        cells = [
+            name(case),
+            f"{case['lr']:g}",
+            steps["momentum 0.9"],
+            steps.get("calibrated once", "refused at the start"),
+            steps["auto"],
+            f"{mark}{ratio}",
+            f"{np.median([used[-1] for used in auto['C']]):.3g}",
+            f"{np.median(auto['spent']):.0f} of {case['limit']:,}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _median(steps: list[float | None]) -> float:
+    return float(np.median([np.inf if step is None else step for step in steps]))
+
+
 def along() -> str:
     """C along a run."""
     found = load(FOUND)
