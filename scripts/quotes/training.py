@@ -1,5 +1,6 @@
 """Tables of ``benchmarks/training``: does the law help to train?"""
 
+import json
 from typing import Any
 
 from scripts.quotes.values import ROOT, load
@@ -121,6 +122,34 @@ def against() -> str:
             ]
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def changed() -> str:
+    """Final accuracy of a tuned script whose learning rate or batch size was changed."""
+    path = ROOT / "benchmarks/results/training/changed.json"
+    if not path.exists():
+        return "not measured yet"
+    lines = [
+        "| digits, final test accuracy | lr | batch | leaving momentum 0.9 | law |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for entry in json.loads(path.read_text()):
+        methods = entry["methods"]
+        first = methods["momentum 0.9"]
+        cells = [
+            entry["kind"],
+            f"{first['lr']:g}{_factor(entry['change']['lr'])}",
+            f"{first['batch_size']}{_factor(entry['change']['batch'])}",
+            *(_percent(methods[name]) for name in ("momentum 0.9", "law")),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _factor(factor: float) -> str:
+    if factor == 1:
+        return ""
+    return f" (× {factor:g})" if factor > 1 else f" (÷ {1 / factor:g})"
 
 
 def _kinds() -> list[dict[str, Any]]:
