@@ -23,7 +23,7 @@ def image_folder(folder, column, shape, train, test):
     return folder
 
 
-def made_up_calibration(C=0.3, lr=0.1, doubt=None):
+def made_up_calibration(C=0.3, lr=0.1, doubt=None, along=3.0):
     """A calibration with this prefactor."""
     from flatfast.calibration.result import DAMPING, Calibration, Doubt, Verdict
 
@@ -40,7 +40,7 @@ def made_up_calibration(C=0.3, lr=0.1, doubt=None):
         noise_error=0.1,
         noise_total=1.1,
         slope=5.0,
-        along=3.0,
+        along=along,
         along_error=0.1,
         share_low=0.55,
         share_high=0.65,

@@ -101,6 +101,21 @@ def test_without_a_law_momentum_stays():
     assert auto.prefactor == pytest.approx(0.3)
 
 
+def test_where_the_drift_is_over_nothing_moves():
+    slopes = iter([3.0, 0.31, 0.29, 0.0])
+    prefactors = iter([0.8, 0.4, 0.1, 0.05])
+
+    def measure(lr):
+        return made_up_calibration(C=next(prefactors), lr=lr, along=next(slopes))
+
+    model = fresh()
+    optimizer = plain(model)
+    auto = auto_momentum(optimizer, measure, share=0.5)
+    train(model, optimizer, 800)
+    assert optimizer.param_groups[0]["auto"]["found"] == 2
+    assert auto.prefactor == pytest.approx(math.sqrt(0.8 * 0.4))
+
+
 def test_momentum_follows_the_learning_rate_all_along():
     model = fresh()
     optimizer = plain(model)

@@ -3,7 +3,9 @@
 Training starts at momentum 0.9. Whenever its budget allows, a calibration is made at the weights of
 the moment, fluctuations and all (:func:`flatfast.torch.calibrate`), and C moves towards what it
 found: all the way at first, later by half the way in its logarithm and by no more than a factor of
-two. A calibration that finds no law, as far from zero loss, leaves C as it is.
+two. A calibration that finds no law, as far from zero loss, leaves C as it is; and so does one that
+finds the slope of the sharpness nearly gone. Then the drift is over, and what the formula of one
+point takes for a slow landscape is the bottom of one: less friction would swing out of it again.
 """
 
 import math
@@ -25,6 +27,10 @@ SHARE = 0.05
 
 MOST = 2.0
 """Factor by which C moves at most, from the second calibration on."""
+
+REST = 0.1
+"""Squared slope of the sharpness along the manifold, as a share of the first that was measured,
+below which the drift is over."""
 
 STATE = "auto"
 """Key of the first parameter group in which the state is kept, and with it in checkpoints."""
@@ -54,7 +60,7 @@ class AutoMomentum:
         self._ours = not isinstance(own, Coupling)
         self.coupling = own if isinstance(own, Coupling) else couple(optimizer, law)
         optimizer.param_groups[0].setdefault(
-            STATE, {"C": law.C, "steps": 0, "spent": 0, "found": 0}
+            STATE, {"C": law.C, "steps": 0, "spent": 0, "found": 0, "along": 0.0}
         )
         self._adopt()
         self._hooks = [
@@ -96,12 +102,16 @@ class AutoMomentum:
         self.last = found = self.measure(lr)
         state = self._state
         self._keep(spent=state["spent"] + found.evaluations)
-        if not found.ok:
+        if not found.ok or found.along < REST * state["along"]:
             return
         way = math.log(found.C / state["C"])
         if state["found"]:
             way = min(max(way / 2, -math.log(MOST)), math.log(MOST))
-        self._keep(C=state["C"] * math.exp(way), found=state["found"] + 1)
+        self._keep(
+            C=state["C"] * math.exp(way),
+            found=state["found"] + 1,
+            along=state["along"] or found.along,
+        )
         self._adopt()
         self.coupling.follow()
 

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from flatfast.calibration.landscape import GRADIENT, PRODUCT
+from flatfast.calibration.landscape import GRADIENT, PROBE, PRODUCT
 from flatfast.torch.output_hessian import OutputHessian
 
 Batch: TypeAlias = Any
@@ -97,17 +97,20 @@ class ModelLandscape:
         self._operator += list(itertools.islice(self._batches, more))
 
     def affordable(self, seconds: float) -> int:
-        """Gradient evaluations that fit into a time, by the second of two looks at a batch.
+        """Gradient evaluations that fit into a time, by the second of two tries.
 
         Raises:
             ValueError: If ``seconds`` is not positive.
         """
         if not 0 < seconds < float("inf"):
             raise ValueError(f"seconds must be positive and finite, got {seconds}")
-        self._gradient(self._first)
-        begun = time.perf_counter()
-        float(self._gradient(self._first)[0])  # waits for the device
-        return max(int(seconds / (time.perf_counter() - begun) / GRADIENT), 1)
+        taken = 0.0
+        for _ in range(2):
+            begun = time.perf_counter()
+            float(self._gradient(self._first)[0])  # reading a number waits for the device
+            self.probe()
+            taken = time.perf_counter() - begun
+        return max(int(seconds / taken * (GRADIENT + PROBE)), 1)
 
     def gradients(self) -> tuple[Tensor, Tensor]:
         """Two gradients of the next batch."""
