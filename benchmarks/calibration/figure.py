@@ -98,11 +98,12 @@ def _steps(axes: Axes, kinds: dict[str, list[dict[str, Any]]], theme: Theme) -> 
             x = x * 10 ** (0.09 * (index - (len(kinds) - 1) / 2))
             y = np.array([row["over_best"]["estimate"] for row in told])
             low = np.array([row["over_best"]["low"] for row in told])
-            high = np.array([row["over_best"]["high"] for row in told])
+            # A resample in which half of the runs did not settle has no upper end.
+            high = np.array([row["over_best"]["high"] or np.inf for row in told])
             axes.errorbar(
                 x,
                 y,
-                yerr=np.abs([y - np.minimum(low, y), np.maximum(high, y) - y]),
+                yerr=[y - np.minimum(low, y), np.clip(high - y, 0, 9.0)],
                 ls="",
                 ms=5,
                 lw=1,
@@ -113,6 +114,7 @@ def _steps(axes: Axes, kinds: dict[str, list[dict[str, Any]]], theme: Theme) -> 
         axes.annotate(text, (1, level), (2, 2), xycoords=("axes fraction", "data"),
                       textcoords="offset points", color=theme.muted)  # fmt: skip
     axes.axhline(1.0, color=theme.muted, lw=1.2, zorder=1)
+    axes.set_ylim(0.85, 1.9)
     axes.set_xscale("log")
     axes.set_xticks([0.1, 1.0, 10.0], ["lr / 10", "lr of the\ncalibration", "10 lr"])
     axes.minorticks_off()

@@ -45,6 +45,7 @@ QUOTES: dict[str, Callable[[], str]] = {
     "limit_sensing": limit.sensing,
     "calibration": calibration.table,
     "calibration_summary": calibration.summary,
+    "calibration_coverage": calibration.coverage,
     "calibration_brief": calibration.brief,
     "calibration_estimators": calibration.estimators,
     "calibration_along": calibration.along,

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from flatfast.calibration.result import MODEL_ERROR, NORMAL_95
 from scripts.quotes.values import load
 
 FOUND = "results/calibration/calibration.json"
@@ -74,6 +75,26 @@ def summary() -> str:
         "with the calibrated C did not settle, though a slower one did). The calibration costs "
         f"{100 * np.median(costs):.0f}% of the steps of one run to its goal in the median, "
         f"{100 * min(costs):.1f}% to {100 * max(costs):.0f}%."
+    )
+
+
+def coverage() -> str:
+    """How often the calibration's interval holds the swept C."""
+    found = load(FOUND)
+    if found is None:
+        return NOT_YET
+    logs, held = [], []
+    for case in found["cases"]:
+        middle = _at(case, 1.0)
+        if middle and middle["best_C"] is not None:
+            logs.append(float(np.log(middle["best_C"] / case["C"][0])))
+            spread = NORMAL_95 * np.hypot(case["C_error"], MODEL_ERROR)
+            held.append(abs(logs[-1]) <= spread)
+    return (
+        "The root mean square of log(swept C / calibrated C) is "
+        f"{np.sqrt(np.mean(np.square(logs))):.2f} "
+        f"over {len(logs)} cases; the calibration's interval allows for {MODEL_ERROR:g} beside its "
+        f"own error, and holds the swept C in {sum(held)} of them."
     )
 
 

@@ -18,11 +18,11 @@ that is known (0.39 for a tenth), by at most a third; but below it runs swing ou
 and their time doubles at once. Too much damping only creeps.
 """
 
-MODEL_ERROR = 0.35
-"""Standard deviation of ``log(best C / C)`` beyond the statistical error, from the lab's problems.
+MODEL_ERROR = 0.5
+"""What one point cannot know, as a standard deviation of ``log(best C / C)``.
 
-What one point cannot know: where the sharpness ends, and how fast its slow directions relax.
-Measured in ``results/calibration``.
+Where the sharpness ends, and how fast its slow directions relax. The root mean square over the
+lab's problems (``results/calibration``), rounded up.
 """
 
 NORMAL_95 = 1.96
