@@ -15,7 +15,7 @@ LABELS = (
     "teacher-student_noise_std-0.5",
     "digits-mlp_noise_std-0.5",
     "digits-mlp_activation-relu_init_seed-1_noise_std-0.5",
-    "digits-resnet_channels-6_examples-100_noise_std-0.5",
+    "digits-resnet_noise_std-0.5",
 )
 SHARES = (0.0, 0.25, 0.5, 1.0, 2.0)
 """When, in units of the best run's time to the goal."""
