@@ -87,5 +87,5 @@ def test_what_cannot_be_forecast():
         forecast(load("scalar-product", {"noise_std": 0.0}))
     with pytest.raises(ValueError, match="has no residuals"):
         forecast(load("digits-mlp", {"loss": "cross-entropy", "start": "init"}))
-    with pytest.raises(ValueError, match="C must be positive, got -1"):
+    with pytest.raises(ValueError, match="C must be positive and finite, got -1"):
         predicted_times(load("scalar-product"), [-1.0])

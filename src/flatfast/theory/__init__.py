@@ -37,6 +37,7 @@ from flatfast.theory.sharpness import (
     hutchinson_trace_gradient,
     trace_gradient,
 )
+from flatfast.theory.size import TooLargeError
 from flatfast.theory.solver import PathEndedError
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "Projection",
     "Relaxation",
     "SquaredError",
+    "TooLargeError",
     "best_ratio",
     "check_on_manifold",
     "critical_from_time",
