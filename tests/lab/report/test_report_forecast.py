@@ -1,14 +1,15 @@
 """What the theory said before the runs, drawn beside them and told."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from flatfast.lab.forecast import Forecast
-from flatfast.lab.report import Study, headline, summarise
+from flatfast.lab.forecast import Forecast, read_forecast
+from flatfast.lab.report import Study, headline, summarise, write_report
 from flatfast.lab.report.axes import FORETOLD, forecast_line
 from flatfast.lab.report.figures import FIGURES
 from flatfast.lab.report.figures.best_momentum import best_momentum
@@ -175,6 +176,14 @@ def test_how_the_forecast_held_is_told(foretold: Study) -> None:
     )
     assert "times the measured C and" in sentence
     assert "Forecast before any run" in page(summary, [])
+
+
+def test_the_forecast_lies_beside_the_page(single: Study, tmp_path: Path) -> None:
+    write_report(replace(single, forecast=TOLD), tmp_path)
+    assert read_forecast(tmp_path / "forecast.json") == TOLD
+    assert "forecast.json" in (tmp_path / "index.html").read_text(encoding="utf-8")
+    write_report(single, tmp_path)
+    assert not (tmp_path / "forecast.json").exists()
 
 
 def test_a_forecast_without_a_measurement(single: Study) -> None:
