@@ -30,7 +30,7 @@ class Forecast:
         critical: ``C*``, critical damping.
         flow_prefactor, flow_time: The fastest C by the oscillator, and its time in ``lr^(-2/3)``
             steps.
-        flow_curve: Its times at a row of prefactors, ascending, in the same units.
+        flow_curve: Its times at prefactors from that one upwards, in the same units.
         C, time: The limit's curve; times are None where paths stop or do not settle.
         best_prefactor, best_time: Its minimum; None without a curve.
         evaluations: Frames of the manifold (a Jacobian and its modes each) made for all of it.

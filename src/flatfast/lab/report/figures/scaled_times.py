@@ -59,10 +59,12 @@ def scaled_times(study: Study, theme: Theme) -> Figure:
             mec=theme.surface,
             mew=0.4,
         )
+    told: list[float] = []
     if study.forecast is not None and np.isclose(collapse.gamma, LAW):
         _forecast(axes, study.forecast, theme)
+        told = [study.forecast.answer_time]
     log_axis(axes, "x", *padded(collapse.x, 0.04))
-    log_axis(axes, "y", *padded(collapse.y, 0.06))
+    log_axis(axes, "y", *padded(np.append(collapse.y, told), 0.06))
     axes.set_xlabel(f"({MU}) / {power}")
     axes.set_ylabel(f"convergence time × {power} (steps)")
     lr_colorbar(figure, axes, collapse.lr, theme)

@@ -86,6 +86,7 @@ def time_curves(study: Study, theme: Theme) -> Figure:
         if study.forecast is not None:
             C, time = forecast_line(study.forecast)
             scale = grid.lr[e] ** LAW
+            seen = np.append(seen, study.forecast.answer_time / scale)
             axes.plot(C * scale, time / scale, color=theme.ink, ls=FORETOLD, lw=1.1, zorder=4)
     log_axis(axes, "x", *padded(grid.mu, 0.03))
     bottom, top = padded(seen, 0.06)
