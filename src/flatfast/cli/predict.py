@@ -20,6 +20,9 @@ RATES = (0.001, 0.01, 0.1, 0.5)
 SCATTER_UP_TO = 16
 """Modes up to which convergence times scatter from run to run even as the learning rate falls."""
 
+LOOSE = 0.3
+"""What a goal may leave of the excess for the oscillator to have a fastest C."""
+
 NEAR = 0.5
 """Share of the stability limit from which the law's corrections count."""
 
@@ -97,6 +100,12 @@ def _tell(console: Console, found: "Forecast") -> None:
         lines.insert(3, f"from the flow alone: {flow}")
     for indent, line in zip(("", *["  "] * len(lines)), lines, strict=False):
         console.print(indent + line, highlight=False)
+    if found.fraction > LOOSE:
+        _note(
+            console,
+            f"the goal leaves {100 * found.fraction:.0f}% of the excess: one swing of any low C "
+            "meets it, so the flow has no fastest C and gives the least that it looks at",
+        )
     if found.modes <= SCATTER_UP_TO:
         _note(
             console,

@@ -20,6 +20,10 @@ from flatfast.theory import Prefactor, SquaredError, flow_relaxation, jacobian, 
 AROUND = tuple(float(factor) for factor in np.geomspace(0.5, 5.0, 7))
 """Prefactors of the curve, in units of the flow's; two more are put beside the best of them."""
 
+LEAST_RATIO = 0.2
+"""Of ``C*``, for the curve's unit at least: a goal that leaves much has no fastest C by the flow,
+which then is none to look around."""
+
 DENSE_UP_TO = 1_000_000
 """Entries of the Jacobian up to which the limit's paths are followed: they make thousands."""
 
@@ -70,7 +74,7 @@ def forecast(
     if limit or (limit is None and model.size * model.residual_count <= DENSE_UP_TO):
         predicted = predicted_times(
             problem,
-            found.C * np.array(AROUND),
+            max(found.C, LEAST_RATIO * found.critical) * np.array(AROUND),
             refine=True,
             expected=lambda C: float(found.time_at(C, relaxed.fraction)),
             progress=lambda C: progress(f"the limit dynamics at C {C:.3g}"),

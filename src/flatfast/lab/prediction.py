@@ -38,12 +38,13 @@ RECORDS = 512
 FEW_MODES = 16
 """Modes up to which their amplitudes are drawn: more average out, and the mean path serves."""
 
-PATHS = 256
-"""Draws of the amplitudes."""
+PATHS, FEWEST_PATHS = 256, 16
+"""Draws of the amplitudes for one mode, and at least for several: M modes scatter the times by
+``1 / sqrt(M)`` of what one does, and need 1 / M of the draws for the same error."""
 
 STEP = 0.1
 """Step of their solver, in units of ``min(1, 1 / C)``. Medians of 4096 paths of the scalar product
-differ by less than 2% from those at 0.04 and 0.2, without a trend: as much as they scatter."""
+differ by less than 2% from those at 0.04 and 0.2, without a trend."""
 
 MARGIN = 2.0
 """How many times its convergence time a path must be followed (see ``settled``)."""
@@ -70,8 +71,9 @@ that can be followed need a third of it; one that stalls shall not cost more tha
 LONG = 300.0
 """In units of the limit's time. The pull back onto Γ, within one such unit, keeps steps below 3."""
 
-DOUBLINGS = 10
-"""How often a path that has not settled is made twice as long."""
+TRIES, TRIES_NEAR = 6, 3
+"""How often paths are followed, each time twice as long, until they settle; fewer times where they
+have settled at a larger C, which tells how long it may take."""
 
 
 NEAR = 0.2
@@ -153,8 +155,8 @@ def predicted_times(
     Args:
         problem: With residuals and a ``noise_std`` in its settings.
         C: Prefactors, (N,).
-        paths: Draws of the modes' amplitudes, 1 for the mean path. By default
-            :data:`PATHS` where modes are few, and 1 where they are many.
+        paths: Draws of the modes' amplitudes, 1 for the mean path. By default many where modes
+            are few (:data:`PATHS`), and 1 where they are many.
         seed: Of the draws.
         refine: Whether to add the two prefactors half-way from the best of these to its neighbours.
         expected: A guess of the time at a prefactor, for the length of the paths: a wrong one costs
@@ -176,14 +178,16 @@ def predicted_times(
 
     def fill(wanted: Iterable[float]) -> None:
         nonlocal scale
-        # Less friction swings wider: below a path that cannot be followed, none is tried.
+        # Less friction swings wider: below paths that cannot be followed, or do not settle, none
+        # are tried.
         for constant in sorted(wanted, reverse=True):
-            lost = [c for c, time in found.items() if np.isnan(time) and c > constant]
+            lost = [time for c, time in found.items() if c > constant and not np.isfinite(time)]
             if lost and np.isfinite(list(found.values())).any():
-                found[constant] = np.nan
+                found[constant] = lost[0]
                 continue
             progress(constant)
-            median, most = follow.settling(constant, scale * expected(constant))
+            tries = TRIES_NEAR if np.isfinite(list(found.values())).any() else TRIES
+            median, most = follow.settling(constant, scale * expected(constant), tries)
             found[constant] = median
             if np.isfinite(most):
                 scale = most / expected(constant)
@@ -230,13 +234,15 @@ class _Follower:
         self._problem, self._seed = problem, seed
         self._model, self._start, self._noise_std = model_of(problem)
         self._read = metric_on_points(problem, self._model)
-        self.draws = paths or (PATHS if self._model.residual_count <= FEW_MODES else 1)
+        modes = self._model.residual_count
+        few = max(PATHS // modes, FEWEST_PATHS) if modes <= FEW_MODES else 1
+        self.draws = paths or few
         self.evaluations = 0
 
-    def settling(self, C: float, expected: float) -> tuple[float, float]:
+    def settling(self, C: float, expected: float, tries: int) -> tuple[float, float]:
         """Median convergence time, and that of the :data:`SETTLED` share of the paths."""
         duration = SLACK * max(MARGIN * expected, expected + MEMORIES_PAST / C)
-        for _ in range(DOUBLINGS):
+        for _ in range(tries):
             times, values = self._values(C, duration)
             steps = np.rint(times * UNIT).astype(np.int64)
             momentum = np.full(len(values), 1 - C / UNIT)
