@@ -37,6 +37,7 @@ from flatfast.theory.sharpness import (
     hutchinson_trace_gradient,
     trace_gradient,
 )
+from flatfast.theory.size import TooLargeError
 from flatfast.theory.solver import PathEndedError
 from flatfast.theory.spectrum import (
     Modes,
@@ -68,6 +69,7 @@ __all__ = [
     "Relaxation",
     "SlowestMode",
     "SquaredError",
+    "TooLargeError",
     "best_ratio",
     "check_on_manifold",
     "critical_from_time",

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from flatfast.theory.checks import check_noise, checked_times
 from flatfast.theory.frame import FLOOR, Frame
 from flatfast.theory.manifold import check_on_manifold
 from flatfast.theory.model import Array, SquaredError, in_double_precision
@@ -56,9 +57,10 @@ def flow_on_manifold(
         NotOnManifoldError: If the start is off Γ.
         PathEndedError: If the path cannot be followed to its end.
     """
+    check_noise(noise_std)
     check_on_manifold(model, start)
     strength = noise_std**2 / (4 * model.examples)
-    return follow_flow(model, start, strength, times, tolerance, floor)
+    return follow_flow(model, start, strength, checked_times(times), tolerance, floor)
 
 
 @in_double_precision

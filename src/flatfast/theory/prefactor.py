@@ -26,6 +26,7 @@ from flatfast.theory.manifold import check_on_manifold
 from flatfast.theory.model import Array, SquaredError, in_double_precision
 from flatfast.theory.oscillator import best_ratio, settling_time
 from flatfast.theory.sharpness import hessian_trace, hessian_traces, trace_gradient
+from flatfast.theory.size import check_dense
 from flatfast.theory.solver import PathEndedError
 
 RECORDS = 64
@@ -209,13 +210,17 @@ def trace_curvature(model: SquaredError, point: ArrayLike, direction: ArrayLike)
 
     Raises:
         NotOnManifoldError: If the point is off Γ.
+        ValueError: If the direction has no part along Γ.
+        TooLargeError: If the model is too large for its Jacobian.
     """
+    check_dense(model, "the curvature of tr H")
     at, v = jnp.asarray(point, jnp.float64), jnp.asarray(direction, jnp.float64)
     check_on_manifold(model, at)
     v = v / jnp.linalg.norm(v)
-    return float(
-        jnp.vdot(v, _curvature_product(model, at, v)) / jnp.vdot(v, _tangent(model, at, v))
-    )
+    share = float(jnp.vdot(v, _tangent(model, at, v)))
+    if not share > NO_SLOPE:
+        raise ValueError(f"direction must have a part along the manifold, its share is {share:.2g}")
+    return float(jnp.vdot(v, _curvature_product(model, at, v))) / share
 
 
 @in_double_precision
@@ -229,9 +234,11 @@ def trace_curvatures(
     Raises:
         NotOnManifoldError: If the point is off Γ.
         ValueError: If ``count`` is not in ``[1, D - 1)``.
+        TooLargeError: If the model is too large for its Jacobian.
     """
     if not 1 <= count < model.size - 1:
         raise ValueError(f"count must be in [1, {model.size - 1}), got {count}")
+    check_dense(model, "the curvature of tr H")
     at = jnp.asarray(point, jnp.float64)
     check_on_manifold(model, at)
 
