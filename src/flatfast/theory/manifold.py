@@ -82,7 +82,7 @@ def nearest(
         ValueError: If the point or the residuals there are not finite.
     """
     start = model.checked(point)
-    way = _method(model, None)
+    way = chosen_method(model, None)
 
     def advance(state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         at, step = state
@@ -172,7 +172,7 @@ def tangent(
         raise ValueError(f"directions must have shape (..., {model.size}), got {given.shape}")
     if not bool(jnp.isfinite(given).all()):
         raise ValueError("directions must be finite, got NaN or infinity among them")
-    if _method(model, method) == "dense":
+    if chosen_method(model, method) == "dense":
         across = _across(model, at)
         return np.asarray(given - (given @ across.T) @ across)
     parts, errors = jax.lax.map(lambda d: _matrix_free(model, at, d), jnp.atleast_2d(given))
@@ -213,7 +213,7 @@ def check_on_manifold(model: SquaredError, point: ArrayLike, within: float = 1e-
         ValueError: If the point or the residuals there are not finite.
     """
     at = model.checked(point)
-    step = _gauss_newton(model, at, _method(model, None))
+    step = _gauss_newton(model, at, chosen_method(model, None))
     away = float(jnp.linalg.norm(step) / jnp.maximum(jnp.linalg.norm(at), TINY))
     if not away <= within:
         raise NotOnManifoldError(
@@ -269,7 +269,7 @@ def _products(model: SquaredError, at: jax.Array) -> tuple[Product, Product, Pro
     return forward, backward, lambda residual: forward(backward(residual))
 
 
-def _method(model: SquaredError, method: Method | None) -> Method:
+def chosen_method(model: SquaredError, method: Method | None) -> Method:
     """The method asked for, else the one that fits; a warning tells of the matrix-free one."""
     if method is not None or fits_dense(model):
         return method or "dense"
