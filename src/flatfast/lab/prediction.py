@@ -178,15 +178,19 @@ def predicted_times(
 
     def fill(wanted: Iterable[float]) -> None:
         nonlocal scale
-        # Less friction swings wider: below paths that cannot be followed, or do not settle, none
-        # are tried.
         for constant in sorted(wanted, reverse=True):
-            lost = [time for c, time in found.items() if c > constant and not np.isfinite(time)]
-            if lost and np.isfinite(list(found.values())).any():
-                found[constant] = lost[0]
+            known = np.array(list(found.values()))
+            above = np.array([time for c, time in found.items() if c > constant])
+            # Less friction swings wider: below paths that cannot be followed, or that no longer
+            # settle, none are tried.
+            if np.isnan(above).any():
+                found[constant] = np.nan
+                continue
+            if np.isinf(above).any() and np.isfinite(known).any():
+                found[constant] = np.inf
                 continue
             progress(constant)
-            tries = TRIES_NEAR if np.isfinite(list(found.values())).any() else TRIES
+            tries = TRIES_NEAR if np.isfinite(known).any() else TRIES
             median, most = follow.settling(constant, scale * expected(constant), tries)
             found[constant] = median
             if np.isfinite(most):
