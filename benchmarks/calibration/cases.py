@@ -11,9 +11,6 @@ from flatfast.lab.problems import load
 FACTORS = (0.18, 0.25, 0.35, 0.45, 0.57, 0.72, 0.85, 1.0, 1.2, 1.5, 2.0, 3.0, 5.0)
 """Prefactors that are swept, in units of the calibrated one; 1 is the calibrated one itself."""
 
-FEW = (0.18, 0.25, 0.35, 0.5, 0.72, 1.0, 1.6, 3.0)
-"""The same for a model that takes long."""
-
 CONSTANTS = (0.9, 0.0)
 """Momenta that are run beside: what most leave it at, and plain SGD."""
 
@@ -42,7 +39,6 @@ class Case:
         records: Readings of a run.
         dtype: Floating-point type of the runs.
         lr_factors: Learning rates that are swept, in units of ``lr``.
-        factors: Prefactors that are swept.
         goal: What the runs are judged by, if not by the problem's own goal.
         label: Short name.
     """
@@ -54,7 +50,6 @@ class Case:
     records: int = 160
     dtype: Literal["float32", "float64"] = "float32"
     lr_factors: tuple[float, ...] = LR_FACTORS
-    factors: tuple[float, ...] = FACTORS
     goal: Goal | None = None
 
     def load(self) -> Problem:
@@ -97,18 +92,6 @@ CASES: tuple[Case, ...] = (
         for flips in _at((0.1, 0.03, 0.3), "flip_probability")
     ),
     Case("digits-resnet", {"noise_std": 0.5}, 2e-2, 4, 24, lr_factors=(1.0,)),
-    *(
-        Case(
-            "digits-resnet",
-            {"channels": 6, "examples": 100, **noise},
-            lr=5e-3,
-            seeds=2,
-            records=12,
-            lr_factors=(1.0,),
-            factors=FEW,
-        )
-        for noise in _at((0.5, 0.2))
-    ),
     *(
         Case("matrix-sensing", {"dimension": 14, "rank": 2, "examples": 55, **noise}, 3e-3)
         for noise in _at((0.1, 0.04, 0.25))

@@ -13,6 +13,7 @@ from benchmarks.calibration.cases import (
     CENTRE_BUDGET,
     CONSTANTS,
     DURATION,
+    FACTORS,
     Case,
 )
 from flatfast.calibration import Calibration
@@ -59,7 +60,7 @@ def planned(case: Case, found: Calibration, quick: bool = False) -> Runs:
     for share in (1.0,) if quick else case.lr_factors:
         lr = case.lr * share
         length = round(DURATION / found.critical * lr**-GAMMA)
-        factors = case.factors[3:11:2] if quick else case.factors
+        factors = FACTORS[3:11:2] if quick else FACTORS
         momenta = [1 - found.C * factor * lr**GAMMA for factor in factors]
         rows = [(lr, momentum) for momentum in momenta if momentum > 0]
         parts.append(runs_of(rows, 2 if quick else case.seeds, length))

@@ -2,7 +2,7 @@
 
 The pairs are those that the main benchmark tuned at momentum 0.9. The law goes through the pair;
 for batches k times as large its prefactor is multiplied by ``k^(-1/3)``. Writes
-``benchmarks/results/training/changed.json``.
+``benchmarks/results/training_changed.json``.
 
     python -m benchmarks.training.changed
 """
@@ -22,7 +22,7 @@ from benchmarks.training.tasks import TASKS, Kind
 from benchmarks.training.train import Run
 from flatfast import MomentumLaw
 
-FOLDER = Path("benchmarks/results/training")
+FOLDER = Path("benchmarks/results")
 SEEDS = 3
 TASK = "digits"
 LAST = 0.2
@@ -95,7 +95,7 @@ def told(accuracies: NDArray[np.float64]) -> dict[str, float]:
 def main() -> None:
     """Train what is missing and write."""
     every = runs()
-    path = FOLDER / "changed.jsonl"
+    path = FOLDER / "training_changed.jsonl"
     wanted = [run for group in every.values() for run in group]
     left = complete(wanted, path, workers=2)
     for _ in track(left, "training", total=next(left)):
@@ -111,7 +111,7 @@ def main() -> None:
             "lr": group[0].method.lr,
             "batch_size": group[0].kind.batch_size or group[0].kind.examples,
         }
-    (FOLDER / "changed.json").write_text(json.dumps(list(table.values()), indent=1) + "\n")
+    (FOLDER / "training_changed.json").write_text(json.dumps(list(table.values()), indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -126,7 +126,7 @@ def against() -> str:
 
 def changed() -> str:
     """Final accuracy of a tuned script whose learning rate or batch size was changed."""
-    path = ROOT / "benchmarks/results/training/changed.json"
+    path = ROOT / "benchmarks/results/training_changed.json"
     if not path.exists():
         return "not measured yet"
     lines = [
