@@ -74,6 +74,7 @@ QUOTES: dict[str, Callable[[], str]] = {
     "training_breadth": training.breadth,
     "training_breadth_brief": training.breadth_brief,
     "training_at_lr": training.at_lr,
+    "training_changed_brief": training.changed_brief,
     "training_changed": training.changed,
     "training_best": training.best,
     "training_against": training.against,

@@ -146,6 +146,25 @@ def changed() -> str:
     return "\n".join(lines)
 
 
+def changed_brief() -> str:
+    """The learning rate times four, and the batch over four, in a sentence."""
+    path = ROOT / "benchmarks/results/training_changed.json"
+    if not path.exists():
+        return "not measured yet"
+    found = {}
+    for entry in json.loads(path.read_text()):
+        methods = entry["methods"]
+        found[entry["change"]["lr"], entry["change"]["batch"]] = [
+            f"{100 * methods[name]['estimate']:.0f}%" for name in ("momentum 0.9", "law")
+        ]
+    faster, smaller = found[4, 1], found[1, 0.25]
+    return (
+        f"A script tuned at momentum 0.9, its learning rate then raised by four: {faster[0]} right "
+        f"with momentum left at 0.9, {faster[1]} with the law; its batch cut by four instead: "
+        f"{smaller[0]} and {smaller[1]}."
+    )
+
+
 def _factor(factor: float) -> str:
     if factor == 1:
         return ""
