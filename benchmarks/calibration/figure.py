@@ -15,7 +15,7 @@ from flatfast.lab.report.axes import log_axis, padded
 from flatfast.lab.report.theme import THEMES, Theme, new_figure, save, themed
 
 FOLDER = Path("results/calibration")
-MARKERS = ("o", "s", "D", "^", "v", "P")
+MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 WANTED, WORST = 1.15, 1.5
 
 
@@ -48,8 +48,8 @@ def calibrated(result: dict[str, Any], theme: Theme) -> Figure:
 
 def _look(index: int, theme: Theme) -> dict[str, Any]:
     return {
-        "color": theme.categories[index % len(theme.categories)],
-        "marker": MARKERS[index % len(MARKERS)],
+        "color": (*theme.categories, theme.accent)[index],
+        "marker": MARKERS[index],
     }
 
 
@@ -114,7 +114,7 @@ def _steps(axes: Axes, kinds: dict[str, list[dict[str, Any]]], theme: Theme) -> 
         axes.annotate(text, (1, level), (2, 2), xycoords=("axes fraction", "data"),
                       textcoords="offset points", color=theme.muted)  # fmt: skip
     axes.axhline(1.0, color=theme.muted, lw=1.2, zorder=1)
-    axes.set_ylim(0.85, 1.9)
+    axes.set_ylim(0.85, 2.7)
     axes.set_xscale("log")
     axes.set_xticks([0.1, 1.0, 10.0], ["lr / 10", "lr of the\ncalibration", "10 lr"])
     axes.minorticks_off()
