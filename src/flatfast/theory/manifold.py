@@ -15,6 +15,7 @@ import numpy as np
 from jax.scipy.sparse.linalg import cg
 from jax.typing import ArrayLike
 
+from flatfast.theory.frame import along
 from flatfast.theory.model import Array, SquaredError, in_double_precision
 
 IMPLICIT_UP_TO = 400
@@ -173,19 +174,27 @@ def normal_projector(model: SquaredError, point: ArrayLike) -> Array:
 
 
 @in_double_precision
-def check_on_manifold(model: SquaredError, point: ArrayLike, within: float = 1e-3) -> None:
+def check_on_manifold(
+    model: SquaredError, point: ArrayLike, within: float = 1e-3, floor: float | None = None
+) -> None:
     """Check that Γ is near.
 
     Args:
         model: The model.
         point: Where, (D,).
         within: Largest distance, as the length of a Gauss-Newton step over that of the point.
+        floor: Take the step without the Jacobian, and eigenvalues below this share of the largest
+            count for less and less: distance along nearly flat directions is none.
 
     Raises:
         NotOnManifoldError: If it is farther; says how far.
     """
     at = jnp.asarray(point, jnp.float64)
-    away = float(jnp.linalg.norm(_gauss_newton(model, at)) / jnp.linalg.norm(at))
+    if floor is None:
+        step = _gauss_newton(model, at)
+    else:
+        step = along(model, at, jnp.zeros_like(at), floor, 1e-4)
+    away = float(jnp.linalg.norm(step) / jnp.linalg.norm(at))
     if not away <= within:
         raise NotOnManifoldError(
             f"the point is off the zero-loss manifold by {away:.2g} of its norm (loss "
