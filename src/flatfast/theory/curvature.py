@@ -34,7 +34,7 @@ def excess_rate(
     floor: float = FLOOR,
     method: Method | None = None,
 ) -> float:
-    """h from the slope and what is left to fall: ``|∇_Γ tr H|^2 / (2 (tr H - end))``.
+    """The rate h from the slope and what is left to fall: ``|∇_Γ tr H|^2 / (2 (tr H - end))``.
 
     Args:
         model: The model.

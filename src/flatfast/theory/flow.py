@@ -18,7 +18,6 @@ from flatfast.theory.model import Array, SquaredError, in_double_precision
 from flatfast.theory.sharpness import trace_at
 from flatfast.theory.solver import check_followed, integrate, reached
 
-
 DENSE_UP_TO = 1_000_000
 """Entries of the Jacobian up to which it is made, and its modes found, at every point."""
 
@@ -117,7 +116,8 @@ def slope(
     """
     dense = (method or method_for(model)) == "dense"
     at = jnp.asarray(point, jnp.float64)
-    return -np.asarray(_velocity(model, at, 1.0, tolerance, floor, dense))
+    found: Array = np.asarray(-_velocity(model, at, 1.0, tolerance, floor, dense))
+    return found
 
 
 @functools.partial(jax.jit, static_argnums=(0, 6))
@@ -141,7 +141,7 @@ def _flow(
 def _velocity(
     model: SquaredError,
     w: jax.Array,
-    strength: ArrayLike,
+    strength: float | jax.Array,
     tolerance: ArrayLike,
     floor: ArrayLike,
     dense: bool,

@@ -146,4 +146,5 @@ def _largest(
     first = (jnp.zeros_like(begin), begin / jnp.linalg.norm(begin), jnp.zeros((), dtype))
     _, (shares, couplings) = jax.lax.scan(step, first, None, length=min(LANCZOS_STEPS, size))
     beside = jnp.diag(couplings[:-1], 1)
-    return jnp.linalg.eigvalsh(jnp.diag(shares) + beside + beside.T)[-1]
+    found: jax.Array = jnp.linalg.eigvalsh(jnp.diag(shares) + beside + beside.T)[-1]
+    return found

@@ -34,6 +34,10 @@ DOUBLINGS = 24
 AT_REST = 0.01
 """Share of the whole fall that the last half of a path at rest may fall."""
 
+REACH = 4.0
+"""How many times as far as the goal a flow is followed that does not come to rest: a parabola would
+have the fourth power of its F left, and what falls later is slower than what the goal waits for."""
+
 FLOOR = 1e-2
 """Modes below this share of the steepest fade, so that paths pass points of lost rank."""
 
@@ -42,6 +46,7 @@ TOLERANCE = 1e-4
 NO_SLOPE = 1e-9
 """Relative slope of ``tr H`` along Γ that counts as none."""
 
+
 class Relaxation(NamedTuple):
     """How the flow ``dw/dS = -∇_Γ tr H`` relaxes.
 
@@ -49,7 +54,7 @@ class Relaxation(NamedTuple):
         rate: h, in units of ``1 / S``.
         time: S at which the goal is met.
         fraction: What the goal leaves of the metric's excess over its end.
-        end: The metric where the flow comes to rest.
+        end: The metric where the flow comes to rest, or at :data:`REACH` times ``time``.
         point: Where that is, (D,).
         evaluations: Frames of the manifold made on the way.
     """
@@ -139,10 +144,11 @@ def flow_relaxation(
     first = 0.1 * size / steepness
     times, values = np.zeros(1), np.asarray(read(at[None]))
     _check_start(float(values[0]), threshold)
-    made = 0
+    made, last = 0, np.inf
     for doubling in range(DOUBLINGS):
         # The flow goes on from where it is, each time as far as it has come.
-        segment = np.linspace(0, first * 2 ** max(doubling - 1, 0), RECORDS)
+        length = min(first * 2 ** max(doubling - 1, 0), last - times[-1])
+        segment = np.linspace(0, length, RECORDS)
         try:
             path = follow_flow(model, at, 1.0, segment, tolerance, floor, way)
             ended = None
@@ -152,9 +158,11 @@ def flow_relaxation(
         times = np.append(times, times[-1] + path.times[1:])
         values = np.append(values, np.asarray(read(path.points[1:])))
         at = path.points[-1]
-        met = values[-1] <= threshold
-        if met and (ended or _at_rest(times, values)):
-            return _relaxed(times, values, threshold, at, made)
+        if values[-1] <= threshold:
+            last = max(REACH * _crossing(times, values, threshold), times[-1])
+            arrived = times[-1] >= last or _at_rest(times, values)
+            if ended or arrived:
+                return _relaxed(times, values, threshold, at, made)
         if ended:
             raise ended
     raise ValueError(
@@ -206,12 +214,14 @@ def _check_start(start: float, threshold: float) -> None:
         )
 
 
-def _relaxed(
-    times: Array, values: Array, threshold: float, at: Array, made: int
-) -> Relaxation:
+def _relaxed(times: Array, values: Array, threshold: float, at: Array, made: int) -> Relaxation:
     end = float(values.min())
     fraction = (threshold - end) / (values[0] - end)
+    time = _crossing(times, values, threshold)
+    return Relaxation(-np.log(fraction) / (2 * time), time, float(fraction), end, at, made)
+
+
+def _crossing(times: Array, values: Array, threshold: float) -> float:
     last = int(np.flatnonzero(values > threshold)[-1])
     share = (values[last] - threshold) / (values[last] - values[last + 1])
-    time = float(times[last] + share * (times[last + 1] - times[last]))
-    return Relaxation(-np.log(fraction) / (2 * time), time, float(fraction), end, at, made)
+    return float(times[last] + share * (times[last + 1] - times[last]))
