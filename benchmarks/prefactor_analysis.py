@@ -26,8 +26,13 @@ from flatfast.theory import best_ratio, critical_from_time, prefactor, settling_
 COMMITTED = ("digits-mlp", "teacher-student", "matrix-sensing", "scalar-product")
 FORECASTS = Path("results/theory/prediction.json")
 
+FORECASTS_LR = {"matrix-sensing": 1e-3, "scalar-product": 1e-5}
+
 RESAMPLES = 500
 NORMAL = 1.96
+LEAST_RANGE = 1.5
+"""Between the least and the greatest point of a slope, for it to say anything."""
+
 CREEPING = 1.8
 """A pilot run's C is at least this much above the best, where runs creep rather than swing."""
 
@@ -121,7 +126,8 @@ def _forecast_case(entry: Row) -> Row:
         for name in ("problem", "settings", "swept", "swept_time")
         if name in entry
     }
-    return {"lr": None, "C": [], "time": [], "source": "forecasts' sweep"} | kept
+    lr = FORECASTS_LR[entry["problem"]]
+    return {"lr": lr, "C": [], "time": [], "source": "forecasts' sweep"} | kept
 
 
 def _predict(
@@ -195,7 +201,8 @@ def exponents(rows: list[Row]) -> list[Row]:
 
     def add(name: str, over: str, theory: float, chosen: Iterable[Row]) -> None:
         points = [_point(row, over) for row in chosen]
-        if len({point["x"] for point in points}) >= 3:
+        x = sorted({point["x"] for point in points})
+        if len(x) >= 3 and x[-1] >= LEAST_RANGE * x[0]:
             found.append({"name": name, "over": over, "theory": theory, **_slope(points)})
 
     for problem, activation in (
@@ -223,7 +230,7 @@ def exponents(rows: list[Row]) -> list[Row]:
         for row in full
         if row["problem"] == "matrix-sensing" and set(row["settings"]) <= {"examples"}
     ]
-    add("matrix-sensing", "batch", -1 / 3, sizes)
+    add("matrix-sensing, P", "batch", -1 / 3, sizes)
     for problem in ("digits-mlp", "teacher-student", "matrix-sensing"):
         kinds = [
             row for row in full if row["problem"] == problem and "noise_std" not in row["settings"]

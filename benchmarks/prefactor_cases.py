@@ -115,16 +115,23 @@ class Case:
         return self.problem, json.dumps(kept)
 
 
-def _noises(problem: str, noises: tuple[float, ...], **others: Scalar) -> list[Case]:
-    return [Case(problem, {**others, "noise_std": noise}) for noise in noises]
+def _noises(
+    problem: str,
+    noises: tuple[float, ...],
+    *,
+    lr: float | None = None,
+    guess: float = 1.0,
+    **others: Scalar,
+) -> list[Case]:
+    return [Case(problem, {**others, "noise_std": noise}, lr, guess) for noise in noises]
 
 
 CASES: tuple[Case, ...] = (
-    *_noises("digits-mlp", (0.5, 0.1, 1.0)),
+    *_noises("digits-mlp", (0.5, 0.16, 0.05)),
     Case("digits-mlp", {"depth": 3}),
     Case("digits-mlp", {"width": 80}),
-    *_noises("teacher-student", (0.5, 0.1, 1.0)),
-    *_noises("teacher-student", (0.5, 0.1, 1.0), activation="tanh"),
+    *_noises("teacher-student", (0.5, 0.16, 0.05)),
+    *_noises("teacher-student", (0.5, 0.16, 0.05), lr=2e-3, guess=0.45, activation="tanh"),
     Case("digits-mlp", {"depth": 8}),
     Case("digits-mlp", {"width": 20}),
     Case("matrix-sensing", {"dimension": 30, "examples": 240}),
@@ -133,8 +140,8 @@ CASES: tuple[Case, ...] = (
     Case("digits-mlp", {"depth": 4}),
     Case("digits-mlp", {"examples": 100}),
     Case("teacher-student", {"student_width": 200}),
-    Case("teacher-student", {"student_width": 25}),
-    *_noises("digits-mlp", (0.22,)),
+    Case("teacher-student", {"student_width": 100}),
+    *_noises("digits-mlp", (1.0,)),
     Case("matrix-sensing", {"batch_size": 30}, lr=1e-5, guess=1.3),
     Case("matrix-sensing", {"batch_size": 60}, lr=1e-5, guess=1.2),
     Case("matrix-sensing", {"batch_size": 120}, lr=1e-5),

@@ -60,8 +60,11 @@ COMMITTED: tuple[tuple[str, str], ...] = tuple(
 )
 """Problems of the committed sweeps, whose geometry is wanted too."""
 
-OTHERS: tuple[tuple[str, str], ...] = tuple(
-    ("matrix-sensing", json.dumps({"examples": examples})) for examples in (90, 105)
+OTHERS: tuple[tuple[str, str], ...] = (
+    ("matrix-sensing", json.dumps({"examples": 90})),
+    ("matrix-sensing", json.dumps({"examples": 105})),
+    ("scalar-product", json.dumps({"target": 3.0})),
+    ("scalar-product", json.dumps({"width": 30})),
 )
 """Of the forecasts' own sweeps (``prediction.json``)."""
 
@@ -131,9 +134,10 @@ def geometry(name: str, settings: str, floor: float = FLOOR) -> dict[str, Any]:
         },
     }
     if method_for(model) == "dense":
-        goal = trace_end + relaxed.fraction * (trace - trace_end)
-        by_trace = flow_relaxation(model, start, threshold=goal, **options)
-        found["h"]["flow of the trace"] = float(by_trace.rate)
+        if not problem.goal.metric.endswith("trace"):
+            goal = trace_end + relaxed.fraction * (trace - trace_end)
+            by_trace = flow_relaxation(model, start, threshold=goal, **options)
+            found["h"]["flow of the trace"] = float(by_trace.rate)
         back = start - relaxed.point
         found["h"]["end, from the start"] = trace_curvature(model, relaxed.point, back)
         largest = trace_curvatures(model, relaxed.point, 1) if model.size > 2 else None

@@ -1,4 +1,4 @@
-"""The code blocks of README and the how-to page run as they stand, in order."""
+"""The code blocks of README and some pages run as they stand, in order."""
 
 import re
 from pathlib import Path
@@ -20,7 +20,9 @@ def _in_a_folder_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/howto.md", "docs/theory.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/howto.md", "docs/theory.md", "docs/prefactor.md"]
+)
 def test_code_blocks_run(page):
     for name in NEEDED:
         pytest.importorskip(name, reason=f"needs the {name} extra")

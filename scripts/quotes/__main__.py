@@ -12,7 +12,7 @@ import re
 import sys
 from collections.abc import Callable
 
-from scripts.quotes import benchmarks, lab, theory, training
+from scripts.quotes import benchmarks, lab, prefactor, theory, training
 from scripts.quotes.values import ROOT
 
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -35,6 +35,11 @@ QUOTES: dict[str, Callable[[], str]] = {
     "noise_exponents": theory.noise_exponents,
     "forecast_batches": theory.batches,
     "forecast_cost": theory.cost,
+    "prefactor_cases": prefactor.cases,
+    "prefactor_ratios": prefactor.ratios,
+    "prefactor_exponents": prefactor.exponents,
+    "prefactor_loss": prefactor.loss,
+    "prefactor_which": prefactor.which,
     "training_tuned": training.tuned,
     "training_breadth": training.breadth,
     "training_breadth_brief": training.breadth_brief,

@@ -132,7 +132,8 @@ def _flow(
 ) -> tuple[jax.Array, jax.Array]:
 
     def derivative(t: object, w: jax.Array, args: object) -> jax.Array:
-        return _velocity(model, w, strength, SOLVED_TO * tolerance, floor, dense)
+        found: jax.Array = _velocity(model, w, strength, SOLVED_TO * tolerance, floor, dense)
+        return found
 
     return integrate(derivative, start, times, tolerance)
 
