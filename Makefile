@@ -24,7 +24,8 @@ bench: $(VENV)/.dev
 	$(VENV)/bin/python benchmarks/sweep_throughput.py
 	$(VENV)/bin/python benchmarks/statistics_study.py
 	$(VENV)/bin/python benchmarks/optimizer_overhead.py
-	$(VENV)/bin/python benchmarks/limit_study.py
+	$(VENV)/bin/python -m benchmarks.limit_study --quick --runs-folder runs/limit-study-quick \
+		--out runs/limit-study-quick/limit.json
 
 results: $(VENV)/.dev
 	PATH="$(abspath $(VENV))/bin:$$PATH" scripts/make_results.sh

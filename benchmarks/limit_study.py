@@ -1,119 +1,118 @@
 """How far the mean of SGD is from the limit dynamics, as the learning rate falls.
 
-The scalar product of width 1 (``u v = 1``, label noise 0.5) from ``u = e, v = 1/e``: the mean of
-``u^2 - v^2`` over many runs of SGD with ``1 - momentum = C lr^(2/3)``, against the limit at the
-same time ``t = k lr^(2/3)``, up to t = 6: the path with the mode's mean variance, and the mean of
-paths with its random amplitude. Writes ``results/limit_study.json``.
+SGD with label noise and ``1 - momentum = C lr^(2/3)`` against the limit at the same times
+``t = k lr^(2/3)``: the path with every mode's mean variance, and the mean of paths with random
+amplitudes. The problems are scalar products of width 1 and 30, matrix sensing, and a product of
+two vectors whose number of modes can be chosen (:mod:`benchmarks.limit.rank_one`).
 
-    python benchmarks/limit_study.py
+    python -m benchmarks.limit_study            # what is missing, then the tables
+    python -m benchmarks.limit_study --plan     # what that would be
+
+Every part is kept in ``--runs-folder`` once it is computed; ``--out`` is written from those there
+are. SGD takes some 600,000 steps of wide batches in double precision: minutes on a GPU, days on a
+CPU, where ``--quick`` (fewer and larger learning rates, few runs) shows that it works.
 """
 
 import argparse
+import fnmatch
 import json
-from itertools import pairwise
+import time
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
-import numpy as np
-from numpy.typing import NDArray
-from rich.progress import track
 
+from benchmarks.limit.analysis import analysed
+from benchmarks.limit.cases import EPS, Case, matrix_sensing, rank_one_case, scalar_product
+from benchmarks.limit.cells import Cell, cells_of, devices_of, write_cell
+from flatfast.lab.atomic import atomically
 from flatfast.lab.machine import machine, versions
-from flatfast.theory import SquaredError, limit_ensemble, limit_path
 
-EPS, START = 0.5, np.array([np.e, 1 / np.e])
-TIMES = np.linspace(0, 6, 25)
-CS = (0.5, 1.0, 1.5, 3.0)
-LRS = (1e-3, 1e-4, 1e-5, 1e-6)
-TOLD_AT_START = float(START[0] ** 2 - START[1] ** 2)
-
-
-def simulated(lr: float, C: float, runs: int) -> NDArray[np.float64]:
-    """``u^2 - v^2`` of SGD at :data:`TIMES` but the first, (runs, times)."""
-    mu = C * lr ** (2 / 3)
-    # Whole steps between readings: the times are off by half a step at most.
-    at = np.rint(TIMES / lr ** (2 / 3)).astype(int)
-
-    State = tuple[jax.Array, jax.Array]
-
-    def step(state: State, key: jax.Array) -> tuple[State, None]:
-        w, p = state
-        error = w[0] * w[1] - 1 - EPS * jax.random.normal(key)
-        p = (1 - mu) * p + error * w[::-1]
-        return (w - lr * p, p), None
-
-    def run(key: jax.Array) -> jax.Array:
-        state: State = (jnp.asarray(START), jnp.zeros(2))
-        found = []
-        for number, (first, last) in enumerate(pairwise(at)):
-            keys = jax.random.split(jax.random.fold_in(key, number), last - first)
-            state, _ = jax.lax.scan(step, state, keys)
-            found.append(state[0][0] ** 2 - state[0][1] ** 2)
-        return jnp.stack(found)
-
-    with jax.enable_x64(True):
-        return np.asarray(jax.jit(jax.vmap(run))(jax.random.split(jax.random.key(0), runs)))
+OUT = Path("results/theory/limit.json")
+RUNS_FOLDER = Path("runs/limit-study")
+LRS = (1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6, 1e-6)
+SENSING_LRS = (4e-3, 1e-3, 2.5e-4, 6.3e-5, 1.6e-5, 4e-6)
+SIZES = (2, 4, 8)
+"""Of the rank-one family: 3, 7 and 15 modes; the scalar product of width 1 is its first member."""
 
 
-def difference(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """``u^2 - v^2`` of points (..., 2)."""
-    found: NDArray[np.float64] = points[..., 0] ** 2 - points[..., 1] ** 2
-    return found
+def all_cases() -> list[Case]:
+    """The study."""
+    return [
+        scalar_product(1, (*LRS, 1e-7), runs=200_000, paths=400_000),
+        scalar_product(30, LRS, runs=20_000, paths=20_000),
+        *(rank_one_case(m, (1e-6,), runs=10_000, paths=40_000) for m in SIZES),
+        matrix_sensing(SENSING_LRS, runs=512),
+    ]
 
 
-def gap(found: NDArray[np.float64], told: NDArray[np.float64]) -> dict[str, float]:
-    """Largest distance of two ensembles' means over time, in units of the start, and its error."""
-    apart = found.mean(axis=0) - told.mean(axis=0)
-    error = np.sqrt(found.var(axis=0) / len(found) + told.var(axis=0) / len(told))
-    worst = int(np.abs(apart).argmax())
-    return {
-        "estimate": float(apart[worst] / TOLD_AT_START),
-        "standard_error": float(error[worst] / TOLD_AT_START),
-        "time": float(TIMES[1:][worst]),
-    }
+def quick_cases() -> list[Case]:
+    """The same in a minute or two of a CPU; its numbers mean little."""
+    return [
+        scalar_product(1, LRS[:4], runs=1000, paths=500),
+        scalar_product(30, LRS[:3], runs=100, paths=100),
+        *(rank_one_case(m, (1e-4,), runs=500, paths=500) for m in SIZES),
+        matrix_sensing(SENSING_LRS[:3], runs=4),
+    ]
+
+
+def chosen_cells(cases: list[Case], folder: Path, only: list[str]) -> list[Cell]:
+    """The cells that are missing, and match one of the patterns if there are any."""
+    return [
+        cell
+        for case in cases
+        for cell in cells_of(case)
+        if not (folder / f"{cell.name}.npz").exists()
+        and (not only or any(fnmatch.fnmatch(cell.name, pattern) for pattern in only))
+    ]
+
+
+def compute(cells: list[Cell], folder: Path, minutes: float | None) -> None:
+    """Compute and keep cells, as long as the next would end in time."""
+    folder.mkdir(parents=True, exist_ok=True)
+    began = time.perf_counter()
+    for number, cell in enumerate(cells):
+        spent = time.perf_counter() - began
+        if minutes is not None and spent + cell.seconds > 60 * minutes:
+            print(f"{len(cells) - number} of {len(cells)} parts left: the time is up")
+            return
+        seconds = write_cell(cell, folder)
+        each = f", {1e6 * seconds / cell.steps:.0f} microseconds a step" if cell.steps else ""
+        print(f"{cell.name}: {seconds:.1f} s{each}", flush=True)
 
 
 def main() -> None:
-    """Measure and write."""
+    """Compute what is missing and write the tables."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--runs", type=int, default=10_000)
-    parser.add_argument(
-        "--out", type=Path, default=Path(__file__).parent / "results" / "limit_study.json"
-    )
+    parser.add_argument("--runs-folder", type=Path, default=RUNS_FOLDER)
+    parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--only", action="append", default=[], help="pattern of names of parts")
+    parser.add_argument("--minutes", type=float, help="begin no part that would end later")
+    parser.add_argument("--quick", action="store_true", help="a small version")
+    parser.add_argument("--plan", action="store_true", help="say what is missing and stop")
     chosen = parser.parse_args()
-    model = SquaredError(lambda p: jnp.vdot(p["u"], p["v"]) - 1, {"u": np.ones(1), "v": np.ones(1)})
-    rows = []
-    key = jax.random.key(1)
-    for C in track(CS, "SGD against its limit"):
-        path = limit_path(model, START, C=C, noise_std=EPS, times=TIMES)
-        ensemble = limit_ensemble(
-            model, START, C=C, noise_std=EPS, times=TIMES, runs=chosen.runs, key=key
-        )
-        mean_field, random = difference(path.points)[1:], difference(ensemble)[:, 1:]
-        for lr in LRS:
-            found = simulated(lr, C, chosen.runs)
-            rows.append(
-                {
-                    "C": C,
-                    "lr": lr,
-                    "spread_of_runs": float(found[:, -1].std() / TOLD_AT_START),
-                    "spread_of_limit": float(random[:, -1].std() / TOLD_AT_START),
-                    "from_mean_field": gap(found, mean_field[None]),
-                    "from_ensemble": gap(found, random),
-                }
-            )
-            print(rows[-1])
+    # The start of matrix sensing comes from descent in single precision: no shorter products there.
+    jax.config.update("jax_default_matmul_precision", "highest")
+    cases = quick_cases() if chosen.quick else all_cases()
+    cells = chosen_cells(cases, chosen.runs_folder, chosen.only)
+    if chosen.plan:
+        for cell in cells:
+            print(f"{cell.name:40} {cell.steps:9,} steps {cell.seconds:7.1f} s")
+        print(f"{'in all':40} {sum(c.steps for c in cells):9,} steps", end=" ")
+        print(f"{sum(c.seconds for c in cells):7.1f} s")
+        return
+    compute(cells, chosen.runs_folder, chosen.minutes)
     result = {
         "machine": machine(),
         "versions": versions(),
-        "runs": chosen.runs,
-        "noise_std": EPS,
-        "rows": rows,
+        "devices": devices_of(chosen.runs_folder),
+        "noise_std_of_products": EPS,
+        "cases": [analysed(case, chosen.runs_folder) for case in cases],
     }
-    chosen.out.write_text(json.dumps(result, indent=1) + "\n")
+    chosen.out.parent.mkdir(parents=True, exist_ok=True)
+    with atomically(chosen.out) as partial:
+        partial.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

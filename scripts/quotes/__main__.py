@@ -1,8 +1,8 @@
 """Write the figures that README and docs quote, from the committed results.
 
 A quoted block stands between ``<!-- quote:NAME -->`` and ``<!-- /quote -->``; this fills it from
-``results/*/summary.json`` and ``benchmarks/results/*.json``. With ``--check`` nothing is written
-and a block that is out of date is an error.
+``results/*/summary.json``, ``results/theory/*.json`` and ``benchmarks/results/*.json``. With
+``--check`` nothing is written and a block that is out of date is an error.
 
     python -m scripts.quotes [--check]
 """
@@ -12,7 +12,7 @@ import re
 import sys
 from collections.abc import Callable
 
-from scripts.quotes import benchmarks, lab, prefactor, theory, training
+from scripts.quotes import benchmarks, lab, limit, prefactor, regimes, theory, training
 from scripts.quotes.values import ROOT
 
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -30,7 +30,10 @@ QUOTES: dict[str, Callable[[], str]] = {
     "coverage": benchmarks.coverage,
     "overhead": benchmarks.overhead,
     "overhead_brief": benchmarks.overhead_brief,
-    "limit": benchmarks.limit,
+    "limit": limit.scalar,
+    "limit_rates": limit.rates,
+    "limit_partings": limit.partings,
+    "limit_sensing": limit.sensing,
     "forecasts": theory.forecasts,
     "noise_exponents": theory.noise_exponents,
     "forecast_batches": theory.batches,
@@ -40,6 +43,14 @@ QUOTES: dict[str, Callable[[], str]] = {
     "prefactor_exponents": prefactor.exponents,
     "prefactor_loss": prefactor.loss,
     "prefactor_which": prefactor.which,
+    "regime_deterministic": regimes.deterministic,
+    "regime_noise": regimes.noisy,
+    "regime_pooled": regimes.pooled,
+    "regime_collapse": regimes.collapse,
+    "regime_minibatch": regimes.minibatch,
+    "regime_on_manifold": regimes.on_manifold,
+    "regime_student": regimes.student,
+    "regime_overdamped": regimes.overdamped,
     "training_tuned": training.tuned,
     "training_breadth": training.breadth,
     "training_breadth_brief": training.breadth_brief,

@@ -106,31 +106,3 @@ def overhead_brief() -> str:
         f"time takes {ratio['estimate']:.3f} ({ratio['low']:.3f} to {ratio['high']:.3f}) times as "
         "long ([more](docs/performance.md))."
     )
-
-
-def limit() -> str:
-    """How far the mean of SGD is from the limit dynamics."""
-    found = load("benchmarks/results/limit_study.json")
-    if found is None:
-        return "not measured yet"
-
-    def gap(value: dict[str, float]) -> str:
-        return f"{100 * value['estimate']:+.2f} ± {100 * value['standard_error']:.2f}%"
-
-    lines = [
-        "| C | lr | mean of SGD minus the mean-field path | minus the mean with random amplitudes "
-        "| spread of SGD's runs | of the limit's |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
-    for row in found["rows"]:
-        cells = [
-            f"{row['C']:g}",
-            f"{row['lr']:g}",
-            gap(row["from_mean_field"]),
-            gap(row["from_ensemble"]),
-            f"{100 * row['spread_of_runs']:.1f}%",
-            f"{100 * row['spread_of_limit']:.1f}%",
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    note = f"({found['runs']:,} runs each; the largest gap up to t = 6, in units of the start.)"
-    return "\n".join([*lines, "", note])

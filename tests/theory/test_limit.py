@@ -129,10 +129,8 @@ def test_the_mean_of_simulated_sgd():
     assert (np.abs(found.mean(axis=0) - told) < 4 * error + 0.001 * told[0]).all()
 
 
-@pytest.mark.parametrize("C", [0.5, 1.5])
-def test_the_mean_of_random_amplitudes_on_the_hyperbola(C):
-    """Against the same equations in the hyperbola's own coordinate, by the plain Euler scheme."""
-    runs, dt, steps = 4000, 0.005, 800
+def random_on_the_hyperbola(C, runs, dt, steps):
+    """``u^2 - v^2`` of the limit with random amplitudes, by the plain Euler scheme."""
     rng = np.random.default_rng(0)
     q, speed, a = np.ones(runs), np.zeros(runs), np.zeros(runs, complex)
     for _ in range(steps):
@@ -141,7 +139,14 @@ def test_the_mean_of_random_amplitudes_on_the_hyperbola(C):
         force = -(slope / (2 * g)) * (speed**2 + abs(a) ** 2) - C * speed
         a = a * (1 - dt * (C / 2 + slope / (4 * g) * speed)) + EPS / 2 * dt**0.5 * noise
         q, speed = q + dt * speed, speed + dt * force
-    told = 2 * np.sinh(2 * q)
+    return 2 * np.sinh(2 * q)
+
+
+@pytest.mark.parametrize("C", [0.5, 1.5])
+def test_the_mean_of_random_amplitudes_on_the_hyperbola(C):
+    """Against the same equations in the hyperbola's own coordinate."""
+    runs, dt, steps = 4000, 0.005, 800
+    told = random_on_the_hyperbola(C, runs, dt, steps)
     points = limit_ensemble(
         scalar_product(),
         START,

@@ -11,7 +11,16 @@ import typer
 from rich.console import Console
 
 import flatfast
-from flatfast.cli import INSTALL_LAB, catalogue, momentum, predict, report, reproduce, sweep
+from flatfast.cli import (
+    INSTALL_LAB,
+    calibrate,
+    catalogue,
+    momentum,
+    predict,
+    report,
+    reproduce,
+    sweep,
+)
 
 app = typer.Typer(
     name="flatfast",
@@ -21,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-for command in (momentum, predict, reproduce, sweep, report, catalogue):
+for command in (momentum, predict, calibrate, reproduce, sweep, report, catalogue):
     command.register(app)
 
 

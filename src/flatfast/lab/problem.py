@@ -51,6 +51,7 @@ class Problem:
         version: To be raised when a change of the problem changes its runs.
         residuals: ``params -> (P,) or (P, K)``, outputs minus targets on all examples, where the
             loss is their squared error over 2P; None for other losses. The theory needs them.
+        logits: ``params -> (P, K)``, where the loss is their cross-entropy; None for other losses.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Problem:
     settings: Mapping[str, Scalar] = field(default_factory=dict)
     version: int = 1
     residuals: Callable[[Params], jax.Array] | None = None
+    logits: Callable[[Params], jax.Array] | None = None
 
     def __post_init__(self) -> None:
         for name in self.metrics:

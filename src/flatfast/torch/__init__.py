@@ -3,6 +3,7 @@
 Callbacks are in :mod:`flatfast.torch.lightning` and :mod:`flatfast.torch.transformers`.
 """
 
+from flatfast.torch.calibration import calibrate
 from flatfast.torch.coupling import CoupledGroup, Coupling, MomentumConflictError, couple
 from flatfast.torch.label_noise import LabelFlips, LabelNoise
 from flatfast.torch.sgd import SGD
@@ -14,5 +15,6 @@ __all__ = [
     "LabelFlips",
     "LabelNoise",
     "MomentumConflictError",
+    "calibrate",
     "couple",
 ]

@@ -1,45 +1,76 @@
 """What the callbacks of Lightning and Transformers share: couple at the start, read for the log."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
 
-from flatfast.law import MomentumLaw
-from flatfast.torch.coupling import Coupling, Law, couple
+from torch import nn
+
+from flatfast.calibration import Calibration
+from flatfast.torch.coupling import Coupling, Law, couple, law_of
 from flatfast.torch.groups import unwrapped
+
+Calibrator: TypeAlias = Callable[[nn.Module, Any, float], Calibration]
+"""``(model, training data, lr) -> calibration``: :func:`flatfast.torch.calibrate` with a loss."""
 
 
 class Follower:
     """Couplings of all optimizers of a training, from its start to its end.
 
     Attributes:
-        law: From learning rate to momentum; None where the optimizers follow one by themselves.
+        law: From learning rate to momentum; None where the optimizers follow one by themselves, or
+            where one has yet to be calibrated.
         until_end: Whether the memory is kept within the steps that remain.
+        calibrate: Finds the law when training starts.
+        C: The prefactor that it found.
     """
 
     def __init__(
-        self, C: float | None = None, law: Law | None = None, until_end: bool = False
+        self,
+        C: float | Calibration | None = None,
+        law: Law | None = None,
+        until_end: bool = False,
+        calibrate: Calibrator | None = None,
     ) -> None:
         """Not coupled yet.
 
         Raises:
-            ValueError: If both ``C`` and ``law`` are given, or ``C`` is not positive.
+            ValueError: If more than one of ``C``, ``law`` and ``calibrate`` is given, or ``C`` is
+                not positive.
+            CalibrationError: If ``C`` is a calibration that found no law.
         """
-        if C is not None and law is not None:
-            raise ValueError("give either C, the law's prefactor, or law")
-        self.law = MomentumLaw(C) if C is not None else law
+        if sum(way is not None for way in (C, law, calibrate)) > 1:
+            raise ValueError("give one of C, law and calibrate")
+        self.law = law_of(C) if C is not None else law
         self.until_end = until_end
+        self.calibrate = calibrate
+        self.C: float | None = None
         self._ours: list[Coupling] = []
         self._all: list[Coupling] = []
 
-    def start(self, optimizers: Iterable[Any], total_steps: int) -> None:
+    def start(
+        self, optimizers: Iterable[Any], total_steps: int, model: nn.Module, data: Any
+    ) -> None:
         """Couple these optimizers; those that couple themselves are only read.
+
+        Args:
+            optimizers: All of them.
+            total_steps: Length of the training.
+            model: What is trained, for a calibration; a prefactor already found is kept.
+            data: Its training data.
 
         Raises:
             ValueError: If there is no law and an optimizer does not follow one by itself.
             MomentumConflictError: If something else writes a momentum.
+            CalibrationError: If there is no law to be had; says why.
         """
         self.end()
-        for wrapped in optimizers:
+        wanted = list(optimizers)
+        if self.calibrate is not None:
+            if self.C is None:
+                lr = float(unwrapped(wanted[0]).param_groups[0]["lr"])
+                self.C = self.calibrate(model, data, lr).law.C
+            self.law = law_of(self.C)
+        for wrapped in wanted:
             optimizer = unwrapped(wrapped)
             own = getattr(optimizer, "coupling", None)
             if self.law is None:

@@ -20,11 +20,23 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from flatfast.calibration import Calibration
 from flatfast.law import MomentumLaw, effective_step, memory
 from flatfast.torch.groups import Group, key_of, momentum_of, set_momentum, unwrapped
 
 Law = Callable[[float], float]
 """Learning rate to momentum; a :class:`flatfast.law.MomentumLaw` is one."""
+
+
+def law_of(C: float | Calibration) -> MomentumLaw:
+    """The 2/3 law with this prefactor, or with the one that a calibration found.
+
+    Raises:
+        ValueError: If ``C`` is not positive.
+        CalibrationError: If the calibration found none; says why.
+    """
+    return C.law if isinstance(C, Calibration) else MomentumLaw(C)
+
 
 STEPS = "coupled_steps"
 """Key of a group in which the steps made are counted, if the coupling was told how many come."""

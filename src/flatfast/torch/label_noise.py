@@ -12,11 +12,30 @@ say what becomes of it under each kind of noise and loss; ``tests/torch/test_lab
 measures each.
 """
 
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+_COUNTS: ContextVar[dict["TargetNoise", int] | None] = ContextVar("counts", default=None)
+"""Counts to be put back, of the modules that have drawn since :func:`counts_kept` began."""
+
+
+@contextlib.contextmanager
+def counts_kept() -> Iterator[None]:
+    """Draws made within do not count: noise goes on after it as if they had not been."""
+    before: dict[TargetNoise, int] = {}
+    token = _COUNTS.set(before)
+    try:
+        yield
+    finally:
+        _COUNTS.reset(token)
+        for module, count in before.items():
+            module.count = count
 
 
 class TargetNoise(nn.Module):
@@ -49,6 +68,9 @@ class TargetNoise(nn.Module):
             1, np.uint64
         )
         generator.manual_seed(int(words[0]) >> 1)
+        kept = _COUNTS.get()
+        if kept is not None:
+            kept.setdefault(self, self.count)
         self.count += 1
         return self.noisy(targets, generator)
 

@@ -4,7 +4,8 @@ from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from flatfast.torch.callback import Follower
+from flatfast.calibration import Calibration
+from flatfast.torch.callback import Calibrator, Follower
 from flatfast.torch.coupling import Law
 
 
@@ -18,33 +19,61 @@ class CoupledMomentum(Callback):
     Logs ``lr``, ``momentum`` and ``effective_step`` of each step. A fit that goes on from a
     checkpoint goes on as if it had not been broken. With ``flatfast.torch.SGD``, which follows its
     law by itself, leave out ``C`` and ``law``: the callback then only logs.
+
+    To find the prefactor when the fit starts, from an interpolating model::
+
+        def measured(model, data, lr):
+            return flatfast.torch.calibrate(model, loss_fn, data, lr)
+
+        Trainer(callbacks=[CoupledMomentum(calibrate=measured)])
     """
 
     def __init__(
-        self, C: float | None = None, *, law: Law | None = None, until_end: bool = False
+        self,
+        C: float | Calibration | None = None,
+        *,
+        law: Law | None = None,
+        until_end: bool = False,
+        calibrate: Calibrator | None = None,
     ) -> None:
         """The law to follow.
 
         Args:
-            C: Prefactor of the 2/3 law.
+            C: Prefactor of the 2/3 law, or the calibration that found it.
             law: Another law.
             until_end: Keep the momentum's memory within the steps that remain, see
                 :func:`flatfast.torch.couple`.
+            calibrate: ``(model, training data, lr) -> Calibration``, called when a fit starts with
+                the first group's learning rate; a checkpoint keeps what it found.
 
         Raises:
-            ValueError: If both ``C`` and ``law`` are given, or ``C`` is not positive.
+            ValueError: If more than one of ``C``, ``law`` and ``calibrate`` is given, or ``C`` is
+                not positive.
         """
-        self._follower = Follower(C, law, until_end)
+        self._follower = Follower(C, law, until_end, calibrate)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Couple."""
-        if not self._follower.until_end:
-            self._follower.start(trainer.optimizers, 0)
-            return
-        total = trainer.estimated_stepping_batches
-        if total == float("inf"):
-            raise ValueError("until_end needs a Trainer with max_steps or max_epochs, got neither")
-        self._follower.start(trainer.optimizers, int(total))
+        total = 0.0
+        if self._follower.until_end:
+            total = trainer.estimated_stepping_batches
+            if total == float("inf"):
+                raise ValueError(
+                    "until_end needs a Trainer with max_steps or max_epochs, got neither"
+                )
+        data = None
+        if self._follower.calibrate is not None:
+            trainer.fit_loop.setup_data()
+            data = trainer.train_dataloader
+        self._follower.start(trainer.optimizers, int(total), pl_module, data)
+
+    def state_dict(self) -> dict[str, Any]:
+        """For the checkpoint: the prefactor that was found."""
+        return {"C": self._follower.C}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on with the checkpoint's."""
+        self._follower.C = state_dict["C"]
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, *args: Any, **kwargs: Any

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from flatfast.law import MomentumLaw
-from flatfast.torch.coupling import Coupling, Law
+from flatfast.calibration import Calibration
+from flatfast.torch.coupling import Coupling, Law, law_of
 from flatfast.torch.groups import Group
 
 
@@ -40,7 +40,7 @@ class SGD(torch.optim.SGD):
         params: ParamsT,
         lr: float | Tensor,
         *,
-        C: float | None = None,
+        C: float | Calibration | None = None,
         law: Law | Sequence[Law] | None = None,
         total_steps: int | None = None,
         weight_decay: float = 0.0,
@@ -54,7 +54,7 @@ class SGD(torch.optim.SGD):
         Args:
             params: Parameters or parameter groups.
             lr: Learning rate. A tensor on an accelerator is followed on the device.
-            C: Prefactor of the 2/3 law.
+            C: Prefactor of the 2/3 law, or the calibration that found it.
             law: Another law, or a sequence of one for each parameter group.
             total_steps: Length of the training; see :func:`flatfast.torch.couple`.
             weight_decay: As in ``torch.optim.SGD``, like all that follow.
@@ -65,10 +65,11 @@ class SGD(torch.optim.SGD):
 
         Raises:
             ValueError: If both or neither of ``C`` and ``law`` are given, or a value is wrong.
+            CalibrationError: If ``C`` is a calibration that found no law; says why.
         """
         if (C is None) == (law is None):
             raise ValueError("give either C, the law's prefactor, or law")
-        chosen = MomentumLaw(C) if C is not None else law
+        chosen = law_of(C) if C is not None else law
         assert chosen is not None
         super().__init__(
             params,

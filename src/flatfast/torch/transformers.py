@@ -4,8 +4,12 @@ from typing import Any
 
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from flatfast.torch.callback import Follower
+from flatfast.calibration import Calibration
+from flatfast.torch.callback import Calibrator, Follower
 from flatfast.torch.coupling import Law
+
+KEPT = "flatfast.calibration"
+"""Where the trainer's state keeps a calibrated prefactor."""
 
 
 class CoupledMomentum(TrainerCallback):
@@ -22,23 +26,40 @@ class CoupledMomentum(TrainerCallback):
         CoupledMomentum(C=0.46).attach(trainer)
 
     Training that goes on from a checkpoint goes on as if it had not been broken.
+
+    To find the prefactor when training starts, from an interpolating model, give ``calibrate``;
+    batches are the trainer's own dictionaries::
+
+        def measured(model, data, lr):
+            return flatfast.torch.calibrate(model, loss_fn, data, lr, forward=outputs_and_labels)
+
+        Trainer(..., callbacks=[CoupledMomentum(calibrate=measured)])
     """
 
     def __init__(
-        self, C: float | None = None, *, law: Law | None = None, until_end: bool = False
+        self,
+        C: float | Calibration | None = None,
+        *,
+        law: Law | None = None,
+        until_end: bool = False,
+        calibrate: Calibrator | None = None,
     ) -> None:
         """The law to follow.
 
         Args:
-            C: Prefactor of the 2/3 law.
+            C: Prefactor of the 2/3 law, or the calibration that found it.
             law: Another law.
             until_end: Keep the momentum's memory within the steps that remain, see
                 :func:`flatfast.torch.couple`.
+            calibrate: ``(model, training data, lr) -> Calibration``, called when training starts
+                with the first group's learning rate. What it found is among the trainer's state
+                and kept by its checkpoints.
 
         Raises:
-            ValueError: If both ``C`` and ``law`` are given, or ``C`` is not positive.
+            ValueError: If more than one of ``C``, ``law`` and ``calibrate`` is given, or ``C`` is
+                not positive.
         """
-        self._follower = Follower(C, law, until_end)
+        self._follower = Follower(C, law, until_end, calibrate)
 
     def attach(self, trainer: Trainer) -> "CoupledMomentum":
         """Become the trainer's first callback, so that all others see what this one logs."""
@@ -49,7 +70,15 @@ class CoupledMomentum(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Couple."""
-        self._follower.start([kwargs["optimizer"]], state.max_steps)
+        # What callbacks keep is a dictionary in the trainer's state, and goes into its checkpoints.
+        kept: Any = state.stateful_callbacks
+        if self._follower.calibrate is not None and KEPT in kept:
+            self._follower.C = float(kept[KEPT]["attributes"]["C"])
+        self._follower.start(
+            [kwargs["optimizer"]], state.max_steps, kwargs["model"], kwargs.get("train_dataloader")
+        )
+        if self._follower.C is not None:
+            kept[KEPT] = {"args": {}, "attributes": {"C": self._follower.C}}
 
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any

@@ -1,8 +1,9 @@
 """The lab's problems, by name: one file per experiment.
 
 ``matrix-sensing``, ``teacher-student`` and ``fashion-mlp`` are experiments of arXiv 2210.16400;
-``scalar-product`` and ``digits-mlp`` are their smallest relatives. :mod:`.template` shows how to
-bring your own, which :func:`load` finds as ``path/to/file.py:function``.
+``scalar-product``, ``digits-mlp`` and ``digits-resnet`` are their smallest relatives.
+:mod:`.template` shows how to bring your own, which :func:`load` finds as
+``path/to/file.py:function``.
 """
 
 import difflib
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from flatfast.lab.problem import Problem, Scalar
 from flatfast.lab.problems.digits_mlp import digits_mlp
+from flatfast.lab.problems.digits_resnet import digits_resnet
 from flatfast.lab.problems.fashion_mlp import fashion_mlp
 from flatfast.lab.problems.matrix_sensing import matrix_sensing, matrix_sensing_paper
 from flatfast.lab.problems.scalar_product import scalar_product
@@ -25,6 +27,7 @@ PROBLEMS: dict[str, Callable[..., Problem]] = {
     "matrix-sensing-paper": matrix_sensing_paper,
     "teacher-student": teacher_student,
     "digits-mlp": digits_mlp,
+    "digits-resnet": digits_resnet,
     "fashion-mlp": fashion_mlp,
 }
 

@@ -151,6 +151,7 @@ def image_classifier(
         interpolated_at=interpolated_at,
         cooling=cooling,
         settings=settings,
+        version=1 if squared else 2,
     )
 
     def probed(params: Params) -> tuple[jax.Array, jax.Array]:

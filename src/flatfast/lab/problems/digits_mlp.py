@@ -65,7 +65,7 @@ def digits_mlp(
         init_seed=init_seed,
         start=start,
         descent=Descent(lr=0.02, momentum=0.9, steps=20_000),
-        interpolated_at=1e-4 if squared else 1e-2,
+        interpolated_at=1e-4 if squared else 3e-4 if flip_probability else 1e-2,
         cooling=Descent(lr=0.02, momentum=0.9, steps=300),
         goal=Goal("cooled:trace", 0.4),
         settings={

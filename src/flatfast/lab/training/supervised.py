@@ -7,7 +7,10 @@ The stochastic gradient of one step is that of
 * cross-entropy on labels of which each is replaced, with probability ``flip_probability``, by one
   of the classes drawn uniformly,
 
-over all examples, or over a minibatch drawn with replacement. With ``noise_std = 0`` and a batch
+over all examples, or over a minibatch drawn with replacement. The noise-free loss is its mean over
+the noise, less the least value that this can have: the squared error on the targets; for labels
+that flip, the divergence ``KL(q | p)`` of the predicted probabilities p from those of the flipped
+labels, q. Its zeros are the minimizers. With ``noise_std = 0`` and a batch
 size it is ordinary SGD, whose noise vanishes on the zero-loss manifold.
 """
 
@@ -190,17 +193,24 @@ def supervised(
     if loss == "cross-entropy" and noise_std:
         raise ValueError("noise_std needs loss='squared'; use flip_probability for cross-entropy")
     noise = Noise(len(inputs), noise_std, batch_size, flip_probability)
-    error = _squared_error if loss == "squared" else _cross_entropy
     descent = descent or Descent(steps=20_000)
+
+    error = _squared_error if loss == "squared" else _cross_entropy
 
     def labels_like(params: Params) -> jax.Array:
         return like(params, targets) if loss == "squared" else jnp.asarray(targets, jnp.int32)
 
+    def outputs(params: Params) -> jax.Array:
+        return predict(params, like(params, inputs))
+
     def residuals(params: Params) -> jax.Array:
-        return predict(params, like(params, inputs)) - labels_like(params)
+        return outputs(params) - labels_like(params)
 
     def training_loss(params: Params) -> jax.Array:
-        return error(predict(params, like(params, inputs)), labels_like(params))
+        found = outputs(params)
+        if loss == "squared":
+            return _squared_error(found, labels_like(params))
+        return _divergence(found, labels_like(params), flip_probability)
 
     def gradient(params: Params, key: jax.Array) -> Params:
         batch, labels = like(params, inputs), labels_like(params)
@@ -228,6 +238,7 @@ def supervised(
         settings=settings or {},
         version=version,
         residuals=residuals if loss == "squared" else None,
+        logits=outputs if loss == "cross-entropy" else None,
     )
 
 
@@ -241,6 +252,15 @@ def flipped(labels: jax.Array, probability: float, classes: int, key: jax.Array)
 def _squared_error(outputs: jax.Array, targets: jax.Array) -> jax.Array:
     """``1/(2B) sum_i |f_i - y_i|^2``: a mean over examples, a sum over outputs."""
     return jnp.sum((outputs - targets) ** 2) / (2 * len(outputs))
+
+
+def _divergence(logits: jax.Array, labels: jax.Array, flip_probability: float) -> jax.Array:
+    """Mean over examples of ``KL(q | p)``, q the probabilities of a label that flips."""
+    classes = logits.shape[-1]
+    even = flip_probability / classes
+    q = even + (1 - flip_probability) * jax.nn.one_hot(labels, classes, dtype=logits.dtype)
+    log_q = jnp.log(jnp.maximum(q, jnp.finfo(q.dtype).tiny))
+    return jnp.mean(jnp.sum(q * (log_q - jax.nn.log_softmax(logits)), axis=-1))
 
 
 def _cross_entropy(logits: jax.Array, labels: jax.Array) -> jax.Array:

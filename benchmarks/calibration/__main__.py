@@ -1,0 +1,61 @@
+"""Calibrated prefactors against sweeps. Writes ``results/calibration/calibration.json``.
+
+    python -m benchmarks.calibration [--runs FOLDER] [--only WORD] [--measure-only]
+
+Each case is calibrated and swept once; what is there is not made again.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from benchmarks.calibration.cases import CASES
+from benchmarks.calibration.measure import measure, steps_planned
+from benchmarks.calibration.table import summarise
+from flatfast.lab.engines.devices import use_all_cores
+
+OUT = Path("results/calibration/calibration.json")
+
+
+def main() -> None:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--runs", type=Path, default=Path("runs/calibration"))
+    parser.add_argument("--only", action="append", help="cases whose label holds this word")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no case after")
+    parser.add_argument("--measure-only", action="store_true", help="write no summary")
+    parser.add_argument("--plan", action="store_true", help="tell the steps and end")
+    parser.add_argument("--quick", action="store_true", help="a few short runs, for a try")
+    chosen = parser.parse_args()
+    console = Console()
+    use_all_cores()
+    words = chosen.only or [""]
+    cases = [case for case in CASES if any(word in case.label for word in words)]
+    if chosen.plan:
+        for case in cases:
+            console.print(f"{case.label}: {steps_planned(case, 0.2):,.0f} steps at C* 0.2")
+        return
+    begun = time.perf_counter()
+    for case in cases:
+        if time.perf_counter() - begun > 60 * chosen.minutes:
+            console.print(f"{case.label}: out of time")
+            continue
+        before = time.perf_counter()
+        try:
+            measure(case, chosen.runs / case.label, chosen.quick)
+        except (ValueError, RuntimeError) as error:
+            console.print(f"{case.label}: {error}")
+            continue
+        console.print(f"{case.label}: {time.perf_counter() - before:.0f} s")
+    if not chosen.measure_only:
+        OUT.parent.mkdir(parents=True, exist_ok=True)
+        OUT.write_text(json.dumps(summarise(CASES, chosen.runs), indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

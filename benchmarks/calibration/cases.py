@@ -1,0 +1,83 @@
+"""Problems, noise levels and learning rates."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from flatfast.lab.problem import Scalar
+
+FACTORS = (0.18, 0.25, 0.35, 0.45, 0.57, 0.72, 0.85, 1.0, 1.2, 1.5, 2.0, 3.0, 5.0)
+"""Prefactors that are swept, in units of the calibrated one; 1 is the calibrated one itself."""
+
+CONSTANTS = (0.9, 0.0)
+"""Momenta that are run beside: what most leave it at, and plain SGD."""
+
+LR_FACTORS = (0.1, 1.0, 10.0)
+"""Learning rates, in units of the one at which C was calibrated."""
+
+DURATION = 30.0
+"""Length of a run in units of ``lr^(-2/3) / C*``: seven times what the best should take."""
+
+BUDGET = 120
+CALIBRATIONS = 3
+"""Seeds of the calibration."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A problem at one noise level.
+
+    Attributes:
+        problem: Its name.
+        settings: Its settings.
+        lr: Learning rate of the calibration.
+        seeds: Runs at each setting.
+        records: Readings of a run.
+        dtype: Floating-point type of the runs.
+        label: Short name.
+    """
+
+    problem: str
+    settings: Mapping[str, Scalar] = field(default_factory=dict)
+    lr: float = 1e-3
+    seeds: int = 12
+    records: int = 160
+    dtype: Literal["float32", "float64"] = "float32"
+
+    @property
+    def label(self) -> str:
+        """Of a folder."""
+        told = [f"{name}-{value}" for name, value in self.settings.items()]
+        return "_".join([self.problem, *told])
+
+
+def _at(levels: tuple[float, ...], name: str = "noise_std") -> tuple[dict[str, Scalar], ...]:
+    return tuple({name: level} for level in levels)
+
+
+CASES: tuple[Case, ...] = (
+    *(Case("matrix-sensing", noise, lr=3e-3) for noise in _at((0.1, 0.04, 0.25))),
+    *(Case("digits-mlp", noise, lr=3e-3, records=28, seeds=6) for noise in _at((0.5, 0.2, 1.0))),
+    *(Case("teacher-student", noise, lr=6e-3, records=64) for noise in _at((0.5, 0.2, 1.0))),
+    *(
+        Case("scalar-product", noise, lr=1e-4, seeds=128, dtype="float64")
+        for noise in _at((0.5, 0.2, 0.1))
+    ),
+    *(
+        Case("digits-mlp", {"activation": "relu", "init_seed": 1, **noise}, 3e-3, 6, 28)
+        for noise in _at((0.5, 0.2, 1.0))
+    ),
+    *(
+        Case("digits-mlp", {"loss": "cross-entropy", **flips}, 2e-2, 6, 28)
+        for flips in _at((0.1, 0.03, 0.3), "flip_probability")
+    ),
+    *(Case("digits-resnet", noise, 2e-3, 4, 24) for noise in _at((0.5, 0.2, 1.0))),
+    *(
+        Case("matrix-sensing", {"dimension": 12, "rank": 1, "examples": 50, **noise}, 3e-3)
+        for noise in _at((0.1, 0.04, 0.25))
+    ),
+    *(
+        Case("matrix-sensing", {"dimension": 30, "rank": 2, "examples": 250, **noise}, 2e-3)
+        for noise in _at((0.1, 0.04, 0.25))
+    ),
+)

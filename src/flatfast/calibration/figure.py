@@ -1,0 +1,85 @@
+"""A calibration drawn: the law that it gives, and the measurements behind it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from flatfast.calibration.result import Calibration
+from flatfast.law import GAMMA
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK, MUTED, ACCENT, OTHER = "#7a828e", "#9aa4b0", "#d9541e", "#2f8fd0"
+"""Mid tones, readable on light and dark pages; the figure's background is clear."""
+
+DECADES = 1.5
+"""Learning rates drawn on either side, in factors of ten."""
+
+
+def draw(found: Calibration, path: str | Path | None = None) -> "Figure":
+    """Draw, and save where a path is given.
+
+    Raises:
+        CalibrationError: If there is no law to be drawn.
+    """
+    found.law  # noqa: B018 - says why there is none
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    inked = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
+    style: dict[Any, Any] = dict.fromkeys(inked, INK)
+    with rc_context({**style, "axes.spines.top": False, "axes.spines.right": False}):
+        figure = Figure(figsize=(9.2, 3.8), layout="constrained")
+        left, right = figure.subplots(1, 2, width_ratios=(3, 2))
+        _law(left, found)
+        _parts(right, found)
+        if path is not None:
+            figure.savefig(path, transparent=True, dpi=160)
+    return figure
+
+
+def _law(axes: "Axes", found: Calibration) -> None:
+    """``1 - momentum`` over the learning rate, with the 95% interval."""
+    lr = found.lr * np.geomspace(10**-DECADES, 10**DECADES, 61)
+    low, high = found.interval
+    axes.fill_between(lr, low * lr**GAMMA, high * lr**GAMMA, color=ACCENT, alpha=0.2, lw=0)
+    axes.plot(lr, found.C * lr**GAMMA, color=ACCENT, lw=2, label=f"C = {found.C:.3g}")
+    momentum = found.law(found.lr)
+    axes.plot(found.lr, 1 - momentum, "o", ms=7, color=ACCENT)
+    axes.annotate(
+        f"momentum {momentum:.4g}\nat lr {found.lr:g}",
+        (found.lr, 1 - momentum),
+        (12, -30),
+        textcoords="offset points",
+    )
+    axes.axhline(0.1, color=OTHER, lw=1.2, ls="--", label="momentum 0.9")
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_ylim(top=max(1.0, 2 * found.C * float(lr[-1] ** GAMMA)) if high > 0.1 else None)
+    axes.set_ylim(top=min(axes.get_ylim()[1], 1.0))
+    axes.set_xlabel("learning rate")
+    axes.set_ylabel("1 − momentum")
+    axes.set_title("the law, with its 95% interval", color=INK)
+    axes.legend(frameon=False, loc="upper left")
+
+
+def _parts(axes: "Axes", found: Calibration) -> None:
+    """What the interval of C is made of."""
+    from flatfast.calibration.result import MODEL_ERROR, NORMAL_95
+
+    bracket = np.log(found.share_high / found.share_low) / 12**0.5
+    parts = {
+        "noise": found.noise_error / 3,
+        "slope along": found.along_error / 3,
+        "share along": bracket / 3,
+        "sharpness": 2 * found.sharpness_error / 3,
+        "what one point\ncannot know": MODEL_ERROR,
+    }
+    places = np.arange(len(parts))[::-1]
+    axes.barh(places, [100 * NORMAL_95 * part for part in parts.values()], color=OTHER, height=0.6)
+    axes.set_yticks(places, list(parts))
+    axes.set_xlabel("± % of C (95%)")
+    axes.set_title(f"cost: {found.evaluations} gradient evaluations", color=INK)

@@ -1,0 +1,50 @@
+"""What calibration asks of a model, a loss and data: gradients and products, as flat vectors."""
+
+from typing import Any, Protocol
+
+Vector = Any
+"""A flat array (D,) that knows ``+``, ``-``, ``@`` and products with numbers: NumPy, JAX, torch."""
+
+GRADIENT, PROBE, PRODUCT = 1, 3, 2
+"""Cost in gradient evaluations (a forward and a backward pass) of the three questions below.
+
+Counted in matrix products of a dense network, of which a forward pass takes one a layer and a
+backward pass two: a probe's backward pass is differentiated again, which takes about six more; a
+product takes a forward and a backward derivative, and parts of each again.
+"""
+
+
+class Landscape(Protocol):
+    """The loss around the current weights.
+
+    ``G = J^T S J`` is the Gauss-Newton matrix of the loss over one step's examples, J the Jacobian
+    of the outputs and S the Hessian of the loss in the outputs: on the manifold of minimizers it is
+    the Hessian.
+    """
+
+    @property
+    def batch_size(self) -> int:
+        """Examples in a step."""
+        ...
+
+    @property
+    def examples(self) -> int | None:
+        """Examples in all, None if not known."""
+        ...
+
+    def gradients(self) -> tuple[Vector, Vector]:
+        """Two gradients of the next batch, each with noise of its own, as training sees them."""
+        ...
+
+    def probe(self) -> tuple[float, Vector]:
+        """``|J^T S^(1/2) z|^2`` for random signs z, whose mean is ``tr G``, and its gradient."""
+        ...
+
+    def product(self, v: Vector) -> Vector:
+        """``G v``, on the same examples at every call."""
+        ...
+
+    @property
+    def product_batches(self) -> int:
+        """Batches that a product goes over."""
+        ...

@@ -1,0 +1,72 @@
+"""How much noise the gradient carries, and how much of it lasts.
+
+Two gradients of one batch differ by noise that is drawn afresh at each look: label noise, flips,
+dropout. It stays when the training loss is zero, and drives the drift. What one batch differs from
+the next by, apart from that, is in proportion to the residuals, and fades with them.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flatfast.calibration.landscape import Landscape, Vector
+
+
+class Noise:
+    """Gradients seen so far.
+
+    Attributes:
+        fresh: Half the squared difference of each pair, whose mean is the trace of the covariance
+            of the lasting noise.
+    """
+
+    def __init__(self) -> None:
+        self._sum: Vector = None
+        self._squares = 0.0
+        self._products = 0.0
+        self.fresh: list[float] = []
+
+    def add(self, landscape: Landscape) -> None:
+        """Look at one more batch.
+
+        Raises:
+            ValueError: If a gradient is not finite.
+        """
+        first, second = landscape.gradients()
+        both, apart = first + second, first - second
+        squares = float(first @ first) + float(second @ second)
+        if not np.isfinite(squares):
+            raise ValueError("gradients must be finite, got NaN or infinity at these weights")
+        self.fresh.append(float(apart @ apart) / 2)
+        self._squares += squares
+        self._products += float(first @ second)
+        self._sum = both if self._sum is None else self._sum + both
+
+    @property
+    def mean(self) -> Vector:
+        """Mean gradient (D,)."""
+        return self._sum * (1 / (2 * len(self.fresh)))
+
+    @property
+    def square(self) -> float:
+        """Mean square of a gradient."""
+        return self._squares / (2 * len(self.fresh))
+
+    @property
+    def lasting(self) -> float:
+        """Trace of the covariance of the noise that is drawn afresh."""
+        return float(np.mean(self.fresh))
+
+    @property
+    def total(self) -> float:
+        """Trace of the covariance of a step's gradient, batch and fresh noise together."""
+        n = len(self.fresh)
+        # Pairs share a batch: only products across pairs estimate the squared mean.
+        across = float(self._sum @ self._sum) - self._squares - 2 * self._products
+        squared_mean = across / (4 * n * (n - 1))
+        return max(self.square - squared_mean, 0.0)
+
+    @property
+    def relative_error(self) -> float:
+        """Standard error of :attr:`lasting`, relative."""
+        values: NDArray[np.float64] = np.asarray(self.fresh)
+        return float(values.std(ddof=1) / np.sqrt(len(values)) / max(values.mean(), 1e-300))

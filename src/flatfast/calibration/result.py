@@ -1,0 +1,197 @@
+"""What a calibration found: the prefactor, what it was made of, what it cost, and its doubts."""
+
+import json
+import math
+from dataclasses import asdict, dataclass, fields
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from flatfast.law import GAMMA, MomentumLaw
+
+DAMPING = 1 / math.sqrt(2)
+"""``C / C*``: the damping ratio that is given to the drift's last swing.
+
+At ``1 / sqrt(2)`` an oscillator overshoots by ``exp(-pi)``, 4% of its displacement: a metric that
+is quadratic in it never sees the overshoot, whatever the goal. Less damping is faster for a goal
+that is known (0.39 for a tenth), by at most a third; but below it runs swing out of the goal again,
+and their time doubles at once. Too much damping only creeps.
+"""
+
+MODEL_ERROR = 0.35
+"""Standard deviation of ``log(best C / C)`` beyond the statistical error, from the lab's problems.
+
+What one point cannot know: where the sharpness ends, and how fast its slow directions relax.
+Measured in ``results/calibration``.
+"""
+
+NORMAL_95 = 1.96
+
+
+class Verdict(StrEnum):
+    """Why a calibration is doubted. The first four mean that there is no law to be had."""
+
+    OFF_MANIFOLD = "not near the manifold of minimizers"
+    NO_LASTING_NOISE = "no lasting noise"
+    NO_SLOPE = "no slope along the manifold"
+    UNRESOLVED = "signal below its error"
+    UNSTABLE = "learning rate beyond stability"
+    UNCERTAIN = "wide error"
+    NO_MOMENTUM = "learning rate beyond the law"
+    BATCH_NOISE = "noise of small batches"
+
+
+FATAL = frozenset(
+    {Verdict.OFF_MANIFOLD, Verdict.NO_LASTING_NOISE, Verdict.NO_SLOPE, Verdict.UNRESOLVED}
+)
+
+
+class CalibrationError(RuntimeError):
+    """There is no law to be had from a calibration; says why, and what to do."""
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A verdict in words."""
+
+    verdict: Verdict
+    message: str
+
+    @property
+    def fatal(self) -> bool:
+        """Whether there is no law."""
+        return self.verdict in FATAL
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The prefactor of ``1 - momentum = C lr^(2/3)``, measured at one point.
+
+    ``str()`` tells it in words, ``law`` is to be used, :meth:`figure` draws it.
+
+    Attributes:
+        C: The prefactor; NaN where nothing could be measured.
+        C_error: Its relative standard error, from draws of noise and probes.
+        kappa: Rate of the drift in time ``(lr / (1 - momentum))^2`` times steps.
+        critical: ``(4 kappa)^(1/3)``, at which the end of the drift is critically damped.
+        lr: Learning rate that was asked for; C depends on it weakly.
+        sharpness: ``tr G``, with its relative standard error.
+        sharpness_error: See ``sharpness``.
+        noise: Trace of the covariance of the gradient's lasting noise, with its relative error.
+        noise_error: See ``noise``.
+        noise_total: The same for all noise of a step, that of the batch's choice included.
+        slope: ``|∇ tr G|^2``.
+        along: Its part along the manifold, with its relative standard error.
+        along_error: See ``along``.
+        share_low: Bounds of the share of the slope that is along.
+        share_high: See ``share_low``.
+        cutoff: Curvature below which modes count as along.
+        largest: Largest curvature.
+        smallest: Smallest curvature that the loss's gradient feels; NaN if not looked for.
+        off: Change of the sharpness on the way to the manifold, relative.
+        evaluations: Cost in gradient evaluations of one batch.
+        seconds: Cost in seconds.
+        doubts: What speaks against using it.
+    """
+
+    C: float
+    C_error: float
+    kappa: float
+    critical: float
+    lr: float
+    sharpness: float
+    sharpness_error: float
+    noise: float
+    noise_error: float
+    noise_total: float
+    slope: float
+    along: float
+    along_error: float
+    share_low: float
+    share_high: float
+    cutoff: float
+    largest: float
+    smallest: float
+    off: float
+    evaluations: int
+    seconds: float
+    doubts: tuple[Doubt, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is a law."""
+        return not any(doubt.fatal for doubt in self.doubts)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Where the best C lies, 95%: statistical error and what one point cannot know."""
+        spread = NORMAL_95 * math.hypot(self.C_error, MODEL_ERROR)
+        return self.C * math.exp(-spread), self.C * math.exp(spread)
+
+    @property
+    def law(self) -> MomentumLaw:
+        """The law with this C.
+
+        Raises:
+            CalibrationError: If there is none.
+        """
+        for doubt in self.doubts:
+            if doubt.fatal:
+                raise CalibrationError(f"{doubt.verdict}: {doubt.message}")
+        return MomentumLaw(self.C)
+
+    @property
+    def alternative(self) -> MomentumLaw | None:
+        """Where no noise lasts: ``1 - momentum = 2 sqrt(lr λ_min)``, best for descent in a bowl."""
+        if not (math.isfinite(self.smallest) and self.smallest > 0):
+            return None
+        return MomentumLaw(2 * math.sqrt(self.smallest), gamma=0.5)
+
+    @property
+    def relaxation_steps(self) -> float:
+        """Steps in which the drift relaxes to 1/e at ``lr`` and the law's momentum."""
+        return 4 * DAMPING**2 / self.critical * float(self.lr**-GAMMA)
+
+    def to_json(self) -> str:
+        """As JSON, for :meth:`from_json`; what is not finite is null."""
+        return json.dumps({name: _plain(value) for name, value in asdict(self).items()}, indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Calibration":
+        """Read what :meth:`to_json` wrote.
+
+        Raises:
+            ValueError: If it is something else.
+        """
+        found: dict[str, Any] = json.loads(text)
+        names = {field.name for field in fields(cls)}
+        if not isinstance(found, dict) or set(found) != names:
+            raise ValueError("this is not a calibration's JSON: its fields are others")
+        found = {k: math.nan if v is None else v for k, v in found.items()}
+        found["doubts"] = tuple(
+            Doubt(Verdict(doubt["verdict"]), doubt["message"]) for doubt in found["doubts"]
+        )
+        return cls(**found)
+
+    def figure(self, path: str | Path | None = None) -> Any:
+        """Draw what was measured and the law it implies; needs Matplotlib.
+
+        Args:
+            path: Where to save it, if anywhere.
+
+        Returns:
+            The Matplotlib figure.
+        """
+        from flatfast.calibration.figure import draw
+
+        return draw(self, path)
+
+    def __str__(self) -> str:
+        """In words."""
+        from flatfast.calibration.words import told
+
+        return told(self)
+
+
+def _plain(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,139 @@
+"""The lab's problems as calibration sees them: gradients, probes and products at the start."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+
+from flatfast.calibration import Calibration, calibrate
+from flatfast.calibration.calibrate import BUDGET, Progress
+from flatfast.lab.problem import Problem
+
+
+class ProblemLandscape:
+    """A problem around a point, in single precision as its runs are.
+
+    Attributes:
+        batch_size: Examples in a step.
+        examples: Examples in all.
+        product_batches: 1: a product goes over all examples, as a step of most problems does.
+    """
+
+    product_batches = 1
+
+    def __init__(self, problem: Problem, params: Any = None, seed: int = 0) -> None:
+        """At the problem's start, or at other parameters.
+
+        Args:
+            problem: With residuals or logits.
+            params: Where; the problem's start by default.
+            seed: Draws noise and probes.
+
+        Raises:
+            ValueError: If the problem has neither residuals nor logits.
+        """
+        at = problem.start() if params is None else params
+        flat, tree = ravel_pytree(jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), at))
+        factor = _factor(problem)
+
+        def outputs(w: jax.Array) -> jax.Array:
+            return factor(tree(w))
+
+        shape = jax.eval_shape(outputs, flat).shape
+        self.examples = shape[0] if shape else 1
+        self.batch_size = int(problem.settings.get("batch_size", 0)) or self.examples
+        self._w, self._keys = flat, jax.random.key(seed)
+        drawn = ("noise_std", "flip_probability")
+        self._fresh = any(float(problem.settings.get(name, 0)) > 0 for name in drawn)
+        examples = self.examples
+
+        @jax.jit
+        def probe(w: jax.Array, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+            signs = jax.random.rademacher(key, shape, w.dtype)
+
+            def squared(w: jax.Array) -> jax.Array:
+                _, backward = jax.vjp(outputs, w)
+                return jnp.sum(backward(signs)[0] ** 2) / examples
+
+            found: tuple[jax.Array, jax.Array] = jax.value_and_grad(squared)(w)
+            return found
+
+        @jax.jit
+        def product(w: jax.Array, v: jax.Array) -> jax.Array:
+            _, image = jax.jvp(outputs, (w,), (v,))
+            _, backward = jax.vjp(outputs, w)
+            found: jax.Array = backward(image)[0] / examples
+            return found
+
+        @jax.jit
+        def gradient(w: jax.Array, key: jax.Array) -> jax.Array:
+            found: jax.Array = ravel_pytree(problem.gradient(tree(w), key))[0]
+            return found
+
+        self._probe, self._product, self._gradient = probe, product, gradient
+
+    def _key(self) -> jax.Array:
+        found: jax.Array
+        self._keys, found = jax.random.split(self._keys)
+        return found
+
+    def gradients(self) -> tuple[jax.Array, jax.Array]:
+        """Two gradients.
+
+        With label noise each has a batch of its own, since a problem draws both from one key: on
+        the manifold the batch alone makes no noise.
+        """
+        key = self._key()
+        first = self._gradient(self._w, key)
+        return first, self._gradient(self._w, self._key()) if self._fresh else first
+
+    def probe(self) -> tuple[float, jax.Array]:
+        """``|J^T z|^2 / P`` and its gradient."""
+        value, slope = self._probe(self._w, self._key())
+        return float(value), slope
+
+    def product(self, v: jax.Array) -> jax.Array:
+        """``J^T J v / P``."""
+        found: jax.Array = self._product(self._w, v)
+        return found
+
+
+def calibrate_problem(
+    problem: Problem,
+    lr: float,
+    *,
+    budget: int = BUDGET,
+    seed: int = 0,
+    progress: Progress = lambda done, total: None,
+) -> Calibration:
+    """The law's prefactor at a problem's start, see :func:`flatfast.calibration.calibrate`.
+
+    Raises:
+        ValueError: If the problem has neither residuals nor logits, or an argument is wrong.
+    """
+    with jax.enable_x64(False):
+        landscape = ProblemLandscape(problem, seed=seed)
+        return calibrate(landscape, lr, budget=budget, progress=progress)
+
+
+def _factor(problem: Problem) -> Callable[[Any], jax.Array]:
+    """Outputs whose Jacobian J gives the Gauss-Newton matrix as ``J^T J / P``."""
+    if problem.residuals is not None:
+        return problem.residuals
+    if problem.logits is None:
+        raise ValueError(
+            f"problem {problem.name!r} has neither residuals nor logits: the calibration needs the "
+            "outputs of its model"
+        )
+    logits = problem.logits
+
+    def scaled(params: Any) -> jax.Array:
+        # S = diag(p) - p p^T = R R^T with R = diag(sqrt p) - p sqrt(p)^T, held fixed.
+        outputs = logits(params)
+        p = jax.lax.stop_gradient(jax.nn.softmax(outputs))
+        root = jnp.sqrt(p)
+        return root * outputs - root * jnp.sum(p * outputs, axis=-1, keepdims=True)
+
+    return scaled

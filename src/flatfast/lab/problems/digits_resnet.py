@@ -1,0 +1,157 @@
+"""A small residual network on real images: scikit-learn's 8 x 8 digits, with no download.
+
+A convolution, residual blocks of two convolutions each, and a linear layer on the last map; squared
+error on one-hot targets with Gaussian label noise. In small, what arXiv 2210.16400 (section 4) does
+with ResNet-18 on CIFAR-10. There is no batch norm, which would couple the examples of a batch.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from flatfast.lab.descent import Descent
+from flatfast.lab.goal import Goal
+from flatfast.lab.problem import Params, Problem
+from flatfast.lab.problems._classifier import split
+from flatfast.lab.training.mlp import activation as activation_named
+from flatfast.lab.training.supervised import like, supervised
+
+SIDE, CLASSES = 8, 10
+PROBES = 32
+"""Random probes of the Jacobian's norm, the same at every point."""
+
+
+def digits_resnet(
+    *,
+    examples: int = 200,
+    channels: int = 12,
+    blocks: int = 2,
+    activation: str = "gelu",
+    noise_std: float = 0.5,
+    batch_size: int = 0,
+    data_seed: int = 0,
+    init_seed: int = 0,
+    start: str = "interpolating",
+) -> Problem:
+    """The residual network.
+
+    Args:
+        examples: Training images; the rest of the 1,797 are the test set.
+        channels: Channels of every map.
+        blocks: Residual blocks.
+        activation: ``tanh``, ``relu`` or ``gelu``.
+        noise_std: Standard deviation of the noise on one-hot targets.
+        batch_size: Examples in a step's gradient, drawn with replacement; 0 for all.
+        data_seed: Seed of the split.
+        init_seed: Seed of the initial weights.
+        start: ``interpolating``, after noise-free descent, or ``init``.
+
+    Returns:
+        A problem with metrics ``loss``, ``test_error`` (fraction misclassified) and ``trace``, the
+        Hessian's on the manifold by random probes; the goal is the cooled trace, to 40% of its
+        start.
+
+    Raises:
+        ValueError: If a setting is out of range.
+    """
+    from sklearn.datasets import load_digits  # here, because it is slow to import
+
+    for name, value in (("channels", channels), ("blocks", blocks)):
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")
+    activate = activation_named(activation)
+    inputs, classes = load_digits(return_X_y=True)
+    images = split(inputs / 16, classes.astype(np.int64), examples, data_seed)
+    one_hot = np.eye(CLASSES)[images.train_classes]
+
+    def outputs(params: Params, batch: jax.Array) -> jax.Array:
+        maps = batch.reshape(-1, SIDE, SIDE, 1)
+        maps = _convolved(maps, params["stem"])
+        for block in params["blocks"]:
+            inner = _convolved(activate(maps), block["first"])
+            maps = maps + _convolved(activate(inner), block["second"])
+        last = activate(maps).reshape(len(batch), -1)
+        found: jax.Array = last @ params["head"]["weight"] + params["head"]["bias"]
+        return found
+
+    def test_error(params: Params) -> jax.Array:
+        guess = jnp.argmax(outputs(params, like(params, images.test)), axis=1)
+        return jnp.mean(like(params, guess != images.test_classes))
+
+    def trace(params: Params) -> jax.Array:
+        train = like(params, images.train)
+        _, backward = jax.vjp(lambda params: outputs(params, train), params)
+
+        def probe(key: jax.Array) -> jax.Array:
+            signs = jax.random.rademacher(key, (examples, CLASSES), train.dtype)
+            squares = [jnp.sum(leaf**2) for leaf in jax.tree.leaves(backward(signs)[0])]
+            return jnp.sum(jnp.stack(squares)) / examples
+
+        keys = jax.random.split(jax.random.key(0), PROBES)
+        return jnp.mean(jax.lax.map(probe, keys))
+
+    return supervised(
+        "digits-resnet",
+        outputs,
+        _initial(channels, blocks, init_seed),
+        images.train,
+        one_hot,
+        goal=Goal("cooled:trace", 0.4),
+        noise_std=noise_std,
+        batch_size=batch_size,
+        metrics={"test_error": test_error, "trace": trace},
+        start=start,
+        descent=Descent(lr=0.02, momentum=0.9, steps=20_000),
+        interpolated_at=1e-4,
+        cooling=Descent(lr=0.02, momentum=0.9, steps=300),
+        settings={
+            "examples": examples,
+            "channels": channels,
+            "blocks": blocks,
+            "activation": activation,
+            "noise_std": noise_std,
+            "batch_size": batch_size,
+            "data_seed": data_seed,
+            "init_seed": init_seed,
+            "start": start,
+        },
+    )
+
+
+def _convolved(maps: jax.Array, layer: Params) -> jax.Array:
+    """A 3 x 3 convolution that keeps the size, (B, S, S, I) to (B, S, S, O).
+
+    As one matrix product over shifted copies: convolutions whose kernels differ from run to run
+    have no fast program, batched matrix products have.
+    """
+    padded = jnp.pad(maps, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    shifts = [
+        padded[:, row : row + SIDE, column : column + SIDE]
+        for row in range(3)
+        for column in range(3)
+    ]
+    found: jax.Array = jnp.concatenate(shifts, axis=-1) @ layer["weight"] + layer["bias"]
+    return found
+
+
+def _initial(channels: int, blocks: int, seed: int) -> Params:
+    """Kaiming-normal weights (He et al., 2015), branches scaled so that their sum keeps size."""
+    rng = np.random.default_rng(seed)
+
+    def layer(rows: int, columns: int, gain: float) -> dict[str, NDArray[np.float64]]:
+        weight = gain / np.sqrt(rows) * rng.standard_normal((rows, columns))
+        return {"weight": weight, "bias": np.zeros(columns)}
+
+    gain, branch = 2**0.5, (2 / blocks) ** 0.5
+    return {
+        "stem": layer(9, channels, 1.0),
+        "blocks": [
+            {
+                "first": layer(9 * channels, channels, gain),
+                "second": layer(9 * channels, channels, branch),
+            }
+            for _ in range(blocks)
+        ],
+        "head": layer(SIDE * SIDE * channels, CLASSES, 1.0),
+    }

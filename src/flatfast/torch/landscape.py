@@ -1,0 +1,221 @@
+"""A PyTorch model's loss around its weights, as calibration asks for it.
+
+With outputs o of a batch and its loss l(o), ``G = J^T S J`` with ``S = ∂²l/∂o²``. One backward pass
+through the outputs gives ``J^T u``, and the derivative of that in u, by a second, ``J v``: only
+reverse mode is used, which every differentiable operation of PyTorch has.
+"""
+
+import contextlib
+import itertools
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from flatfast.calibration.landscape import GRADIENT, PRODUCT
+from flatfast.torch.output_hessian import OutputHessian
+
+Batch: TypeAlias = Any
+Forward = Callable[[nn.Module, Batch], tuple[Any, Any]]
+
+PRODUCT_SHARE = 0.4
+"""Share of a budget that products take, and how many iterations they are meant for."""
+
+ITERATIONS = 20
+
+
+def pair(model: nn.Module, batch: Batch) -> tuple[Any, Any]:
+    """Outputs and targets of a batch ``(inputs, targets)``.
+
+    Raises:
+        ValueError: If the batch has another form.
+    """
+    if not (isinstance(batch, tuple | list) and len(batch) == 2):
+        raise ValueError(
+            f"a batch must be (inputs, targets), got {type(batch).__name__}; for others pass "
+            "forward=lambda model, batch: (outputs, targets)"
+        )
+    return model(batch[0]), batch[1]
+
+
+class ModelLandscape:
+    """The loss of a model on batches of data.
+
+    Attributes:
+        batch_size: Examples in a step.
+        examples: Examples in all, None if not known.
+        product_batches: Batches that a product goes over.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        loss_fn: Callable[[Any, Any], Tensor],
+        data: Iterable[Batch] | tuple[Tensor, Tensor],
+        params: list[Tensor],
+        forward: Forward,
+        *,
+        seed: int,
+        steady: tuple[type[nn.Module], ...],
+    ) -> None:
+        """Look at the first batch.
+
+        Raises:
+            ValueError: If there is no batch.
+        """
+        self._model, self._loss_fn, self._forward = model, loss_fn, forward
+        self._params = params
+        whole = isinstance(data, tuple) and all(isinstance(part, Tensor) for part in data)
+        self._data = [data] if whole else data
+        self._device = params[0].device
+        self._batches = self._endless()
+        first = next(self._batches, None)
+        if first is None:
+            raise ValueError("data gives no batch")
+        self._first = first
+        self.batch_size = _length(first)
+        self.examples = self.batch_size if whole else _examples(data)
+        self._operator = [first]
+        self._graphs: list[Any] = []
+        self._probes = torch.Generator(device=self._device)
+        self._probes.manual_seed(seed)
+        self._noisy = [m for m in model.modules() if isinstance(m, steady)]
+
+    @property
+    def product_batches(self) -> int:
+        """Batches that a product goes over."""
+        return len(self._operator)
+
+    def spread_products(self, budget: int) -> None:
+        """Let products go over as many batches as a budget of evaluations allows."""
+        afford = int(PRODUCT_SHARE * budget / (PRODUCT * ITERATIONS))
+        if self.examples is not None:
+            afford = min(afford, -(-self.examples // self.batch_size))
+        more = max(afford, 1) - 1
+        self._operator += list(itertools.islice(self._batches, more))
+
+    def affordable(self, seconds: float) -> int:
+        """Gradient evaluations that fit into a time, by the second of two looks at a batch.
+
+        Raises:
+            ValueError: If ``seconds`` is not positive.
+        """
+        if not 0 < seconds < float("inf"):
+            raise ValueError(f"seconds must be positive and finite, got {seconds}")
+        self._gradient(self._first)
+        begun = time.perf_counter()
+        float(self._gradient(self._first)[0])  # waits for the device
+        return max(int(seconds / (time.perf_counter() - begun) / GRADIENT), 1)
+
+    def gradients(self) -> tuple[Tensor, Tensor]:
+        """Two gradients of the next batch."""
+        batch = next(self._batches)
+        return self._gradient(batch), self._gradient(batch)
+
+    def probe(self) -> tuple[float, Tensor]:
+        """``|J^T S^(1/2) z|^2`` on the next batch, and its gradient."""
+        with self._without_masks():
+            outputs, targets = self._forward(self._model, next(self._batches))
+            hessian = OutputHessian(outputs, lambda o: self._loss_fn(o, targets))
+            backward = self._derivative(outputs, hessian.probe(self._probes), create_graph=True)
+            squared = sum((part.float().square().sum() for part in backward), torch.zeros(()))
+            slope = self._derivative(squared, None)
+        return float(squared.detach()), _flat(slope)
+
+    def product(self, v: Tensor) -> Tensor:
+        """``G v``, a mean over the operator's batches."""
+        if not self._graphs:
+            self._graphs = [self._graph(batch) for batch in self._operator]
+        parts = _like(v, self._params)
+        total = torch.zeros_like(v)
+        for outputs, hessian, u, backward in self._graphs:
+            # J v is the derivative of (J^T u) . v in u.
+            dot = [(b, p) for b, p in zip(backward, parts, strict=True) if b.requires_grad]
+            image = torch.autograd.grad(
+                [b for b, _ in dot], u, [p for _, p in dot], retain_graph=True
+            )[0]
+            total += _flat(self._derivative(outputs, hessian.times(image), retain_graph=True))
+        return total / len(self._graphs)
+
+    def _graph(self, batch: Batch) -> tuple[Tensor, OutputHessian, Tensor, list[Tensor]]:
+        with self._without_masks():
+            outputs, targets = self._forward(self._model, batch)
+            hessian = OutputHessian(outputs, lambda o: self._loss_fn(o, targets))
+            u = torch.zeros_like(outputs, requires_grad=True)
+            backward = self._derivative(outputs, u, create_graph=True)
+        return outputs, hessian, u, backward
+
+    def _gradient(self, batch: Batch) -> Tensor:
+        outputs, targets = self._forward(self._model, batch)
+        return _flat(self._derivative(self._loss_fn(outputs, targets), None))
+
+    def _derivative(self, of: Tensor, along: Tensor | None, **options: bool) -> list[Tensor]:
+        """Gradients in the parameters, zeros where there is no dependence."""
+        if not of.requires_grad:
+            return [torch.zeros_like(p) for p in self._params]
+        found = torch.autograd.grad(of, self._params, along, allow_unused=True, **options)
+        return [
+            torch.zeros_like(p) if g is None else g
+            for g, p in zip(found, self._params, strict=True)
+        ]
+
+    def _endless(self) -> Iterator[Batch]:
+        """Batches on the model's device, round after round."""
+        while True:
+            empty = True
+            for batch in self._data:
+                empty = False
+                yield _to(batch, self._device)
+            if empty:
+                return
+
+    @contextlib.contextmanager
+    def _without_masks(self) -> Iterator[None]:
+        modes = [module.training for module in self._noisy]
+        for module in self._noisy:
+            module.training = False
+        try:
+            yield
+        finally:
+            for module, mode in zip(self._noisy, modes, strict=True):
+                module.training = mode
+
+
+def _flat(parts: Iterable[Tensor]) -> Tensor:
+    return torch.cat([part.detach().float().reshape(-1) for part in parts])
+
+
+def _like(v: Tensor, params: list[Tensor]) -> list[Tensor]:
+    split = torch.split(v, [p.numel() for p in params])
+    return [part.view_as(p).to(p.dtype) for part, p in zip(split, params, strict=True)]
+
+
+def _to(batch: Batch, device: torch.device) -> Batch:
+    if isinstance(batch, Tensor):
+        return batch.to(device)
+    if isinstance(batch, dict):
+        return {key: _to(value, device) for key, value in batch.items()}
+    if isinstance(batch, tuple | list):
+        moved = [_to(part, device) for part in batch]
+        return type(batch)(*moved) if hasattr(batch, "_fields") else type(batch)(moved)
+    return batch
+
+
+def _length(batch: Batch) -> int:
+    """Examples in a batch: the length of its first tensor."""
+    if isinstance(batch, Tensor):
+        return len(batch) if batch.ndim else 1
+    parts = batch.values() if isinstance(batch, dict) else batch
+    if isinstance(parts, Iterable):
+        for part in parts:
+            return _length(part)
+    raise ValueError(f"a batch must hold tensors, got {type(batch).__name__}")
+
+
+def _examples(data: Any) -> int | None:
+    try:
+        return len(data.dataset)
+    except (AttributeError, TypeError):
+        return None
