@@ -245,11 +245,10 @@ def _one_kind(row: Row, rows: list[Row]) -> bool:
     """Whether a committed sweep is not stood in for by one at the cases' own learning rate."""
     if row["source"] != "committed sweep":
         return True
-    own = {"noise_std": _own(row["problem"])}
     return not any(
         other["source"] == "swept here"
         and other["problem"] == row["problem"]
-        and other["settings"] == own
+        and other["settings"] == row["settings"]
         and "swept" in other
         for other in rows
     )

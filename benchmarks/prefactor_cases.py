@@ -123,7 +123,9 @@ def _noises(
     guess: float = 1.0,
     **others: Scalar,
 ) -> list[Case]:
-    return [Case(problem, {**others, "noise_std": noise}, lr, guess) for noise in noises]
+    own = FAMILIES[problem].noise
+    settings = [others if noise == own else {**others, "noise_std": noise} for noise in noises]
+    return [Case(problem, one, lr, guess) for one in settings]
 
 
 CASES: tuple[Case, ...] = (
