@@ -14,6 +14,7 @@ import argparse
 import json
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -176,17 +177,21 @@ class Notes:
 
     def __init__(self, path: Path) -> None:
         self._path, self._lock = path, threading.Lock()
+        self._each: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self.found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
 
     def keep(self, key: str, compute: Callable[[], dict[str, Any]]) -> None:
         """Compute and write what is not there yet."""
-        if key in self.found:
-            return
-        value = compute()
         with self._lock:
-            self.found[key] = value
-            with atomically(self._path) as partial:
-                partial.write_text(json.dumps(self.found, indent=1) + "\n")
+            own = self._each[key]
+        with own:
+            if key in self.found:
+                return
+            value = compute()
+            with self._lock:
+                self.found[key] = value
+                with atomically(self._path) as unfinished:
+                    unfinished.write_text(json.dumps(self.found, indent=1) + "\n")
 
 
 def geometry_key(name: str, settings: str, floor: float = FLOOR) -> str:
