@@ -21,7 +21,8 @@ def _in_a_folder_of_its_own(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "docs/howto.md", "docs/theory.md", "docs/prefactor.md"]
+    "page",
+    ["README.md", "docs/howto.md", "docs/theory.md", "docs/timescales.md", "docs/prefactor.md"],
 )
 def test_code_blocks_run(page):
     for name in NEEDED:

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from flatfast.lab.problem import Scalar
+from flatfast.lab.goal import Goal
+from flatfast.lab.problem import Problem, Scalar
+from flatfast.lab.problems import load
 
 FACTORS = (0.18, 0.25, 0.35, 0.45, 0.57, 0.72, 0.85, 1.0, 1.2, 1.5, 2.0, 3.0, 5.0)
 """Prefactors that are swept, in units of the calibrated one; 1 is the calibrated one itself."""
@@ -34,6 +36,8 @@ class Case:
         seeds: Runs at each setting.
         records: Readings of a run.
         dtype: Floating-point type of the runs.
+        lr_factors: Learning rates that are swept, in units of ``lr``.
+        goal: What the runs are judged by, if not by the problem's own goal.
         label: Short name.
     """
 
@@ -43,6 +47,12 @@ class Case:
     seeds: int = 12
     records: int = 160
     dtype: Literal["float32", "float64"] = "float32"
+    lr_factors: tuple[float, ...] = LR_FACTORS
+    goal: Goal | None = None
+
+    def load(self) -> Problem:
+        """The problem."""
+        return load(self.problem, self.settings)
 
     @property
     def label(self) -> str:
@@ -68,12 +78,30 @@ CASES: tuple[Case, ...] = (
         for noise in _at((0.5, 0.2, 1.0))
     ),
     *(
-        Case("digits-mlp", {"loss": "cross-entropy", **flips}, 2e-2, 6, 28)
+        # The trace ends at a third or more of its start: flips keep predictions uncertain.
+        Case(
+            "digits-mlp",
+            {"loss": "cross-entropy", **flips},
+            lr=2e-2,
+            seeds=6,
+            records=28,
+            goal=Goal("cooled:trace", 0.55),
+        )
         for flips in _at((0.1, 0.03, 0.3), "flip_probability")
     ),
-    *(Case("digits-resnet", noise, 2e-3, 4, 24) for noise in _at((0.5, 0.2, 1.0))),
     *(
-        Case("matrix-sensing", {"dimension": 12, "rank": 1, "examples": 50, **noise}, 3e-3)
+        Case(
+            "digits-resnet",
+            {"channels": 6, "examples": 100, **noise},
+            lr=5e-3,
+            seeds=3,
+            records=24,
+            lr_factors=(1.0,),
+        )
+        for noise in _at((0.5, 0.2, 1.0))
+    ),
+    *(
+        Case("matrix-sensing", {"dimension": 14, "rank": 2, "examples": 55, **noise}, 3e-3)
         for noise in _at((0.1, 0.04, 0.25))
     ),
     *(

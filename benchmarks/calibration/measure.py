@@ -14,7 +14,6 @@ from benchmarks.calibration.cases import (
     CONSTANTS,
     DURATION,
     FACTORS,
-    LR_FACTORS,
     Case,
 )
 from flatfast.calibration import Calibration
@@ -37,7 +36,7 @@ def calibrated(case: Case, folder: Path) -> list[Calibration]:
     if path.exists():
         told = json.loads(path.read_text())
         return [Calibration.from_json(json.dumps(entry)) for entry in told["calibrations"]]
-    problem = load(case.problem, case.settings)
+    problem = case.load()
     found = [
         calibrate_problem(problem, case.lr, budget=BUDGET, seed=seed)
         for seed in range(CALIBRATIONS)
@@ -57,7 +56,7 @@ def calibrated(case: Case, folder: Path) -> list[Calibration]:
 def planned(case: Case, found: Calibration, quick: bool = False) -> Runs:
     """The runs around the first calibration."""
     parts = []
-    for share in LR_FACTORS[1:2] if quick else LR_FACTORS:
+    for share in (1.0,) if quick else case.lr_factors:
         lr = case.lr * share
         length = round(DURATION / found.critical * lr**-GAMMA)
         factors = FACTORS[3:11:2] if quick else FACTORS
@@ -76,7 +75,7 @@ def metrics_of(problem: Problem) -> tuple[str, ...]:
 
 def measure(case: Case, folder: Path, quick: bool = False) -> None:
     """Calibrate and sweep, as far as that has not been done."""
-    problem = load(case.problem, case.settings)
+    problem = case.load()
     found = calibrated(case, folder)[0]
     options: dict[str, Any] = {
         "records": case.records,
@@ -94,4 +93,4 @@ def steps_planned(case: Case, critical: float) -> float:
     """Steps of the longest runs of all learning rates, cooling included."""
     problem = load(case.problem, {**case.settings, "start": "init"})
     cooling = problem.cooling.steps * case.records if "cooled" in problem.goal.metric else 0
-    return float(sum(DURATION / critical * (case.lr * s) ** -GAMMA + cooling for s in LR_FACTORS))
+    return float(sum(DURATION / critical * (case.lr * s) ** -GAMMA + cooling for s in case.lr_factors))

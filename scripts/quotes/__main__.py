@@ -12,7 +12,7 @@ import re
 import sys
 from collections.abc import Callable
 
-from scripts.quotes import benchmarks, lab, limit, prefactor, regimes, theory, training
+from scripts.quotes import benchmarks, lab, limit, prefactor, regimes, theory, timescales, training
 from scripts.quotes.values import ROOT
 
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -51,6 +51,13 @@ QUOTES: dict[str, Callable[[], str]] = {
     "regime_on_manifold": regimes.on_manifold,
     "regime_student": regimes.student,
     "regime_overdamped": regimes.overdamped,
+    "tau_1": timescales.across,
+    "tau_1_noise": timescales.noise,
+    "tau_1_corner": timescales.corner,
+    "tau_2": timescales.along,
+    "tau_spectrum": timescales.spectrum,
+    "tau_crossing": timescales.crossing,
+    "tau_exponent": timescales.exponent,
     "training_tuned": training.tuned,
     "training_breadth": training.breadth,
     "training_breadth_brief": training.breadth_brief,

@@ -42,6 +42,9 @@ SHARE_GUESS = 0.5
 
 MOST_PRODUCTS = 64
 
+ITERATIONS_TO_LARGEST = 6
+"""After which the largest curvature is known to a few per cent."""
+
 Progress = Callable[[int, int], None]
 """Told the gradient evaluations made so far, and those there will be."""
 
@@ -120,6 +123,13 @@ def calibrate(
         # Without noise there is no drift to set the cutoff; the share is still worth knowing.
         cutoff = cutoff or 1e-4 * float(np.mean(first_values))
         solution = solve(landscape, mean_slope, cutoff, planned.products)
+        if solution.products < ITERATIONS_TO_LARGEST and _norm(noise.apart) > 0:
+            # A slope that is all along says nothing of the curvature across; noise does.
+            across = solve(landscape, noise.apart, cutoff, ITERATIONS_TO_LARGEST)
+            solution = solution._replace(
+                largest=max(solution.largest, across.largest),
+                products=solution.products + across.products,
+            )
         meter.count(PRODUCT * landscape.product_batches * solution.products)
 
     # Fresh probes, so that no probe is multiplied with itself.

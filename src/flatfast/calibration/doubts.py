@@ -39,7 +39,7 @@ def doubts_of(found: Calibration, landscape: Landscape, noise: Noise, products: 
 
     if found.noise <= max(LASTING * found.noise_total, ROUNDING * noise.square):
         found = _with_smallest(found, landscape, noise, products)
-        doubt(Verdict.NO_LASTING_NOISE, _no_noise_message(found))
+        doubt(Verdict.NO_LASTING_NOISE, _no_noise_message(found, ROUNDING * noise.square))
         return replace(found, doubts=tuple(doubts))
     if found.slope == 0:
         doubt(
@@ -109,10 +109,10 @@ def _with_smallest(
     return replace(found, smallest=solved.smallest, evaluations=found.evaluations + cost)
 
 
-def _no_noise_message(found: Calibration) -> str:
-    if found.noise_total > 0 and found.noise > 0:
+def _no_noise_message(found: Calibration, rounding: float) -> str:
+    if found.noise_total > rounding and found.noise > rounding:
         why = f"only {found.noise / found.noise_total:.1%} of the gradient's noise is drawn afresh"
-    elif found.noise_total > 0:
+    elif found.noise_total > rounding:
         why = "two looks at one batch give one gradient: all noise is the choice of the batch"
     else:
         why = "the gradient carries no noise"

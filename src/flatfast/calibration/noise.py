@@ -15,12 +15,14 @@ class Noise:
     """Gradients seen so far.
 
     Attributes:
+        apart: Difference of the last pair, (D,).
         fresh: Half the squared difference of each pair, whose mean is the trace of the covariance
             of the lasting noise.
     """
 
     def __init__(self) -> None:
         self._sum: Vector = None
+        self.apart: Vector = None
         self._squares = 0.0
         self._products = 0.0
         self.fresh: list[float] = []
@@ -33,6 +35,7 @@ class Noise:
         """
         first, second = landscape.gradients()
         both, apart = first + second, first - second
+        self.apart = apart
         squares = float(first @ first) + float(second @ second)
         if not np.isfinite(squares):
             raise ValueError("gradients must be finite, got NaN or infinity at these weights")

@@ -152,7 +152,7 @@ def tangent(
         ValueError: If ``J J^T`` is singular and conjugate gradients do not converge.
     """
     at, given = jnp.asarray(point, jnp.float64), jnp.asarray(directions)
-    if _method(model, method) == "dense":
+    if chosen_method(model, method) == "dense":
         return np.asarray(given - given @ normal_projector(model, at))
     parts, errors = jax.lax.map(lambda d: _matrix_free(model, at, d), jnp.atleast_2d(given))
     if not errors.max() < 1e-6:
@@ -232,7 +232,8 @@ def _matrix_free(
     return direction - backward(weights)[0], error
 
 
-def _method(model: SquaredError, method: Method | None) -> Method:
+def chosen_method(model: SquaredError, method: Method | None) -> Method:
+    """The method asked for; by default dense where the Jacobian fits."""
     if method is not None:
         return method
     return "dense" if model.size * model.residual_count <= DENSE_UP_TO else "matrix-free"

@@ -110,7 +110,7 @@ def flow_relaxation(
     model: SquaredError,
     start: ArrayLike,
     *,
-    threshold: float,
+    threshold: float | None = None,
     metric: Callable[[Array], Array] | None = None,
     tolerance: float = TOLERANCE,
     floor: float = FLOOR,
@@ -121,7 +121,8 @@ def flow_relaxation(
     Args:
         model: The model.
         start: On Γ, (D,).
-        threshold: Value of the metric that is the goal.
+        threshold: Value of the metric that is the goal; by default where its excess over its end
+            has fallen to 1/e, so that ``time`` is the S of ``tau_2``.
         metric: Points (N, D) to values (N,), quadratic in the displacement near its end; the
             Hessian's trace by default.
         tolerance: Relative error of a step of the solver.
@@ -143,7 +144,8 @@ def flow_relaxation(
         raise ValueError("tr H has no slope along the manifold here: there is no drift")
     first = 0.1 * size / steepness
     times, values = np.zeros(1), np.asarray(read(at[None]))
-    _check_start(float(values[0]), threshold)
+    if threshold is not None:
+        _check_start(float(values[0]), threshold)
     made, last = 0, np.inf
     for doubling in range(DOUBLINGS):
         # The flow goes on from where it is, each time as far as it has come.
@@ -158,15 +160,17 @@ def flow_relaxation(
         times = np.append(times, times[-1] + path.times[1:])
         values = np.append(values, np.asarray(read(path.points[1:])))
         at = path.points[-1]
-        if values[-1] <= threshold:
+        met = threshold is not None and values[-1] <= threshold
+        if threshold is not None and met:
             last = max(REACH * _crossing(times, values, threshold), times[-1])
-            arrived = times[-1] >= last or _at_rest(times, values)
-            if ended or arrived:
-                return _relaxed(times, values, threshold, at, made)
+        rest = (met or threshold is None) and _at_rest(times, values)
+        if rest or (met and (ended or times[-1] >= last)):
+            return _relaxed(times, values, threshold, at, made)
         if ended:
             raise ended
+    goal = "rest" if threshold is None else f"{threshold:g}"
     raise ValueError(
-        f"the flow does not bring the metric to {threshold:g}: it is {values[-1]:.4g} after a time "
+        f"the flow does not bring the metric to {goal}: it is {values[-1]:.4g} after a time "
         f"of {times[-1]:.3g}, from {values[0]:.4g}"
     )
 
@@ -214,8 +218,11 @@ def _check_start(start: float, threshold: float) -> None:
         )
 
 
-def _relaxed(times: Array, values: Array, threshold: float, at: Array, made: int) -> Relaxation:
+def _relaxed(
+    times: Array, values: Array, goal: float | None, at: Array, made: int
+) -> Relaxation:
     end = float(values.min())
+    threshold = end + np.exp(-1) * (values[0] - end) if goal is None else goal
     fraction = (threshold - end) / (values[0] - end)
     time = _crossing(times, values, threshold)
     return Relaxation(-np.log(fraction) / (2 * time), time, float(fraction), end, at, made)

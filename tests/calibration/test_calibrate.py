@@ -1,0 +1,193 @@
+"""Calibration where kappa is known, and its refusals."""
+
+import math
+
+import numpy as np
+import pytest
+
+from flatfast.calibration import Calibration, Verdict, calibrate
+from flatfast.calibration.calibrate import LEAST, plan
+from flatfast.calibration.result import DAMPING, CalibrationError
+from tests.calibration.plain import Bowl
+
+X = np.linspace(0.5, 2.0, 40)
+
+
+@pytest.mark.parametrize("scale", [0.3, 1.0, 4.0])
+@pytest.mark.parametrize("noise_std", [0.02, 2.0])
+def test_kappa_of_a_bowl(scale, noise_std):
+    bowl = Bowl(X, scale=scale, noise_std=noise_std)
+    found = calibrate(bowl, 0.01, budget=600)
+    assert found.ok
+    assert found.kappa == pytest.approx(bowl.kappa, rel=0.1)
+    assert found.critical == pytest.approx((4 * found.kappa) ** (1 / 3))
+    assert pytest.approx(DAMPING * found.critical) == found.C
+    assert found.share_low == pytest.approx(1, abs=0.02)
+    assert found.sharpness == pytest.approx(scale**2 * np.sum(X**2) / len(X))
+
+
+def test_the_error_is_that_of_repeats():
+    found = [calibrate(Bowl(X[:4], seed=seed), 0.01, budget=120) for seed in range(60)]
+    spread = np.std(np.log([c.C for c in found]), ddof=1)
+    assert np.mean([c.C_error for c in found]) == pytest.approx(spread, rel=0.3)
+
+
+def test_the_cost_is_what_was_planned_at_most():
+    seen = []
+    bowl = Bowl(X)
+    found = calibrate(
+        bowl, 0.01, budget=200, progress=lambda done, total: seen.append((done, total))
+    )
+    assert found.evaluations <= 200
+    assert seen[0][0] == 0
+    assert seen[-1][0] == found.evaluations
+    assert all(done <= total for done, total in seen)
+
+
+@pytest.mark.parametrize("budget", [LEAST, 60, 120, 400, 3000])
+def test_plans_keep_to_their_budget(budget):
+    planned = plan(budget)
+    cost = 2 * planned.pairs + 6 * planned.probes + 2 * planned.products
+    assert 0.8 * budget <= cost <= 1.1 * budget
+
+
+def test_the_way_to_the_manifold_is_told():
+    y = 0.1
+    found = calibrate(Bowl(X, y, noise_std=1e-3), 1e-6)
+    # A Gauss-Newton step takes x y (y, x) / (x^2 + y^2) off each pair of weights.
+    expected = -np.sum(4 * X**2 * y**2 / (X**2 + y**2)) / np.sum(X**2 + y**2)
+    assert found.off == pytest.approx(expected, rel=0.05)
+    assert found.ok
+
+
+def test_off_the_manifold():
+    found = calibrate(Bowl(X, X), 0.01)  # half of the sharpness would go
+    assert not found.ok
+    assert [doubt.verdict for doubt in found.doubts] == [Verdict.OFF_MANIFOLD]
+    assert found.off < -0.3
+    with pytest.raises(CalibrationError, match=r"not near the manifold.*sharpness would change"):
+        found.law  # noqa: B018
+
+
+def test_no_noise():
+    found = calibrate(Bowl(X, 0.01, noise_std=0.0), 0.01)
+    assert [doubt.verdict for doubt in found.doubts] == [Verdict.NO_LASTING_NOISE]
+    assert math.isnan(found.C)
+    assert "the gradient carries no noise" in found.doubts[0].message
+    # The least curvature that the gradient feels gives the law of descent in a bowl.
+    least = X.min() ** 2 / len(X)
+    assert least <= found.smallest <= 1.3 * least  # from above, as Lanczos does
+    assert found.alternative is not None
+    assert found.alternative(1e-4) == pytest.approx(1 - 2 * math.sqrt(1e-4 * found.smallest))
+
+
+def test_noise_of_batches_alone_does_not_last():
+    found = calibrate(Bowl(X, noise_std=0.0, batch_noise=0.1), 0.01)
+    assert not found.ok
+    assert found.noise_total == pytest.approx(0.01 * 80, rel=0.3)
+    assert "two looks at one batch give one gradient" in found.doubts[0].message
+
+
+def test_little_lasting_noise():
+    found = calibrate(Bowl(X, noise_std=1e-3, batch_noise=1.0), 0.01)
+    assert found.doubts[0].verdict is Verdict.NO_LASTING_NOISE
+    assert "of the gradient's noise is drawn afresh" in found.doubts[0].message
+
+
+def test_no_slope():
+    class Linear(Bowl):
+        def probe(self):
+            return 3.0, np.zeros(80)
+
+    found = calibrate(Linear(X), 0.01)
+    assert [doubt.verdict for doubt in found.doubts] == [Verdict.NO_SLOPE]
+    assert "linear" in str(found)
+
+
+def test_a_slope_below_its_error():
+    class Rough(Bowl):
+        def probe(self):
+            value, slope = super().probe()
+            return value, slope + 100 * self.rng.standard_normal(80)
+
+    found = calibrate(Rough(X), 0.01)
+    assert Verdict.UNRESOLVED in [doubt.verdict for doubt in found.doubts]
+    assert "give a budget of about" in str(found)
+
+
+def test_a_wide_error():
+    found = calibrate(
+        Bowl(X[:1]),
+        0.01,
+        budget=LEAST,
+    )
+    assert found.C_error > 0.1
+    wide = [doubt for doubt in found.doubts if doubt.verdict is Verdict.UNCERTAIN]
+    assert bool(wide) == (found.C_error > 0.25)
+
+
+def test_a_learning_rate_beyond_stability():
+    found = calibrate(Bowl(X, scale=3.0), 50.0)
+    verdicts = [doubt.verdict for doubt in found.doubts]
+    assert Verdict.UNSTABLE in verdicts
+    assert 0.9 * 0.9 <= found.largest <= 0.9 * (1 + 1e-9)  # 9 * 4 / 40, from below
+
+
+def test_a_learning_rate_at_which_the_law_asks_for_no_momentum():
+    found = calibrate(Bowl(X, scale=0.1, noise_std=300.0), 3.0)
+    assert found.law(3.0) == 0
+    assert Verdict.NO_MOMENTUM in [doubt.verdict for doubt in found.doubts]
+
+
+def test_small_batches_are_told():
+    bowl = Bowl(X)
+    bowl.examples, bowl.batch_size = 4000, 2
+    found = calibrate(bowl, 0.1)
+    assert [doubt.verdict for doubt in found.doubts] == [Verdict.BATCH_NOISE]
+    assert found.ok
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"lr": 0.0}, "lr must be positive"),
+        ({"lr": math.inf}, "lr must be positive"),
+        ({"lr": 0.1, "budget": 10}, f"budget must be at least {LEAST}"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        calibrate(Bowl(X), **arguments)
+
+
+def test_gradients_that_are_not_finite():
+    with pytest.raises(ValueError, match="gradients must be finite"):
+        calibrate(Bowl(np.full(3, np.nan)), 0.1)
+
+
+def test_json_there_and_back():
+    for bowl in (Bowl(X), Bowl(X, noise_std=0.0), Bowl(X, X)):
+        found = calibrate(bowl, 0.01)
+        back = Calibration.from_json(found.to_json())
+        assert back.to_json() == found.to_json()
+        assert str(back) == str(found)
+        assert back.doubts == found.doubts
+    with pytest.raises(ValueError, match="not a calibration"):
+        Calibration.from_json('{"C": 1}')
+
+
+def test_words_fit_a_terminal():
+    found = calibrate(Bowl(X), 0.01)
+    assert all(len(line) <= 80 for line in str(found).splitlines())
+    low, high = found.interval
+    assert low < found.C < high
+    assert f"C = {found.C:.3g}" in str(found)
+
+
+def test_a_figure(tmp_path):
+    pytest.importorskip("matplotlib", reason="needs Matplotlib")
+    path = tmp_path / "calibration.png"
+    calibrate(Bowl(X), 0.01).figure(path)
+    assert path.stat().st_size > 10_000
+    with pytest.raises(CalibrationError):
+        calibrate(Bowl(X, noise_std=0.0), 0.01).figure()
