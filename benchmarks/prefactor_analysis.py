@@ -5,7 +5,6 @@ Reads stores, geometry and the committed sweeps; runs nothing.
 
 import json
 import math
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,29 +13,31 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from benchmarks.prefactor_cases import CASES, FACTORS, Case
+from benchmarks.prefactor_noise import all_optima, noise_laws
+from benchmarks.prefactor_slopes import Row, exponents, varied
 from flatfast.lab.estimation.optimum import locate, median_times
-from flatfast.lab.estimation.power_law import fit_power_law
-from flatfast.lab.estimation.resampling import median, t_quantile
+from flatfast.lab.estimation.resampling import median
 from flatfast.lab.estimation.times import TimeGrid, time_grid
 from flatfast.lab.predict import minimum_of
 from flatfast.lab.store import read_chunks
 from flatfast.law import GAMMA
 from flatfast.theory import best_ratio, critical_from_time, prefactor, settling_time
 
-COMMITTED = ("digits-mlp", "teacher-student", "matrix-sensing", "scalar-product")
+COMMITTED = {
+    "digits-mlp": 0.5,
+    "teacher-student": 0.5,
+    "matrix-sensing": 0.1,
+    "scalar-product": 0.5,
+}
+"""Problems of the committed sweeps, with their own label noise."""
+
 FORECASTS = Path("results/theory/prediction.json")
 
 FORECASTS_LR = {"matrix-sensing": 1e-3, "scalar-product": 1e-5}
 
 RESAMPLES = 500
-NORMAL = 1.96
-LEAST_RANGE = 1.5
-"""Between the least and the greatest point of a slope, for it to say anything."""
-
 CREEPING = 1.8
 """A pilot run's C is at least this much above the best, where runs creep rather than swing."""
-
-Row = dict[str, Any]
 
 
 def analyse(folder: Path) -> dict[str, Any]:
@@ -53,8 +54,21 @@ def analyse(folder: Path) -> dict[str, Any]:
         "cases": rows,
         "geometry": known,
         "exponents": exponents(rows),
+        "noise_laws": [
+            law | {"flow": _flow_unit(law["name"], rows)}
+            for law in noise_laws(all_optima(rows, COMMITTED))
+        ],
+        "varied": varied(rows),
         "loss": [found for name in COMMITTED if (found := loss(name, known)) is not None],
     }
+
+
+def _flow_unit(geometry: str, rows: list[Row]) -> float | None:
+    """The flow's C at a noise of one, which is exact at any: theory's 2/3."""
+    for row in rows:
+        if row.get("geometry") == geometry and "predicted" in row and row["lr"] is None:
+            return float(row["predicted"]["flow"]["C"] / row["noise_std"] ** GAMMA)
+    return None
 
 
 def _notes(path: Path) -> dict[str, Any]:
@@ -140,7 +154,7 @@ def _predict(
     found = known.get(row["geometry"])
     if found is None:
         return
-    noise = float(row["settings"].get("noise_std", _own(row["problem"])))
+    noise = float(row["settings"].get("noise_std", COMMITTED[row["problem"]]))
     batch = int(row["settings"].get("batch_size", 0)) or found["examples"]
     row |= {"noise_std": noise, "batch": batch, "fraction": found["fraction"]}
     best = best_ratio(found["fraction"])
@@ -174,11 +188,6 @@ def _predict_limit(row: Row, limits: dict[str, Any], forecasts: dict[str, Any]) 
         row["predicted"]["limit"] = {"critical": None, "C": C, "time": time}
 
 
-def _own(problem: str) -> float:
-    """A problem's own label noise."""
-    return {"digits-mlp": 0.5, "teacher-student": 0.5, "matrix-sensing": 0.1}.get(problem, 0.5)
-
-
 def _pilot(row: Row, fraction: float) -> tuple[float, float] | None:
     """``C*`` from the slowest momentum swept that arrived, and its C; the best C plays no part."""
     arrived = [(C, t) for C, t in zip(row["C"], row["time"], strict=True) if t is not None]
@@ -192,89 +201,6 @@ def _pilot(row: Row, fraction: float) -> tuple[float, float] | None:
         return critical_from_time(C, time, fraction), C
     except ValueError:
         return None
-
-
-def exponents(rows: list[Row]) -> list[Row]:
-    """Slopes in logs: of C over the noise, over batch size and P, and of the scaled C over h."""
-    found = []
-    swept = [row for row in rows if "swept" in row and "predicted" in row]
-
-    def add(name: str, over: str, theory: float, chosen: Iterable[Row]) -> None:
-        points = [_point(row, over) for row in chosen]
-        x = sorted({point["x"] for point in points})
-        if len(x) >= 3 and x[-1] >= LEAST_RANGE * x[0]:
-            found.append({"name": name, "over": over, "theory": theory, **_slope(points)})
-
-    for problem, activation in (
-        ("digits-mlp", None),
-        ("teacher-student", None),
-        ("teacher-student", "tanh"),
-        ("matrix-sensing", None),
-        ("scalar-product", None),
-    ):
-        name = problem if activation is None else f"{problem}, {activation}"
-        same = [
-            row
-            for row in swept
-            if row["problem"] == problem
-            and row["settings"].get("activation") == activation
-            and set(row["settings"]) <= {"activation", "noise_std"}
-            and _one_kind(row, rows)
-        ]
-        add(name, "noise_std", 2 / 3, same)
-    batches = [row for row in swept if "batch_size" in row["settings"] and row["lr"] == 1e-5]
-    add("matrix-sensing, lr 1e-05", "batch", -1 / 3, batches)
-    full = [row for row in swept if "batch_size" not in row["settings"]]
-    sizes = [
-        row
-        for row in full
-        if row["problem"] == "matrix-sensing" and set(row["settings"]) <= {"examples"}
-    ]
-    add("matrix-sensing, P", "batch", -1 / 3, sizes)
-    for problem in ("digits-mlp", "teacher-student", "matrix-sensing"):
-        kinds = [
-            row for row in full if row["problem"] == problem and "noise_std" not in row["settings"]
-        ]
-        add(problem, "h", 1 / 3, [row for row in kinds if _one_kind(row, rows)])
-    plain = [row for row in full if "noise_std" not in row["settings"]]
-    add("all problems", "h", 1 / 3, [row for row in plain if _one_kind(row, rows)])
-    return found
-
-
-def _one_kind(row: Row, rows: list[Row]) -> bool:
-    """Whether a committed sweep is not stood in for by one at the cases' own learning rate."""
-    if row["source"] != "committed sweep":
-        return True
-    return not any(
-        other["source"] == "swept here"
-        and other["problem"] == row["problem"]
-        and other["settings"] == row["settings"]
-        and "swept" in other
-        for other in rows
-    )
-
-
-def _point(row: Row, over: str) -> Row:
-    """A point of a slope: C against noise or batch; against h in units of noise and goal."""
-    unit = 1.0
-    if over == "h":
-        unit = (row["noise_std"] ** 2 / row["batch"]) ** (1 / 3) * best_ratio(row["fraction"]).ratio
-    x = row["predicted"]["flow"]["critical"] ** 3 * row["batch"] / row["noise_std"] ** 2
-    values = {key: row["swept"][key] / unit for key in ("estimate", "low", "high")}
-    return {"x": float(x if over == "h" else row[over]), **values}
-
-
-def _slope(points: list[Row]) -> Row:
-    """Weighted slope in logs and its 95% interval, which counts scatter beyond the points' own."""
-    x = np.log([point["x"] for point in points])
-    y = np.log([point["estimate"] for point in points])
-    width = np.log([point["high"] / point["low"] for point in points]) / (2 * NORMAL)
-    drawn = y + width * np.random.default_rng(0).standard_normal((RESAMPLES, len(y)))
-    line = fit_power_law(x, y, drawn)
-    parts = [(line.seed_variance, float(RESAMPLES)), (line.scatter_variance, float(len(x) - 2))]
-    reach = t_quantile(0.95, parts) * math.sqrt(line.seed_variance + line.scatter_variance)
-    slope = {"estimate": line.slope, "low": line.slope - reach, "high": line.slope + reach}
-    return {"slope": slope, "intercept": line.intercept, "points": points}
 
 
 def loss(name: str, known: dict[str, Any]) -> Row | None:

@@ -41,6 +41,8 @@ QUOTES: dict[str, Callable[[], str]] = {
     "prefactor_cases": prefactor.cases,
     "prefactor_ratios": prefactor.ratios,
     "prefactor_exponents": prefactor.exponents,
+    "prefactor_noise": prefactor.noise_laws,
+    "prefactor_varied": prefactor.varied,
     "prefactor_loss": prefactor.loss,
     "prefactor_which": prefactor.which,
     "regime_deterministic": regimes.deterministic,

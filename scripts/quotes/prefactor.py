@@ -4,6 +4,7 @@ import contextlib
 from statistics import median
 from typing import Any
 
+from flatfast.law import GAMMA
 from scripts.quotes.values import interval, load
 
 FOUND = "results/theory/prefactor.json"
@@ -88,6 +89,45 @@ def exponents() -> str:
     return "\n".join(lines)
 
 
+def noise_laws() -> str:
+    """Exponents of C over noise and learning rate together."""
+    found = load(FOUND)
+    if found is None:
+        return NOT_YET
+    lines = [
+        "| problem | optima | over the noise, b | over the learning rate, s | b - 4 s; theory 2/3 "
+        "| scatter about `eps^(2/3) (eps^4 lr)^s` | best C over the flow's, at the least "
+        "and the greatest `eps^4 lr` |",
+        "| --- |" + " --- |" * 6,
+    ]
+    for one in found["noise_laws"]:
+        problem, _, settings = one["name"].partition(" ")
+        cells = [
+            f"{problem} {_plain(settings)}".strip(),
+            str(len(one["points"])),
+            *(interval(one[key]) for key in ("noise", "lr", "invariant")),
+            f"{100 * one['collapse']['scatter']:.0f}%",
+            "" if one["flow"] is None else " and ".join(_over_flow(one, end) for end in (0, -1)),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def varied() -> str:
+    """What one other setting does to the best C."""
+    found = load(FOUND)
+    if found is None:
+        return NOT_YET
+    lines = [
+        "| changed | best C swept, over the base's | C by the flow, over the base's |",
+        "| --- | --- | --- |",
+    ]
+    for one in found["varied"]:
+        name = _name(one | {"lr": None})
+        lines.append(f"| {name} | {interval(one['swept'])} | {_number(one['flow'])} |")
+    return "\n".join(lines)
+
+
 def loss() -> str:
     """What a wrong C costs."""
     found = load(FOUND)
@@ -133,6 +173,12 @@ def which() -> str:
         cells = [name, one["metric"].removeprefix("cooled:")]
         lines.append(f"| {' | '.join([*cells, *(_number(one['h'].get(way)) for way in ways)])} |")
     return "\n".join(lines)
+
+
+def _over_flow(law: dict[str, Any], place: int) -> str:
+    """Best C over the flow's at one of a law's points."""
+    point = law["points"][place]
+    return f"{point['estimate'] / (law['flow'] * point['noise_std'] ** GAMMA):.2g}"
 
 
 def _plain(settings: str) -> str:

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from benchmarks.prefactor_analysis import exponents
 from benchmarks.prefactor_cases import CASES
+from benchmarks.prefactor_noise import noise_laws
+from benchmarks.prefactor_slopes import exponents, varied
 from flatfast.theory import best_ratio
 
 
@@ -61,3 +62,34 @@ def test_scatter_widens_the_interval():
 
 def test_cases_are_told_apart():
     assert len({case.key for case in CASES}) == len({case.folder for case in CASES}) == len(CASES)
+
+
+def test_one_setting_changed_is_compared_with_the_base():
+    base = case("digits-mlp", {}, noise=0.5, h=50, batch=200, fraction=0.2)
+    wide = case("digits-mlp", {"width": 80}, noise=0.5, h=400, batch=200, fraction=0.2, off=1.5)
+    loud = case("digits-mlp", {"noise_std": 1.0}, noise=1.0, h=50, batch=200, fraction=0.2)
+    (found,) = varied([base, wide, loud])
+    assert found["flow"] == pytest.approx(2)
+    assert found["swept"]["estimate"] == pytest.approx(3)
+    # Two intervals of 3% to either side.
+    reach = found["swept"]["high"] / found["swept"]["estimate"]
+    assert reach == pytest.approx(1.03**2**0.5, rel=1e-3)
+
+
+@pytest.mark.parametrize("own", [0.0, 0.3])
+def test_noise_and_learning_rate_come_back_as_one_axis(own):
+    optima = [
+        (
+            "some problem",
+            {"lr": lr, "noise_std": noise, "estimate": C, "low": 0.97 * C, "high": 1.03 * C},
+        )
+        for lr in (1e-4, 1e-3, 1e-2)
+        for noise in (0.1, 0.3, 1.0)
+        for C in [noise ** (2 / 3 + own) * (noise**4 * lr) ** 0.07]
+    ]
+    (found,) = noise_laws(optima)
+    assert found["noise"]["estimate"] == pytest.approx(2 / 3 + 0.28 + own)
+    assert found["lr"]["estimate"] == pytest.approx(0.07)
+    # An exponent of the noise's own shows.
+    assert (found["invariant"]["low"] < 2 / 3 < found["invariant"]["high"]) == (own == 0)
+    assert (found["collapse"]["scatter"] < 1e-9) == (own == 0)

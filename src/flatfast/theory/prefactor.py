@@ -218,9 +218,7 @@ def _check_start(start: float, threshold: float) -> None:
         )
 
 
-def _relaxed(
-    times: Array, values: Array, goal: float | None, at: Array, made: int
-) -> Relaxation:
+def _relaxed(times: Array, values: Array, goal: float | None, at: Array, made: int) -> Relaxation:
     end = float(values.min())
     threshold = end + np.exp(-1) * (values[0] - end) if goal is None else goal
     fraction = (threshold - end) / (values[0] - end)
