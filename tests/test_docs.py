@@ -1,4 +1,4 @@
-"""The code blocks of README and the how-to page run as they stand, in order."""
+"""The code blocks of README and some pages run as they stand, in order."""
 
 import re
 from pathlib import Path
@@ -22,7 +22,14 @@ def _in_a_folder_of_its_own(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     "page",
-    ["README.md", "docs/howto.md", "docs/calibration.md", "docs/theory.md", "docs/timescales.md"],
+    [
+        "README.md",
+        "docs/howto.md",
+        "docs/calibration.md",
+        "docs/theory.md",
+        "docs/timescales.md",
+        "docs/prefactor.md",
+    ],
 )
 def test_code_blocks_run(page):
     for name in NEEDED:

@@ -16,6 +16,7 @@ from flatfast.lab.forecast import Forecast
 from flatfast.lab.prediction import metric_on_points, model_of, predicted_times
 from flatfast.lab.problem import Problem
 from flatfast.theory import Prefactor, SquaredError, flow_relaxation, jacobian, prefactor
+from flatfast.theory.flow import method_for
 
 AROUND = tuple(float(factor) for factor in np.geomspace(0.5, 5.0, 7))
 """Prefactors of the curve, in units of the flow's; two more are put beside the best of them."""
@@ -63,7 +64,8 @@ def forecast(
     read = metric_on_points(problem, model)
     begin = float(read(start[None])[0])
     largest, smallest = _extremes(model, start)
-    progress("the flow along it")
+    way = "" if method_for(model) == "dense" else ", by products with the Jacobian"
+    progress(f"the flow along it: {model.residual_count:,} modes{way}")
     relaxed = flow_relaxation(
         model, start, threshold=problem.goal.threshold_from(begin), metric=read
     )

@@ -8,7 +8,7 @@ In the limit ``lr -> 0`` with ``1 - momentum = C lr^(2/3)``, the convergence tim
 import itertools
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import jax
@@ -16,18 +16,21 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from flatfast.lab.descent import descend
 from flatfast.lab.estimation.convergence import MEMORIES_PAST, convergence, settled
 from flatfast.lab.goal import COOLED
-from flatfast.lab.problem import Problem
+from flatfast.lab.problem import Metric, Params, Problem
 from flatfast.theory import (
     NotOnManifoldError,
     PathEndedError,
     SquaredError,
     flow_end,
+    hessian_trace,
     limit_ensemble,
     limit_path,
     nearest,
 )
+from flatfast.theory.flow import method_for
 
 UNIT = 1e6
 """Steps in a unit of the limit's time, for what counts in steps: a momentum near 1."""
@@ -82,6 +85,9 @@ of the flow: they differ by its square."""
 
 NEAREST_STEPS = 30
 
+SAME_TRACE = 1e-6
+"""Relative difference up to which a metric ``trace`` is the Hessian's."""
+
 Times: TypeAlias = NDArray[np.float64]
 Values: TypeAlias = NDArray[np.float64]
 
@@ -121,17 +127,38 @@ def model_of(problem: Problem) -> tuple[SquaredError, NDArray[np.float64], float
     if not noise_std > 0:
         raise ValueError(f"noise_std must be positive for a drift, got {noise_std}")
     params = problem.start()
-    model = SquaredError(problem.residuals, params)
+    model = SquaredError(problem.residuals, params, _own_trace(problem, params))
     batch = int(problem.settings.get("batch_size", 0)) or model.examples
     return (
         model,
-        _on_manifold(model, model.flat(params)),
+        _on_manifold(problem, model),
         noise_std * (model.examples / batch) ** 0.5,
     )
 
 
-def _on_manifold(model: SquaredError, point: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Where a run's start lies on Γ: the nearest point if it interpolates, else its flow's end."""
+def _own_trace(problem: Problem, params: Params) -> Metric | None:
+    """The problem's metric ``trace``, if that is the Hessian's on the manifold: a cheaper way."""
+    metric = problem.metrics.get("trace")
+    if metric is None or problem.residuals is None:
+        return None
+    exact = SquaredError(problem.residuals, params)
+    cheap, point = replace(exact, trace=metric), exact.flat(params)
+    agree = np.isclose(hessian_trace(cheap, point), hessian_trace(exact, point), rtol=SAME_TRACE)
+    return metric if agree else None
+
+
+def _on_manifold(problem: Problem, model: SquaredError) -> NDArray[np.float64]:
+    """Where a run's start lies on Γ.
+
+    The nearest point if the start interpolates, else its flow's end. Large models have modes so
+    flat that neither is reached in any time that a run has; theirs is what the lab calls back on
+    the manifold, the start after cooling.
+    """
+    point = model.flat(problem.start())
+    if method_for(model) == "matrix-free":
+        with jax.enable_x64(True):
+            cooled = descend(problem.loss, model.tree_at(jnp.asarray(point)), problem.cooling)
+        return model.flat(cooled)
     try:
         end = nearest(model, point, steps=NEAREST_STEPS)
     except NotOnManifoldError:

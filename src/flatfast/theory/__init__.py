@@ -1,5 +1,11 @@
 """The theory behind the law, executable: the manifold of minimizers and the drift along it."""
 
+from flatfast.theory.curvature import (
+    drift_curvature,
+    excess_rate,
+    trace_curvature,
+    trace_curvatures,
+)
 from flatfast.theory.drift import (
     drift,
     label_noise_covariance,
@@ -26,8 +32,6 @@ from flatfast.theory.prefactor import (
     critical_from_time,
     flow_relaxation,
     prefactor,
-    trace_curvature,
-    trace_curvatures,
 )
 from flatfast.theory.sharpness import (
     Estimate,
@@ -76,6 +80,8 @@ __all__ = [
     "curvature_range",
     "decay_time",
     "drift",
+    "drift_curvature",
+    "excess_rate",
     "flow_end",
     "flow_on_manifold",
     "flow_relaxation",

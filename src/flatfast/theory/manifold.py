@@ -17,6 +17,7 @@ import numpy as np
 from jax.scipy.sparse.linalg import cg
 from jax.typing import ArrayLike
 
+from flatfast.theory.frame import along
 from flatfast.theory.model import Array, SquaredError, in_double_precision
 from flatfast.theory.size import check_square, fits_dense, jacobian_size
 
@@ -197,7 +198,9 @@ def normal_projector(model: SquaredError, point: ArrayLike) -> Array:
 
 
 @in_double_precision
-def check_on_manifold(model: SquaredError, point: ArrayLike, within: float = 1e-3) -> None:
+def check_on_manifold(
+    model: SquaredError, point: ArrayLike, within: float = 1e-3, floor: float | None = None
+) -> None:
     """Check that Γ is near.
 
     Where the Jacobian does not fit the step is found by conjugate gradients, of which a warning
@@ -207,13 +210,18 @@ def check_on_manifold(model: SquaredError, point: ArrayLike, within: float = 1e-
         model: The model.
         point: Where, (D,).
         within: Largest distance, as the length of a Gauss-Newton step over that of the point.
+        floor: Take the step without the Jacobian, and eigenvalues below this share of the largest
+            count for less and less: distance along nearly flat directions is none.
 
     Raises:
         NotOnManifoldError: If it is farther; says how far.
         ValueError: If the point or the residuals there are not finite.
     """
     at = model.checked(point)
-    step = _gauss_newton(model, at, chosen_method(model, None))
+    if floor is None:
+        step = _gauss_newton(model, at, chosen_method(model, None))
+    else:
+        step = along(model, at, jnp.zeros_like(at), floor, 1e-4)
     away = float(jnp.linalg.norm(step) / jnp.maximum(jnp.linalg.norm(at), TINY))
     if not away <= within:
         raise NotOnManifoldError(

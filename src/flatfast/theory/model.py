@@ -52,10 +52,13 @@ class SquaredError:
     Attributes:
         residuals: ``params -> (P,) or (P, K)``, outputs minus targets; a scalar for one example.
         example: Parameters, for their structure and shapes.
+        trace: ``params -> |J|^2 / P``, where there is a cheaper way than through the Jacobian; None
+            to take that.
     """
 
     residuals: Callable[[Params], jax.Array]
     example: Params
+    trace: Callable[[Params], jax.Array] | None = None
 
     @functools.cached_property
     def shape(self) -> tuple[int, ...]:

@@ -37,6 +37,13 @@ def _traces(model: SquaredError, points: jax.Array) -> jax.Array:
     return traces
 
 
+def trace_at(model: SquaredError, at: jax.Array) -> jax.Array:
+    """The trace at a point, by the model's own way if it has one; for use in traced functions."""
+    if model.trace is not None:
+        return model.trace(model.tree_at(at))
+    return jnp.sum(jax.jacrev(model.residuals_at)(at) ** 2) / model.examples
+
+
 @in_double_precision
 def trace_gradient(model: SquaredError, point: ArrayLike, *, method: Method | None = None) -> Array:
     """Gradient along Γ of the trace, ``∇_Γ tr H`` (D,)."""
@@ -85,6 +92,8 @@ def _estimate(drawn: Array) -> Estimate:
 
 
 def _trace(model: SquaredError, at: jax.Array) -> jax.Array:
+    if model.trace is not None:
+        return model.trace(model.tree_at(at))
     _, backward = jax.vjp(model.residuals_at, at)
     rows = jnp.eye(model.residual_count)
     squares = jax.lax.map(lambda row: jnp.sum(backward(row)[0] ** 2), rows)
