@@ -18,7 +18,6 @@ from benchmarks.prefactor_slopes import Row, exponents, varied
 from flatfast.lab.estimation.optimum import locate, median_times
 from flatfast.lab.estimation.resampling import median
 from flatfast.lab.estimation.times import TimeGrid, time_grid
-from flatfast.lab.predict import minimum_of
 from flatfast.lab.store import read_chunks
 from flatfast.law import GAMMA
 from flatfast.theory import best_ratio, critical_from_time, prefactor, settling_time
@@ -42,13 +41,13 @@ CREEPING = 1.8
 
 def analyse(folder: Path) -> dict[str, Any]:
     """Everything that is written to ``results/theory/prefactor.json``."""
-    known, limits = _notes(folder / "geometry.json"), _notes(folder / "limits.json")
+    known = _notes(folder / "geometry.json")
     forecasts = _notes(FORECASTS)
     rows = [row for row in (_swept_case(c, folder) for c in CASES) if row is not None]
     rows += [_committed(name) for name in COMMITTED]
     rows += [_forecast_case(entry) for entry in forecasts.get("varied", {}).values()]
     for row in rows:
-        _predict(row, known, limits, forecasts)
+        _predict(row, known, forecasts)
     return {
         "machine": _notes(folder / "machine.json"),
         "cases": rows,
@@ -85,8 +84,8 @@ def _swept_case(case: Case, folder: Path) -> Row | None:
         return None
     grid = time_grid(table)
     optima = locate(median_times(grid, n_boot=RESAMPLES, seed=0))
-    scale = case.rate**-GAMMA
-    row = _row(case.problem, dict(case.settings), case.rate, grid)
+    scale = case.family.lr**-GAMMA
+    row = _row(case.problem, dict(case.settings), case.family.lr, grid)
     row |= {"source": "swept here", "reason": optima.reason[0]}
     if optima.located[0]:
         drawn = np.exp(optima.boot_log_mu[:, 0]) * scale
@@ -144,9 +143,7 @@ def _forecast_case(entry: Row) -> Row:
     return {"lr": lr, "C": [], "time": [], "source": "forecasts' sweep"} | kept
 
 
-def _predict(
-    row: Row, known: dict[str, Any], limits: dict[str, Any], forecasts: dict[str, Any]
-) -> None:
+def _predict(row: Row, known: dict[str, Any], forecasts: dict[str, Any]) -> None:
     """Add the predictions to a case: from every h, from a pilot, from the limit."""
     aside = ("noise_std", "batch_size")
     kept = {name: value for name, value in row["settings"].items() if name not in aside}
@@ -167,10 +164,10 @@ def _predict(
     if pilot is not None:
         made_by = {"critical": pilot[0], "C": best.ratio * pilot[0], "time": best.time / pilot[0]}
         row["predicted"]["pilot"] = made_by | {"run_at": pilot[1]}
-    _predict_limit(row, limits, forecasts)
+    _predict_limit(row, forecasts)
 
 
-def _predict_limit(row: Row, limits: dict[str, Any], forecasts: dict[str, Any]) -> None:
+def _predict_limit(row: Row, forecasts: dict[str, Any]) -> None:
     of_case = [
         entry["forecast"]
         for part in ("committed", "varied")
@@ -179,12 +176,6 @@ def _predict_limit(row: Row, limits: dict[str, Any], forecasts: dict[str, Any]) 
     ]
     if of_case and of_case[0]["best_prefactor"] is not None:
         C, time = of_case[0]["best_prefactor"], of_case[0]["best_time"]
-    elif row["geometry"] in limits and "noise_std" not in row["settings"]:
-        curve = limits[row["geometry"]]
-        C, time = minimum_of(tuple(curve["C"]), tuple(curve["time"]))
-    else:
-        return
-    if C is not None:
         row["predicted"]["limit"] = {"critical": None, "C": C, "time": time}
 
 

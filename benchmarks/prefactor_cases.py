@@ -57,27 +57,21 @@ class Case:
     Attributes:
         problem: Its name.
         settings: Those that differ from its defaults.
-        lr: Learning rate; the family's, if None.
-        guess: Where its best C is looked for, in units of the family's scaled by the noise.
     """
 
     problem: str
     settings: Mapping[str, Scalar]
-    lr: float | None = None
-    guess: float = 1.0
 
     @property
     def key(self) -> str:
         """Its name in results."""
-        rate = "" if self.lr is None else f" lr {self.lr:g}"
-        return f"{self.problem} {json.dumps(dict(self.settings))}{rate}"
+        return f"{self.problem} {json.dumps(dict(self.settings))}"
 
     @property
     def folder(self) -> str:
         """Its name on disk."""
         parts = [f"{name}-{value}" for name, value in self.settings.items()]
-        rate = [] if self.lr is None else [f"lr-{self.lr:g}"]
-        return "_".join([self.problem, *parts, *rate])
+        return "_".join([self.problem, *parts])
 
     @property
     def family(self) -> Family:
@@ -85,24 +79,19 @@ class Case:
         return FAMILIES[self.problem]
 
     @property
-    def rate(self) -> float:
-        """The learning rate."""
-        return self.family.lr if self.lr is None else self.lr
-
-    @property
     def centre(self) -> float:
         """Where the best C is looked for."""
         noise = float(self.settings.get("noise_std", self.family.noise))
-        return self.guess * self.family.C * float((noise / self.family.noise) ** GAMMA)
+        return self.family.C * float((noise / self.family.noise) ** GAMMA)
 
     @property
     def steps(self) -> int:
         """Length of the runs."""
-        return round(LENGTH * self.family.time / self.centre * float(self.rate**-GAMMA))
+        return round(LENGTH * self.family.time / self.centre * float(self.family.lr**-GAMMA))
 
     def momenta(self) -> list[float]:
         """Momenta of the sweep."""
-        return [float(1 - C * self.rate**GAMMA) for C in self.centre * FACTORS]
+        return [float(1 - C * self.family.lr**GAMMA) for C in self.centre * FACTORS]
 
     def load(self) -> Problem:
         """The problem."""
@@ -110,8 +99,7 @@ class Case:
 
     def geometry(self) -> tuple[str, str]:
         """What the flow along the manifold depends on: all settings but the noise."""
-        aside = ("noise_std", "batch_size")
-        kept = {name: value for name, value in self.settings.items() if name not in aside}
+        kept = {name: value for name, value in self.settings.items() if name != "noise_std"}
         return self.problem, json.dumps(kept)
 
 

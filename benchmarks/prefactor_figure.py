@@ -20,6 +20,9 @@ from flatfast.law import GAMMA
 FOLDER = Path("results/theory")
 MARKERS = {"scalar-product": "o", "matrix-sensing": "s", "teacher-student": "D", "digits-mlp": "^"}
 
+ROOM = 4.0
+"""Above the points over the noise, for their legend."""
+
 
 @themed
 def prefactors(result: dict[str, Any], theme: Theme) -> Figure:
@@ -66,7 +69,7 @@ def _collapse(axes: Axes, result: dict[str, Any], theme: Theme) -> None:
             unit = law["flow"] * point["noise_std"] ** GAMMA
             value = {key: point[key] / unit for key in ("estimate", "low", "high")}
             x = point["noise_std"] ** 4 * point["lr"]
-            _point(axes, x, value, law["name"].split()[0], theme, hollow=False)
+            _point(axes, x, value, law["name"].split()[0], theme)
             xs.append(x)
             ys += [value["low"], value["high"]]
     if xs:
@@ -81,16 +84,15 @@ def _collapse(axes: Axes, result: dict[str, Any], theme: Theme) -> None:
 def _noises(axes: Axes, found: list[dict[str, Any]], theme: Theme) -> None:
     xs, ys = [], []
     for one in (one for one in found if one["over"] == "noise_std"):
-        problem, _, kind = one["name"].partition(", ")
-        colour, hollow = _colour(problem, theme), bool(kind)
-        xs.append(_slope(axes, one, theme, colour, hollow=hollow))
+        colour = _colour(one["name"], theme)
+        xs.append(_slope(axes, one, theme, colour))
         ys += [point[end] for point in one["points"] for end in ("low", "high")]
-        face = theme.surface if hollow else colour
         label = f"{one['name']}: {_told(one['slope'])}"
-        axes.plot([], [], MARKERS[problem], color=colour, mfc=face, label=label)
+        axes.plot([], [], MARKERS[one["name"]], color=colour, label=label)
     if xs:
         log_axis(axes, "x", *padded(np.concatenate(xs), 0.06))
-        log_axis(axes, "y", *padded(np.array(ys), 0.08))
+        low, high = padded(np.array(ys), 0.08)
+        log_axis(axes, "y", low, ROOM * high)
         axes.legend(fontsize=9.5, title="slope at one lr; theory 2/3", loc="upper left")
     axes.set_title("over the noise")
     axes.set_xlabel("standard deviation of the label noise (units of the targets)")
@@ -99,7 +101,7 @@ def _noises(axes: Axes, found: list[dict[str, Any]], theme: Theme) -> None:
 
 def _rates(axes: Axes, found: list[dict[str, Any]], theme: Theme) -> None:
     for one in (one for one in found if one["name"] == "all problems"):
-        h = _slope(axes, one, theme, theme.ink, hollow=False)
+        h = _slope(axes, one, theme, theme.ink)
         axes.lines[-1].set_label(f"fit, slope {_told(one['slope'])}")
         span = np.geomspace(h.min(), h.max(), 2)
         axes.plot(span, span ** (1 / 3), color=theme.muted, lw=1.2, label="theory, slope 1/3")
@@ -112,12 +114,10 @@ def _rates(axes: Axes, found: list[dict[str, Any]], theme: Theme) -> None:
     axes.set_ylabel("best C / q(F) in units of (eps$^2$ / P)$^{1/3}$")
 
 
-def _slope(
-    axes: Axes, one: dict[str, Any], theme: Theme, colour: str, *, hollow: bool
-) -> NDArray[np.float64]:
+def _slope(axes: Axes, one: dict[str, Any], theme: Theme, colour: str) -> NDArray[np.float64]:
     """Points and their line; where the points are."""
     for point in one["points"]:
-        _point(axes, point["x"], point, point["problem"], theme, hollow=hollow)
+        _point(axes, point["x"], point, point["problem"], theme)
     own = np.array([point["x"] for point in one["points"]])
     span = np.geomspace(own.min(), own.max(), 2)
     axes.plot(span, np.exp(one["intercept"]) * span ** one["slope"]["estimate"], color=colour)
@@ -129,7 +129,13 @@ def _told(slope: dict[str, float]) -> str:
 
 
 def _point(
-    axes: Axes, x: float, value: dict[str, float], problem: str, theme: Theme, *, hollow: bool
+    axes: Axes,
+    x: float,
+    value: dict[str, float],
+    problem: str,
+    theme: Theme,
+    *,
+    hollow: bool = False,
 ) -> None:
     colour = _colour(problem, theme)
     centre = value["estimate"]

@@ -10,9 +10,11 @@ from flatfast.lab.estimation.power_law import fit_power_law
 from flatfast.lab.estimation.resampling import t_quantile
 from flatfast.theory import best_ratio
 
+PROBLEMS = ("digits-mlp", "teacher-student", "matrix-sensing", "scalar-product")
+
 RESAMPLES = 500
 NORMAL = 1.96
-LEAST_RANGE = 1.5
+LEAST_RANGE = 1.3
 """Between the least and the greatest point of a slope, for it to say anything."""
 
 Row = dict[str, Any]
@@ -29,25 +31,15 @@ def exponents(rows: list[Row]) -> list[Row]:
         if len(x) >= 3 and x[-1] >= LEAST_RANGE * x[0]:
             found.append({"name": name, "over": over, "theory": theory, **_slope(points)})
 
-    for problem, activation in (
-        ("digits-mlp", None),
-        ("teacher-student", None),
-        ("teacher-student", "tanh"),
-        ("matrix-sensing", None),
-        ("scalar-product", None),
-    ):
-        name = problem if activation is None else f"{problem}, {activation}"
+    for problem in PROBLEMS:
         same = [
             row
             for row in swept
             if row["problem"] == problem
-            and row["settings"].get("activation") == activation
-            and set(row["settings"]) <= {"activation", "noise_std"}
+            and set(row["settings"]) <= {"noise_std"}
             and _one_kind(row, rows)
         ]
-        add(name, "noise_std", 2 / 3, same)
-    batches = [row for row in swept if "batch_size" in row["settings"] and row["lr"] == 1e-5]
-    add("matrix-sensing, lr 1e-05", "batch", -1 / 3, batches)
+        add(problem, "noise_std", 2 / 3, same)
     full = [row for row in swept if "batch_size" not in row["settings"]]
     sizes = [
         row
@@ -55,7 +47,7 @@ def exponents(rows: list[Row]) -> list[Row]:
         if row["problem"] == "matrix-sensing" and set(row["settings"]) <= {"examples"}
     ]
     add("matrix-sensing, P", "batch", -1 / 3, sizes)
-    for problem in ("digits-mlp", "teacher-student", "matrix-sensing"):
+    for problem in PROBLEMS:
         kinds = [
             row for row in full if row["problem"] == problem and "noise_std" not in row["settings"]
         ]
@@ -125,6 +117,8 @@ def varied(rows: list[Row]) -> list[Row]:
                 "settings": row["settings"],
                 "swept": {key: math.exp(value) for key, value in ends.items()},
                 "flow": row["predicted"]["flow"]["C"] / base["predicted"]["flow"]["C"],
+                "critical": row["predicted"]["flow"]["critical"]
+                / base["predicted"]["flow"]["critical"],
             }
         )
     return found

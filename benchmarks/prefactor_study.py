@@ -22,15 +22,14 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 
 from benchmarks.prefactor_analysis import analyse
-from benchmarks.prefactor_cases import CASES, Case
+from benchmarks.prefactor_cases import CASES, FACTORS, Case
 from flatfast.lab.atomic import atomically
 from flatfast.lab.engines.devices import use_all_cores
 from flatfast.lab.engines.local import LocalEngine
 from flatfast.lab.machine import machine, versions
-from flatfast.lab.prediction import FLOOR, TOLERANCE, metric_on_points, model_of, predicted_times
+from flatfast.lab.prediction import FLOOR, TOLERANCE, metric_on_points, model_of
 from flatfast.lab.problems import load
 from flatfast.lab.reproduce import identity
 from flatfast.lab.store import Store
@@ -43,7 +42,6 @@ from flatfast.theory import (
     flow_relaxation,
     hessian_trace,
     nearest,
-    prefactor,
     trace_curvature,
     trace_curvatures,
 )
@@ -52,14 +50,10 @@ from flatfast.theory.model import Array
 
 OUT = Path("results/theory/prefactor.json")
 GEOMETRY = "geometry.json"
-LIMITS = "limits.json"
 MACHINE = "machine.json"
 
 MOST_RUNS = 1024
 """A case is one batch: on an accelerator a step costs the same for one run and for many."""
-
-SINGLE_FROM = 1e-4
-"""Learning rates below it need double precision."""
 
 COMMITTED: tuple[tuple[str, str], ...] = tuple(
     (name, "{}") for name in ("digits-mlp", "teacher-student", "matrix-sensing", "scalar-product")
@@ -74,18 +68,6 @@ OTHERS: tuple[tuple[str, str], ...] = (
 )
 """Of the forecasts' own sweeps (``prediction.json``)."""
 
-LIMIT_CASES: tuple[tuple[str, str], ...] = (
-    ("matrix-sensing", json.dumps({"dimension": 30, "examples": 240})),
-    ("teacher-student", json.dumps({"activation": "tanh"})),
-)
-"""Small and smooth: their limit is followed too, unless that is told not to."""
-
-AROUND = np.geomspace(0.7, 3.5, 8)
-"""Prefactors of a limit's curve, in units of the flow's."""
-
-LOW_FLOOR = 1e-3
-"""A second floor for digits, to show what hangs on it."""
-
 SECONDS_TO_COMPILE = 15
 """Of a case's program, for the plan."""
 
@@ -97,18 +79,17 @@ QUICK_SEEDS, QUICK_RECORDS = 3, 16
 def sweep_case(case: Case, folder: Path, quick: bool) -> None:
     """Make the runs of a case that are not stored yet."""
     problem = case.load()
-    pairs = [(case.rate, momentum) for momentum in case.momenta()]
+    pairs = [(case.family.lr, momentum) for momentum in case.momenta()]
     runs = runs_of(pairs, QUICK_SEEDS if quick else case.family.seeds, case.steps)
     records = QUICK_RECORDS if quick else case.family.records
-    dtype = "float64" if case.rate < SINGLE_FROM else "float32"
-    options: dict[str, Any] = {"records": records, "dtype": dtype}
+    options: dict[str, Any] = {"records": records, "dtype": "float32"}
     with Store(folder / case.folder, identity(problem, **options)) as store:
         if set(runs.identities()) <= store.done():
             return
         sweep(runs, store, LocalEngine(problem, most_runs=MOST_RUNS, **options))
 
 
-def geometry(name: str, settings: str, floor: float = FLOOR) -> dict[str, Any]:
+def geometry(name: str, settings: str) -> dict[str, Any]:
     """The flow from a problem's start, and h by all the ways there are for a model of its size."""
     begun = time.perf_counter()
     problem = load(name, json.loads(settings))
@@ -116,14 +97,14 @@ def geometry(name: str, settings: str, floor: float = FLOOR) -> dict[str, Any]:
     read = metric_on_points(problem, model)
     begin = float(read(start[None])[0])
     threshold = problem.goal.threshold_from(begin)
-    options: dict[str, Any] = {"tolerance": TOLERANCE, "floor": floor}
+    options: dict[str, Any] = {"tolerance": TOLERANCE, "floor": FLOOR}
     relaxed = flow_relaxation(model, start, threshold=threshold, metric=read, **options)
     trace, trace_end = hessian_trace(model, start), hessian_trace(model, relaxed.point)
     found: dict[str, Any] = {
         "parameters": model.size,
         "modes": model.residual_count,
         "examples": model.examples,
-        "floor": floor,
+        "floor": FLOOR,
         "metric": problem.goal.metric,
         "start": begin,
         "end": relaxed.end,
@@ -134,8 +115,8 @@ def geometry(name: str, settings: str, floor: float = FLOOR) -> dict[str, Any]:
         "trace_end": trace_end,
         "h": {
             "flow": float(relaxed.rate),
-            "excess": excess_rate(model, start, trace_end, floor=floor),
-            "drift": drift_curvature(model, start, floor=floor),
+            "excess": excess_rate(model, start, trace_end, floor=FLOOR),
+            "drift": drift_curvature(model, start, floor=FLOOR),
         },
     }
     if method_for(model) == "dense":
@@ -162,16 +143,6 @@ def _at_the_end(model: SquaredError, start: Array, end: Array) -> dict[str, floa
     return found
 
 
-def limit(name: str, settings: str, known: dict[str, Any]) -> dict[str, Any]:
-    """Convergence times of a problem's limit at a row of C."""
-    problem = load(name, json.loads(settings))
-    noise = float(problem.settings["noise_std"])
-    found = prefactor(known["h"]["flow"], noise, known["examples"], known["fraction"])
-    times = predicted_times(problem, found.C * AROUND)
-    kept = [float(t) if np.isfinite(t) else None for t in times.time]
-    return {"C": times.C.tolist(), "time": kept, "evaluations": times.evaluations}
-
-
 class Notes:
     """Results by name in a JSON file, written after each; for use from many threads."""
 
@@ -194,14 +165,9 @@ class Notes:
                     unfinished.write_text(json.dumps(self.found, indent=1) + "\n")
 
 
-def geometry_key(name: str, settings: str, floor: float = FLOOR) -> str:
-    """A geometry's name in the results."""
-    return f"{name} {settings}" + ("" if floor == FLOOR else f" floor {floor:g}")
-
-
 def tasks(folder: Path, parts: list[str], quick: bool) -> list[tuple[str, Callable[[], None]]]:
     """What there is to do, named, the most informative first."""
-    notes, limits = Notes(folder / GEOMETRY), Notes(folder / LIMITS)
+    notes = Notes(folder / GEOMETRY)
     wanted: list[tuple[str, Callable[[], None]]] = []
     if "sweeps" in parts:
         wanted += [(case.key, partial(sweep_case, case, folder, quick)) for case in CASES]
@@ -209,24 +175,10 @@ def tasks(folder: Path, parts: list[str], quick: bool) -> list[tuple[str, Callab
     kinds = list(dict.fromkeys(case.geometry() for case in CASES))
     if "flows" in parts:
         others = [kind for kind in (*COMMITTED, *OTHERS) if kind not in kinds]
-        floors = [(kind, FLOOR) for kind in [*kinds, *others]]
-        floors.append((("digits-mlp", "{}"), LOW_FLOOR))
-        for kind, floor in floors:
-            key = geometry_key(*kind, floor)
-            wanted.append(
-                (f"flow {key}", partial(notes.keep, key, partial(geometry, *kind, floor)))
-            )
-    if "limits" in parts:
-        for kind in LIMIT_CASES:
-            key = geometry_key(*kind)
-            wanted.append((f"limit {key}", partial(_limit, kind, notes, limits)))
+        for kind in [*kinds, *others]:
+            key = " ".join(kind)
+            wanted.append((f"flow {key}", partial(notes.keep, key, partial(geometry, *kind))))
     return wanted
-
-
-def _limit(kind: tuple[str, str], notes: Notes, limits: Notes) -> None:
-    key = geometry_key(*kind)
-    notes.keep(key, partial(geometry, *kind))
-    limits.keep(key, lambda: limit(*kind, notes.found[key]))
 
 
 def plan() -> None:
@@ -237,7 +189,8 @@ def plan() -> None:
         seconds = (case.steps + cooling) * case.family.step
         total += seconds
         print(
-            f"{case.key}: lr {case.rate:g}, C {case.centre * 0.35:.3g} to {case.centre * 2.8:.3g}, "
+            f"{case.key}: lr {case.family.lr:g}, "
+            f"C {case.centre * FACTORS[0]:.3g} to {case.centre * FACTORS[-1]:.3g}, "
             f"{12 * case.family.seeds} runs, {case.steps:,} steps and {cooling:,} of cooling: "
             f"{seconds:.1f} s"
         )
@@ -280,7 +233,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs/prefactor"))
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--only", help="what has this in its name")
-    parser.add_argument("--parts", default="sweeps,flows,limits")
+    parser.add_argument("--parts", default="sweeps,flows")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="begin none after")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--quick", action="store_true", help="few seeds and records, for a look")

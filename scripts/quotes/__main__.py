@@ -60,6 +60,7 @@ QUOTES: dict[str, Callable[[], str]] = {
     "prefactor_ratios": prefactor.ratios,
     "prefactor_exponents": prefactor.exponents,
     "prefactor_noise": prefactor.noise_laws,
+    "prefactor_reach": prefactor.reach,
     "prefactor_varied": prefactor.varied,
     "prefactor_loss": prefactor.loss,
     "prefactor_which": prefactor.which,

@@ -10,6 +10,7 @@ from scripts.quotes.values import interval, load
 FOUND = "results/theory/prefactor.json"
 NOT_YET = "not measured yet"
 LOCAL = ("excess", "drift")
+DIGITS_NOISE = 0.5
 
 
 def cases() -> str:
@@ -113,18 +114,37 @@ def noise_laws() -> str:
     return "\n".join(lines)
 
 
+def reach() -> str:
+    """Digits at the least ``eps^4 lr``, as a learning rate at the noise of the committed sweep."""
+    found = load(FOUND)
+    if found is None:
+        return NOT_YET
+    (law,) = [one for one in found["noise_laws"] if one["name"] == "digits-mlp {}"]
+    told = []
+    for point in law["points"][:2]:
+        louder = DIGITS_NOISE / point["noise_std"]
+        C = {key: point[key] * louder**GAMMA for key in ("estimate", "low", "high")}
+        told.append(
+            f"noise {point['noise_std']:g} at lr {point['lr']:.2g} stands for "
+            f"lr {point['lr'] / louder**4:.2g} at noise {DIGITS_NOISE:g}, "
+            f"and its C for {interval(C)}"
+        )
+    return "; ".join(told) + "."
+
+
 def varied() -> str:
     """What one other setting does to the best C."""
     found = load(FOUND)
     if found is None:
         return NOT_YET
     lines = [
-        "| changed | best C swept, over the base's | C by the flow, over the base's |",
-        "| --- | --- | --- |",
+        "| changed | best C swept, over the base's | C by the flow, over the base's | C\\* |",
+        "| --- | --- | --- | --- |",
     ]
     for one in found["varied"]:
         name = _name(one | {"lr": None})
-        lines.append(f"| {name} | {interval(one['swept'])} | {_number(one['flow'])} |")
+        cells = [name, interval(one["swept"]), _number(one["flow"]), _number(one["critical"])]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
