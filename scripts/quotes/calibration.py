@@ -106,9 +106,9 @@ def brief() -> str:
     every = ratios(found, (0.1, 1.0, 10.0))
     problems = len({case["problem"] for case in found["cases"]})
     return (
-        f"On {problems} problems, most at three noise levels and learning rates a hundred times apart, "
-        f"the calibrated C takes {np.median(every):.2f} times the steps of the swept best in the "
-        f"median, {max(every):.2f} in the worst ([the table](docs/calibration.md))."
+        f"On {problems} problems, most at three noise levels and learning rates a hundred times "
+        f"apart, the calibrated C takes {np.median(every):.2f} times the steps of the swept best in "
+        f"the median, {max(every):.2f} in the worst ([the table](docs/calibration.md))."
     )
 
 
