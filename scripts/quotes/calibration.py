@@ -107,7 +107,7 @@ def brief() -> str:
     problems = len({case["problem"] for case in found["cases"]})
     return (
         f"On {problems} problems, most at three noise levels and learning rates a hundred times "
-        f"apart, the calibrated C takes {np.median(every):.2f} times the steps of the swept best in "
+        f"apart the calibrated C takes {np.median(every):.2f} times the steps of the swept best in "
         f"the median, {max(every):.2f} in the worst ([the table](docs/calibration.md))."
     )
 
