@@ -14,6 +14,8 @@ it grows as the cube root the exponent is 2/3.
 
 import argparse
 import json
+from collections.abc import Iterable
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -44,7 +46,7 @@ N_BOOT = 1000
 ON_MANIFOLD = (0.8, 0.9, 0.95, 0.97, 0.98, 0.99)
 """Momenta of the runs that show what minibatches do on the manifold."""
 
-POOLED = ("manifold", "init", "init-strict", "overdamped")
+POOLED = ("manifold", "init", "init-strict")
 """Parts with several levels of label noise on one problem."""
 
 Array = NDArray[np.float64]
@@ -97,6 +99,21 @@ def optimum_of(grid: TimeGrid, n_boot: int = N_BOOT) -> Optimum:
         times.n_seeds,
         found.reason,
     )
+
+
+def same_seeds(grids: Iterable[TimeGrid]) -> list[TimeGrid]:
+    """Sweeps cut to the seeds that all of them have, so that one resampling serves all."""
+    grids = list(grids)
+    kept = min(len(grid.seed) for grid in grids)
+    return [
+        replace(
+            grid,
+            seed=grid.seed[:kept],
+            log_time=grid.log_time[..., :kept],
+            diverged=grid.diverged[..., :kept],
+        )
+        for grid in grids
+    ]
 
 
 def _interval(value: float, seed_variance: float, grid_variance: float, case: Optimum) -> Interval:
@@ -263,27 +280,28 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("results/theory/regimes.json"))
     chosen = parser.parse_args()
     use_all_cores()
-    cases, optima = [], {}
+    cases, grids = [], {}
     for case in CASES:
         path = chosen.tables / f"{case.name}.parquet"
         if not path.exists():
             print(f"no runs of {case.name}")
             continue
-        grid = time_grid(pq.read_table(path))
-        optima[case.name] = optimum_of(grid)
-        cases.append(judged(case, grid, optima[case.name]))
+        grids[case.name] = grid = time_grid(pq.read_table(path))
+        cases.append(judged(case, grid, optimum_of(grid)))
         print(case.name, cases[-1]["exponent"])
     pooled = {}
     for part in POOLED:
-        members = [
-            (case.noise, optima[case.name])
+        levels = {
+            case.name: case.noise
             for case in CASES
-            if case.part == part and case.noise > 0 and case.name in optima
-        ]
-        if members:
+            if case.part == part and case.noise > 0 and case.name in grids
+        }
+        if levels:
+            shared = [optimum_of(grid) for grid in same_seeds(grids[name] for name in levels)]
+            members = list(zip(levels.values(), shared, strict=True))
             pooled[part] = {"law": pooled_slope(members), "pairs": equal_strength(members)}
     result = {
-        "computed_on": json.loads((chosen.tables / "machine.json").read_text()),
+        "computed_on": json.loads((chosen.tables / "machines.json").read_text()),
         "level": LEVEL,
         "cases": cases,
         "pooled": pooled,

@@ -32,7 +32,7 @@ PARTS = {
 }
 """Groups of rows, from the top."""
 
-CURVES = {"manifold": "o", "overdamped": "s", "init": "^", "init-strict": "D"}
+CURVES = {"manifold": "o", "init": "^", "init-strict": "D"}
 CANDIDATES = ((0.5, "1/2"), (GAMMA, "2/3"), (1.0, "1"))
 
 
@@ -68,6 +68,8 @@ def row_label(case: dict[str, Any]) -> str:
         if case["batch_size"]:
             return f"batches of {case['batch_size']}, init"
         return "noise 0.5, init" if case["name"].endswith("init") else "noise 0.5, on Γ"
+    if case["slow"]:
+        return f"λ {case['slow']:.2g}, noise {case['noise']:.2g}"
     if case["batch_size"]:
         goal = "test error" if case["name"].endswith("test") else "loss"
         start = " from Γ" if "manifold" in case["name"] else ""

@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks import regime_analysis, regime_figure, regime_map
-from benchmarks.regime_cases import CASES, Case, with_slow_mode
+from benchmarks.regime_cases import CASES, Case
+from benchmarks.regime_problems import with_slow_mode
 from flatfast.lab.estimation.times import time_grid
 from flatfast.lab.problems import load
 from flatfast.lab.report.theme import LIGHT
@@ -83,6 +84,14 @@ def test_a_noise_of_another_power_is_seen():
     (pair,) = regime_analysis.equal_strength(family(1.0))
     assert pair["ratio"]["high"] < 1
     assert pair["ratio"]["estimate"] == pytest.approx(10 ** (-1 / 6), rel=0.1)
+
+
+def test_sweeps_are_cut_to_the_seeds_that_all_have():
+    many, few = make_sweep(seeds=12), make_sweep(seeds=5)
+    cut = regime_analysis.same_seeds([many, few])
+    assert [len(grid.seed) for grid in cut] == [5, 5]
+    assert np.array_equal(cut[0].log_time, many.log_time[..., :5])
+    assert all(grid.diverged.shape == grid.log_time.shape for grid in cut)
 
 
 def test_momenta_come_from_one_lattice_per_case():
@@ -159,6 +168,8 @@ def test_a_sweep_out_of_time_is_not_begun_and_goes_on_later(tmp_path):
     assert regime_map.run(small(), tmp_path, math.inf)
     grid = time_grid(pq.read_table(tmp_path / "tables" / "made-up.parquet"))
     assert len(grid.lr) == 3
+    machines = json.loads((tmp_path / "tables" / "machines.json").read_text())
+    assert machines["made-up"]["device"] == jax.devices()[0].device_kind
 
 
 def test_the_plan_counts_steps():
