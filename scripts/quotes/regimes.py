@@ -8,6 +8,7 @@ from scripts.quotes.values import interval, load
 
 FOUND = "results/theory/regimes.json"
 STUDENT = "results/teacher-student/summary.json"
+BESIDE_A_CLIFF = ("init-noise-0", "init-noise-1", "batch-30-test", "slow-0.0004-noise-1")
 NOT_YET = "not measured yet"
 FAMILIES = {
     "manifold": "start on Γ",
@@ -72,6 +73,20 @@ def noisy() -> str:
     return exponents("manifold", "init", "init-strict")
 
 
+def cells() -> str:
+    """The best momenta read off the grid, where the fit lies beside a cliff."""
+    found = load(FOUND)
+    if found is None:
+        return NOT_YET
+    told = [
+        f"{case['name']}: "
+        + ", ".join("–" if c is None else f"{c:.2g}" for c in case["fastest_cell_c"])
+        for case in found["cases"]
+        if case["name"] in BESIDE_A_CLIFF
+    ]
+    return "; ".join(told) + "." if told else "none"
+
+
 def minibatch() -> str:
     """Minibatches without label noise."""
     return exponents("minibatch")
@@ -134,10 +149,24 @@ def collapse() -> str:
     for part, name in FAMILIES.items():
         pairs = found["pooled"].get(part, {}).get("pairs", [])
         if pairs:
-            ratios = ", ".join(interval(pair["ratio"], 2) for pair in pairs)
+            ratios = ", ".join(interval(pair["ratio"]) for pair in pairs)
             hit = sum(pair["ratio"]["low"] <= 1 <= pair["ratio"]["high"] for pair in pairs)
-            sentences.append(f"{name}: {ratios} ({hit} of {len(pairs)} intervals contain 1)")
-    return "; ".join(sentences) + "." if sentences else "no pair was located"
+            sentences.append(f"- {name}: {ratios} ({hit} of {len(pairs)} intervals contain 1)")
+    return "\n".join(sentences) if sentences else "no pair was located"
+
+
+def windows() -> str:
+    """Between which ``mu / lr`` batches of 12 meet their goal."""
+    found = load(FOUND)
+    if found is None:
+        return NOT_YET
+    lines = ["| sweep | learning rates | least and greatest mu / lr |", "| --- | --- | --- |"]
+    for case in found["cases"]:
+        if case["batch_size"] == 12:
+            ends = case["settling_mu_over_lr"]
+            told = ["–" if one is None else f"{one[0]:.2g} to {one[1]:.3g}" for one in ends]
+            lines.append(f"| {case['name']} | {_ends(case['lr'])} | {', '.join(told)} |")
+    return "\n".join(lines)
 
 
 def on_manifold() -> str:
