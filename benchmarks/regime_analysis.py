@@ -16,115 +16,39 @@ import argparse
 import json
 from itertools import combinations
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from benchmarks.regime_cases import CASES, Case
+from benchmarks.regime_optima import (
+    LEVEL,
+    N_BOOT,
+    Optimum,
+    best_c,
+    error_interval,
+    fastest_cells,
+    local_slopes,
+    optimum_of,
+    same_seeds,
+    settling_window,
+)
 from flatfast.lab.engines.devices import use_all_cores
 from flatfast.lab.estimation.collapse import collapse
 from flatfast.lab.estimation.exponent import fit_exponent
 from flatfast.lab.estimation.interval import Interval
-from flatfast.lab.estimation.optimum import (
-    DEFAULT_FIT,
-    every_other,
-    locate,
-    median_times,
-)
 from flatfast.lab.estimation.power_law import fit_power_law, replicate_variance
 from flatfast.lab.estimation.resampling import t_quantile
 from flatfast.lab.estimation.times import TimeGrid, time_grid
 from flatfast.lab.problems import load
 from flatfast.lab.simulation.simulate import simulate
 
-LEVEL = 0.95
-N_BOOT = 1000
 ON_MANIFOLD = (0.8, 0.9, 0.95, 0.97, 0.98, 0.99)
 """Momenta of the runs that show what minibatches do on the manifold."""
 
-POOLED = ("manifold", "init", "init-strict", "overdamped")
+POOLED = ("manifold", "init", "init-strict")
 """Parts with several levels of label noise on one problem."""
-
-Array = NDArray[np.float64]
-
-
-class Optimum(NamedTuple):
-    """The best momenta of a case over E learning rates, in logs.
-
-    Attributes:
-        lr: Learning rates, (E,).
-        log_mu: Log of the best ``1 - momentum``, (E,); NaN where not located.
-        log_time: Log of the time there, (E,).
-        boot: The same as ``log_mu`` in each resample of the seeds, (B, E).
-        grid_variance: Variance of ``log_mu`` by the position of the grid of momenta.
-        seeds: Number of seeds.
-        reason: Why not located, E strings.
-    """
-
-    lr: Array
-    log_mu: Array
-    log_time: Array
-    boot: Array
-    grid_variance: float
-    seeds: int
-    reason: tuple[str, ...]
-
-
-def optimum_of(grid: TimeGrid, n_boot: int = N_BOOT) -> Optimum:
-    """Locate the best momenta of a sweep.
-
-    The seeds' part of the error is a bootstrap's. The grid's part is what the fits to every other
-    momentum, from the first and from the second on, differ by: the variance of a fit to a grid of
-    twice the step, so rather too large.
-
-    Raises:
-        ValueError: If there are too few seeds or momenta.
-    """
-    times = median_times(grid, n_boot=n_boot, seed=0)
-    found = locate(times)
-    halves = [locate(times, every_other(DEFAULT_FIT, first)).log_mu for first in (0, 1)]
-    apart = (halves[0] - halves[1])[found.located]
-    known = apart[np.isfinite(apart)]
-    grid_variance = float(np.mean(known**2) / 2) if len(known) else float("nan")
-    return Optimum(
-        grid.lr,
-        found.log_mu,
-        found.log_time,
-        found.boot_log_mu,
-        grid_variance,
-        times.n_seeds,
-        found.reason,
-    )
-
-
-def _interval(value: float, seed_variance: float, grid_variance: float, case: Optimum) -> Interval:
-    """Student's interval on the sum of both variances; the grid's comes from E comparisons."""
-    parts = [(seed_variance, case.seeds - 1.0), (grid_variance, float(len(case.lr)))]
-    reach = np.sqrt(seed_variance + grid_variance) * t_quantile(LEVEL, parts)
-    return Interval(value, float(value - reach), float(value + reach))
-
-
-def local_slopes(case: Optimum) -> list[Interval]:
-    """The exponent between neighbouring learning rates: E - 1 slopes, NaN where not located."""
-    step = np.diff(np.log(case.lr))
-    slopes = np.diff(case.log_mu) / step
-    seeds = replicate_variance(np.diff(case.boot, axis=1) / step)
-    return [
-        _interval(float(slope), float(own), 2 * case.grid_variance / float(d) ** 2, case)
-        for slope, own, d in zip(slopes, seeds, step, strict=True)
-    ]
-
-
-def best_c(case: Optimum) -> list[Interval]:
-    """The best ``(1 - momentum) / sqrt(lr)`` at each learning rate."""
-    own = replicate_variance(case.boot)
-    logs = [
-        _interval(float(value), float(variance), case.grid_variance, case)
-        for value, variance in zip(case.log_mu - np.log(case.lr) / 2, own, strict=True)
-    ]
-    return [Interval(*(float(np.exp(e)) for e in (i.estimate, i.low, i.high))) for i in logs]
 
 
 def pooled_slope(members: list[tuple[float, Optimum]]) -> dict[str, Any] | None:
@@ -173,7 +97,7 @@ def equal_strength(members: list[tuple[float, Optimum]]) -> list[dict[str, Any]]
             one.log_mu[e] - np.log(one.lr[e]) / 2 - other.log_mu[f] + np.log(other.lr[f]) / 2
         )
         own = replicate_variance(one.boot[:, e] - other.boot[:, f])
-        ends = _interval(apart, float(own), one.grid_variance + other.grid_variance, one)
+        ends = error_interval(apart, float(own), one.grid_variance + other.grid_variance, one)
         pairs.append(
             {
                 "strength": float(strengths[0]),
@@ -205,6 +129,8 @@ def judged(case: Case, grid: TimeGrid, found: Optimum) -> dict[str, Any]:
         "runs": int(np.isfinite(grid.log_time).sum() + np.isinf(grid.log_time).sum()),
         "lr": [float(lr) for lr in found.lr],
         "best_c": [told(one) for one in best_c(found)],
+        "fastest_cell_c": fastest_cells(grid),
+        "settling_mu_over_lr": settling_window(grid),
         "scaled_time": [
             float(t) if np.isfinite(t) else None for t in np.exp(found.log_time) * np.sqrt(found.lr)
         ],
@@ -263,27 +189,28 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("results/theory/regimes.json"))
     chosen = parser.parse_args()
     use_all_cores()
-    cases, optima = [], {}
+    cases, grids = [], {}
     for case in CASES:
         path = chosen.tables / f"{case.name}.parquet"
         if not path.exists():
             print(f"no runs of {case.name}")
             continue
-        grid = time_grid(pq.read_table(path))
-        optima[case.name] = optimum_of(grid)
-        cases.append(judged(case, grid, optima[case.name]))
+        grids[case.name] = grid = time_grid(pq.read_table(path))
+        cases.append(judged(case, grid, optimum_of(grid)))
         print(case.name, cases[-1]["exponent"])
     pooled = {}
     for part in POOLED:
-        members = [
-            (case.noise, optima[case.name])
+        levels = {
+            case.name: case.noise
             for case in CASES
-            if case.part == part and case.noise > 0 and case.name in optima
-        ]
-        if members:
+            if case.part == part and case.noise > 0 and case.name in grids
+        }
+        if levels:
+            shared = [optimum_of(grid) for grid in same_seeds(grids[name] for name in levels)]
+            members = list(zip(levels.values(), shared, strict=True))
             pooled[part] = {"law": pooled_slope(members), "pairs": equal_strength(members)}
     result = {
-        "computed_on": json.loads((chosen.tables / "machine.json").read_text()),
+        "computed_on": json.loads((chosen.tables / "machines.json").read_text()),
         "level": LEVEL,
         "cases": cases,
         "pooled": pooled,

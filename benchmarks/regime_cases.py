@@ -1,25 +1,29 @@
 """The sweeps of the regime map: which problem, goal, noise and learning rates, and how long.
 
 In every case ``mu = 1 - momentum`` is swept on one logarithmic lattice, at each learning rate over
-nearly two decades around a guess: wide enough that neither exponent, 1/2 or 2/3, is built in.
+one to two decades around a guess: wide enough that neither exponent, 1/2 or 2/3, is built in.
 
 Noise levels are half decades apart and learning rates too, so that a noise level and the next
 larger one share their value of ``noise^2 sqrt(lr)`` at learning rates a factor of 100 apart.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
-import jax
-import jax.numpy as jnp
-import numpy as np
-
-from flatfast.lab.descent import Descent
+from benchmarks.regime_problems import (
+    STUDENT_TO_THE_FLAT,
+    TO_THE_FLAT,
+    TO_THE_FLATTEST,
+    TO_ZERO_LOSS,
+    sensing,
+    teacher,
+    with_slow_mode,
+)
 from flatfast.lab.goal import Goal
-from flatfast.lab.problem import Params, Problem, Scalar
-from flatfast.lab.problems import load
+from flatfast.lab.problem import Problem, Scalar
 from flatfast.lab.recipes import log_points
 
 PER_DECADE, FINE = 10, 22
@@ -27,14 +31,18 @@ PER_DECADE, FINE = 10, 22
 decade of learning rates moves ``lr^(1/2)`` and ``lr^(2/3)`` by 2.5 and 3.3 of them (5.5 and 7.3),
 not by a whole number: the lattice lies differently about neighbouring optima."""
 
-REACH = 8.0
-"""The grid of ``mu`` reaches by this factor to either side of the guess."""
+REACH, NEAR = 8.0, 4.0
+"""The grid of ``mu`` reaches by this factor to either side of the guess: the second where a coarse
+sweep showed the place of the optimum, which is as far as its fit looks."""
+
+FEW = 8
+"""Seeds of the cases that were given less computing."""
 
 POWERS = (1 / 2, 2 / 3, 1.0)
 """Of the learning rate, in guesses and durations."""
 
-LEVELS = tuple(10 ** (-k / 2) for k in range(5))
-"""Label noise, from large to small: 1, 0.316, 0.1, 0.0316, 0.01."""
+LEVELS = tuple(10 ** (-k / 2) for k in range(4))
+"""Label noise, from large to small: 1, 0.316, 0.1, 0.0316."""
 
 RATES = tuple(4e-3 * 10 ** (-k / 2) for k in range(5))
 """Learning rates, from 0.004 to 0.00004."""
@@ -58,6 +66,7 @@ class Case:
         seeds: Runs at each pair.
         records: How often metrics are read during a run.
         per_decade: Momenta per factor of ten in ``mu``.
+        reach: Factor in ``mu`` by which the grid reaches to either side of the guess.
     """
 
     name: str
@@ -72,12 +81,16 @@ class Case:
     seeds: int = 24
     records: int = 160
     per_decade: int = PER_DECADE
+    reach: float = REACH
 
     def momenta(self, lr: float) -> tuple[float, ...]:
         """The momenta swept at a learning rate."""
         centre = sum(part * lr**power for part, power in zip(self.guess, POWERS, strict=False))
         return tuple(
-            1 - mu for mu in log_points(centre / REACH, min(centre * REACH, 1.0), self.per_decade)
+            1 - mu
+            for mu in log_points(
+                centre / self.reach, min(centre * self.reach, 1.0), self.per_decade
+            )
         )
 
     def steps(self, lr: float) -> int:
@@ -90,86 +103,11 @@ class Case:
         return replace(self, lr=self.lr[:3], seeds=min(self.seeds, 4), records=80)
 
 
-SENSING_GOAL = 0.17
-"""A tenth of the test error at the end of the flow from the initial point, on matrix sensing."""
-
-STRICT_GOAL = 0.01
-"""Flatter than where noise-free descent from the initial point ends, at any momentum."""
-
-GENTLE = Descent(lr=0.03, momentum=0.5, steps=100)
-"""Cooling of matrix sensing from points far from the manifold. Heavier descent rings, and ringing
-alone carries the iterate to flatter minima: what is read would not be the iterate's own."""
-
-
-def sensing(goal: Goal, **settings: Scalar) -> Callable[[], Problem]:
-    """Matrix sensing with a goal."""
-    return lambda: replace(load("matrix-sensing", settings), goal=goal, cooling=GENTLE)
-
-
-def teacher(goal: Goal, **settings: Scalar) -> Callable[[], Problem]:
-    """Teacher and student with a goal."""
-    return lambda: replace(load("teacher-student", settings), goal=goal)
-
-
-def with_slow_mode(*, slow: float, noise_std: float) -> Problem:
-    """Matrix sensing from its interpolating start, beside one slow mode that has to relax.
-
-    One more example, linear in one more weight: the residual ``sqrt(slow) x``, added to the loss as
-    half its square, so that the mode's curvature is ``slow``. ``x`` starts at 1; it bears no noise.
-
-    Args:
-        slow: Curvature of the slow mode.
-        noise_std: Label noise of matrix sensing.
-
-    Returns:
-        A problem whose metric ``left`` is the larger of the test error and of ``x^2``, each in
-        units of its start.
-    """
-    base = load("matrix-sensing", {"noise_std": noise_std})
-    begin = base.start()
-    before = float(base.metrics["test_error"](begin))
-
-    def start() -> Params:
-        return {**begin, "x": np.ones(())}
-
-    def split(params: Params) -> tuple[Params, jax.Array]:
-        return {"U": params["U"]}, params["x"]
-
-    def gradient(params: Params, key: jax.Array) -> Params:
-        rest, x = split(params)
-        return {**base.gradient(rest, key), "x": slow * x}
-
-    def loss(params: Params) -> jax.Array:
-        rest, x = split(params)
-        return base.loss(rest) + slow * x**2 / 2
-
-    def left(params: Params) -> jax.Array:
-        rest, x = split(params)
-        return jnp.maximum(base.metrics["test_error"](rest) / before, x**2)
-
-    return Problem(
-        name="matrix-sensing-with-slow-mode",
-        start=start,
-        gradient=gradient,
-        loss=loss,
-        metrics={"left": left},
-        goal=Goal("cooled:left", 0.1),
-        cooling=GENTLE,
-        settings={**base.settings, "slow": slow},
-    )
-
-
-TO_THE_FLAT = Goal("cooled:test_error", SENSING_GOAL, relative=False)
-TO_THE_FLATTEST = Goal("cooled:test_error", STRICT_GOAL, relative=False)
-TO_ZERO_LOSS = Goal("loss", 1e-4)
 WITHOUT_NOISE = 2
 """Runs at each pair without any noise: they are all alike, and the estimators ask for two."""
 
-STUDENT_TRACE = 18.0
-"""Three tenths of the trace at the student's interpolating start, as in the committed sweep."""
-
-SLOW = 0.0036
-"""Curvature of the slow mode; the least on matrix sensing, at the start, is 0.065."""
+SLOW = 3.6e-3, 4e-4
+"""Curvatures of the slow mode; the least on matrix sensing, at the start, is 0.065."""
 
 
 def label(value: float) -> str:
@@ -177,136 +115,181 @@ def label(value: float) -> str:
     return f"{value:.3g}"
 
 
-def _all() -> list[Case]:
-    on_manifold = [
+def _from_manifold() -> list[Case]:
+    return [
         Case(
             f"manifold-noise-{label(noise)}",
             "manifold",
             noise,
-            RATES if noise > 0.02 else RATES[:3],
+            rates,
             guess=(0.0, 0.5 * noise ** (2 / 3)),
             duration=(0.0, 90 * (noise / 0.1) ** (-2 / 3)),
             make=sensing(TO_THE_FLAT, noise_std=noise),
         )
-        for noise in LEVELS
+        for noise, rates in zip(LEVELS[:3], (RATES, RATES, RATES[:4]), strict=True)
     ]
-    from_init = [
-        Case(
+
+
+def _from_init() -> list[Case]:
+    def case(noise: float, **settings: Any) -> Case:
+        return Case(
             f"init-noise-{label(noise)}",
             "init",
             noise,
             RATES,
-            guess=(0.3, 0.0),
-            duration=(150.0, 0.0),
             make=sensing(TO_THE_FLAT, noise_std=noise, start="init"),
-            seeds=24 if noise else WITHOUT_NOISE,
             per_decade=FINE,
+            **settings,
         )
-        for noise in (0.0, *reversed(LEVELS[:4]))
+
+    wide: dict[str, Any] = {"guess": (0.3,), "duration": (150.0,)}
+    near: dict[str, Any] = {"guess": (0.42,), "duration": (60.0,), "reach": NEAR, "records": 64}
+    return [
+        case(0.0, seeds=WITHOUT_NOISE, **wide),
+        *(case(noise, **wide) for noise in LEVELS[:1:-1]),
+        *(case(noise, seeds=FEW, **near) for noise in LEVELS[1::-1]),
     ]
-    strict = [
+
+
+def _to_a_strict_goal() -> list[Case]:
+    shapes = ((0.38, 140.0, RATES), (0.2, 220.0, RATES), (0.11, 400.0, RATES[:4]))
+    return [
         Case(
             f"init-strict-noise-{label(noise)}",
             "init-strict",
             noise,
-            RATES,
-            guess=(0.0, noise ** (2 / 3)),
-            duration=(80.0, 60 * (noise / 0.1) ** (-2 / 3)),
+            rates,
+            guess=(c,),
+            duration=(time,),
             make=sensing(TO_THE_FLATTEST, noise_std=noise, start="init"),
+            seeds=FEW,
+            records=64,
+            per_decade=FINE if noise == 1 else PER_DECADE,
+            reach=NEAR,
         )
-        for noise in LEVELS[:3]
+        for noise, (c, time, rates) in zip(LEVELS, shapes, strict=False)
     ]
-    deterministic = Case(
-        "deterministic-loss",
-        "deterministic",
-        0.0,
-        (*RATES, 4e-3 * 10**-2.5, 4e-6),
-        guess=(0.6, 0.0),
-        duration=(150.0, 0.0),
-        make=sensing(TO_ZERO_LOSS, noise_std=0.0, start="init"),
-        seeds=WITHOUT_NOISE,
-    )
-    batches: Mapping[str, Goal] = {"loss": TO_ZERO_LOSS, "test": TO_THE_FLAT}
-    minibatch = [
-        Case(
-            f"batch-{size}-{kind}",
+
+
+def _in_batches() -> list[Case]:
+    def case(size: int, name: str, lr: tuple[float, ...], make: Any, **settings: Any) -> Case:
+        return Case(
+            f"batch-{size}-{name}",
             "minibatch",
             0.0,
-            RATES,
-            guess=(0.6, 0.0),
-            duration=(150.0, 0.0),
-            make=sensing(batches[kind], noise_std=0.0, batch_size=size, start="init"),
+            lr,
+            make=make,
             batch_size=size,
+            seeds=FEW,
+            records=64,
+            reach=NEAR,
+            **settings,
         )
-        for size, kind in ((12, "loss"), (60, "loss"), (30, "test"))
-    ]
-    minibatch.append(
-        Case(
-            "batch-12-manifold-test",
-            "minibatch",
-            0.0,
-            RATES[:4],
-            guess=(0.0, 0.0, 16.0),
-            duration=(0.0, 0.0, 8.0),
-            make=sensing(TO_THE_FLAT, noise_std=0.0, batch_size=12),
-            batch_size=12,
+
+    def batches(goal: Goal, size: int, **settings: Scalar) -> Callable[[], Problem]:
+        return sensing(goal, noise_std=0.0, batch_size=size, **settings)
+
+    faster = (RATES[0] * math.sqrt(10), *RATES)
+    return [
+        *(
+            case(
+                size,
+                "loss",
+                faster,
+                batches(TO_ZERO_LOSS, size, start="init"),
+                guess=(1.05, 0.0, 8.0),
+                duration=(60.0,),
+            )
+            for size in (12, 60)
+        ),
+        case(
+            30,
+            "test",
+            RATES,
+            batches(TO_THE_FLAT, 30, start="init"),
+            guess=(0.45, 0.0, 8.0),
+            duration=(60.0,),
             per_decade=FINE,
-        )
+        ),
+        case(
+            12,
+            "manifold-test",
+            RATES[:4],
+            batches(TO_THE_FLAT, 12),
+            guess=(0.0, 0.0, 14.0),
+            duration=(0.0, 0.0, 4.0),
+            per_decade=FINE,
+        ),
+    ]
+
+
+def _with_slow_mode() -> list[Case]:
+    shapes: tuple[tuple[float, float, int, dict[str, Any]], ...] = (
+        (SLOW[0], 0.1, 3, {"guess": (0.0, 0.12), "duration": (280.0,)}),
+        (SLOW[1], 0.1, 4, {"guess": (0.02,), "duration": (300.0,)}),
+        (SLOW[1], 1.0, 4, {"guess": (0.0, 0.22), "duration": (600.0,), "per_decade": FINE}),
     )
-    overdamped = [
+    return [
         Case(
-            f"slow-noise-{label(noise)}",
+            f"slow-{label(slow)}-noise-{label(noise)}",
             "overdamped",
             noise,
-            RATES,
-            guess=(math.sqrt(SLOW), 0.25 * noise ** (2 / 3)),
-            duration=(8 / math.sqrt(SLOW), 60 * (noise / 0.1) ** (-2 / 3)),
-            make=partial(with_slow_mode, slow=SLOW, noise_std=noise),
-            slow=SLOW,
+            RATES[:rates],
+            make=partial(with_slow_mode, slow=slow, noise_std=noise),
+            slow=slow,
+            seeds=FEW,
+            records=64,
+            reach=NEAR,
+            **settings,
         )
-        for noise in LEVELS[:3]
+        for slow, noise, rates, settings in shapes
     ]
-    goal = Goal("cooled:trace", STUDENT_TRACE, relative=False)
-    student = [
+
+
+def _student() -> list[Case]:
+    rates = tuple(3e-2 * 10 ** (-k / 2) for k in range(5))
+    shared: dict[str, Any] = {"seeds": FEW, "records": 32, "per_decade": 8, "reach": 5.0}
+    return [
         Case(
-            f"student-{start}",
+            "student-init",
             "student",
             0.5,
-            tuple(3e-2 * 10 ** (-k / 2) for k in range(4)),
-            guess=(0.0, 0.07),
+            rates[:3],
+            guess=(0.06,),
             duration=(0.0, 120.0),
-            make=teacher(goal, noise_std=0.5, start=start),
-            seeds=16,
-            records=64,
-        )
-        for start in ("interpolating", "init")
-    ]
-    student.append(
+            make=teacher(STUDENT_TO_THE_FLAT, noise_std=0.5, start="init"),
+            **shared,
+        ),
         Case(
             "student-batch-20-loss",
             "student",
             0.0,
-            tuple(3e-2 * 10 ** (-k / 2) for k in range(5)),
-            guess=(0.5, 0.0),
-            duration=(200.0, 0.0),
+            rates,
+            guess=(0.35,),
+            duration=(200.0,),
             make=teacher(Goal("loss", 0.01), noise_std=0.0, batch_size=20, start="init"),
             batch_size=20,
-            seeds=16,
-        )
-    )
-    return [
-        deterministic,
-        *from_init[:3],
-        *on_manifold[:4],
-        *minibatch,
-        *overdamped,
-        *strict,
-        *from_init[3:],
-        *student[1:],
-        on_manifold[4],
-        student[0],
+            **{**shared, "records": 160},
+        ),
     ]
 
 
-CASES: tuple[Case, ...] = tuple(_all())
-"""The most informative first."""
+CASES: tuple[Case, ...] = (
+    Case(
+        "deterministic-loss",
+        "deterministic",
+        0.0,
+        (*RATES, 4e-3 * 10**-2.5, 4e-6),
+        guess=(0.6,),
+        duration=(150.0,),
+        make=sensing(TO_ZERO_LOSS, noise_std=0.0, start="init"),
+        seeds=WITHOUT_NOISE,
+    ),
+    *_from_init(),
+    *_from_manifold(),
+    *_in_batches(),
+    *_to_a_strict_goal(),
+    *_with_slow_mode(),
+    *_student(),
+)
+"""All sweeps."""

@@ -84,7 +84,16 @@ def run(case: Case, folder: Path, ends: float) -> bool:
             with atomically(folder / "tables" / f"{case.name}.parquet") as partial:
                 table = store.table().select(COLUMNS)
                 pq.write_table(table, partial, compression="zstd")
+            note_machine(folder / "tables" / "machines.json", case.name)
     return True
+
+
+def note_machine(path: Path, name: str) -> None:
+    """Write down what a case was computed on, beside the others: they may differ."""
+    known = json.loads(path.read_text()) if path.exists() else {}
+    where = {"machine": machine(), "device": jax.devices()[0].device_kind, "versions": versions()}
+    with atomically(path) as partial:
+        partial.write_text(json.dumps({**known, name: where}, indent=1) + "\n")
 
 
 def main() -> None:
@@ -107,8 +116,6 @@ def main() -> None:
     use_all_cores()
     tables = chosen.runs / "tables"
     tables.mkdir(parents=True, exist_ok=True)
-    where = {"machine": machine(), "device": jax.devices()[0].device_kind, "versions": versions()}
-    (tables / "machine.json").write_text(json.dumps(where, indent=1) + "\n")
     ends = time.monotonic() + 60 * chosen.minutes
     # Accelerators round the factors of single-precision products to ten bits unless told not to:
     # too coarse for a descent to a loss of 1e-9.

@@ -1,41 +1,66 @@
 """Tables of the regime map, from ``results/theory/regimes.json``."""
 
+import math
+from itertools import pairwise
 from typing import Any
 
 from scripts.quotes.values import interval, load
 
 FOUND = "results/theory/regimes.json"
+STUDENT = "results/teacher-student/summary.json"
+BESIDE_A_CLIFF = ("init-noise-0", "init-noise-1", "batch-30-test", "slow-0.0004-noise-1")
 NOT_YET = "not measured yet"
 FAMILIES = {
     "manifold": "start on Γ",
     "init": "start at init",
     "init-strict": "start at init, stricter goal",
-    "overdamped": "start on Γ, with the slow mode",
 }
 
 
+HEADER = (
+    "| sweep | learning rates | best c, from the least lr to the greatest | exponent between "
+    "neighbours | of all | inside | of best collapse | distance of the curves |\n"
+    "| --- | --- | --- | --- | --- | --- | --- | --- |"
+)
+
+
 def exponents(*parts: str) -> str:
-    """One row per case of some parts: fitted exponent, and whether 1/2 and 2/3 lie inside."""
+    """One row per case of some parts: best c, exponents, and which of 1/2 and 2/3 lie inside."""
     found = load(FOUND)
     if found is None:
         return NOT_YET
-    lines = [
-        "| sweep | learning rates | best c, from the least lr to the greatest | exponent of the "
-        "best momenta | 1/2 | 2/3 | exponent of best collapse | distance of the curves |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for case in found["cases"]:
-        if case["part"] in parts:
-            ends = " to ".join(f"{lr:.2g}" for lr in (case["lr"][0], case["lr"][-1]))
-            best = [f"{c['estimate']:.2g}" for c in case["best_c"] if c is not None]
-            curves = case["collapse"]
-            apart = "" if curves is None else f"{100 * curves['distance']:.1f}%"
-            lines.append(
-                f"| {case['name']} | {ends} | {', '.join(best) or 'none located'} "
-                f"| {interval(case['exponent'])} | {_inside(case['exponent'], 1 / 2)} "
-                f"| {_inside(case['exponent'], 2 / 3)} | {interval(curves)} | {apart} |"
-            )
-    return "\n".join(lines)
+    return "\n".join([HEADER, *(_row(case) for case in found["cases"] if case["part"] in parts)])
+
+
+def _row(case: dict[str, Any]) -> str:
+    curves = case["collapse"]
+    cells = (
+        case["name"],
+        _ends(case["lr"]),
+        _listed(case["best_c"], ".3g"),
+        _listed(case["local"], ".2f"),
+        interval(case["exponent"]),
+        _inside(case["exponent"]),
+        interval(curves),
+        "" if curves is None else f"{100 * curves['distance']:.1f}%",
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _ends(rates: list[float]) -> str:
+    return f"{min(rates):.2g} to {max(rates):.2g}"
+
+
+def _listed(values: list[dict[str, float] | None], form: str) -> str:
+    return ", ".join("–" if one is None else format(one["estimate"], form) for one in values)
+
+
+def _inside(exponent: dict[str, Any] | None) -> str:
+    if exponent is None:
+        return ""
+    candidates = (("1/2", 1 / 2), ("2/3", 2 / 3))
+    held = [name for name, value in candidates if exponent["low"] <= value <= exponent["high"]]
+    return " and ".join(held) or "neither"
 
 
 def deterministic() -> str:
@@ -48,14 +73,47 @@ def noisy() -> str:
     return exponents("manifold", "init", "init-strict")
 
 
+def cells() -> str:
+    """The best momenta read off the grid, where the fit lies beside a cliff."""
+    found = load(FOUND)
+    if found is None:
+        return NOT_YET
+    told = [
+        f"{case['name']}: "
+        + ", ".join("–" if c is None else f"{c:.2g}" for c in case["fastest_cell_c"])
+        for case in found["cases"]
+        if case["name"] in BESIDE_A_CLIFF
+    ]
+    return "; ".join(told) + "." if told else "none"
+
+
 def minibatch() -> str:
     """Minibatches without label noise."""
     return exponents("minibatch")
 
 
 def student() -> str:
-    """Teacher and student."""
-    return exponents("student")
+    """Teacher and student: the committed sweep from the manifold, then the others."""
+    committed, table = load(STUDENT), exponents("student")
+    if committed is None or table == NOT_YET:
+        return table
+    rates, best = committed["etas"], committed["best_mu"]
+    curves = committed["collapse"]
+    slopes = [
+        math.log(after["estimate"] / before["estimate"]) / math.log(higher / lower)
+        for (lower, before), (higher, after) in pairwise(zip(rates, best, strict=True))
+    ]
+    from_manifold = {
+        "name": "[label noise, from Γ](../results/teacher-student)",
+        "lr": rates,
+        "best_c": [
+            {"estimate": mu["estimate"] / math.sqrt(lr)} for lr, mu in zip(rates, best, strict=True)
+        ],
+        "local": [{"estimate": slope} for slope in slopes],
+        "exponent": committed["exponent"],
+        "collapse": {**curves["best_gamma"], "distance": curves["best_quality"]},
+    }
+    return table.replace(HEADER, f"{HEADER}\n{_row(from_manifold)}")
 
 
 def overdamped() -> str:
@@ -91,10 +149,24 @@ def collapse() -> str:
     for part, name in FAMILIES.items():
         pairs = found["pooled"].get(part, {}).get("pairs", [])
         if pairs:
-            ratios = ", ".join(interval(pair["ratio"], 2) for pair in pairs)
+            ratios = ", ".join(interval(pair["ratio"]) for pair in pairs)
             hit = sum(pair["ratio"]["low"] <= 1 <= pair["ratio"]["high"] for pair in pairs)
-            sentences.append(f"{name}: {ratios} ({hit} of {len(pairs)} intervals contain 1)")
-    return "; ".join(sentences) + "." if sentences else "no pair was located"
+            sentences.append(f"- {name}: {ratios} ({hit} of {len(pairs)} intervals contain 1)")
+    return "\n".join(sentences) if sentences else "no pair was located"
+
+
+def windows() -> str:
+    """Between which ``mu / lr`` batches of 12 meet their goal."""
+    found = load(FOUND)
+    if found is None:
+        return NOT_YET
+    lines = ["| sweep | learning rates | least and greatest mu / lr |", "| --- | --- | --- |"]
+    for case in found["cases"]:
+        if case["batch_size"] == 12:
+            ends = case["settling_mu_over_lr"]
+            told = ["–" if one is None else f"{one[0]:.2g} to {one[1]:.3g}" for one in ends]
+            lines.append(f"| {case['name']} | {_ends(case['lr'])} | {', '.join(told)} |")
+    return "\n".join(lines)
 
 
 def on_manifold() -> str:
@@ -117,9 +189,3 @@ def on_manifold() -> str:
         "medians of the runs that stay finite, of 8.)"
     )
     return "\n".join([*lines, "", note])
-
-
-def _inside(exponent: dict[str, Any] | None, value: float) -> str:
-    if exponent is None:
-        return ""
-    return "inside" if exponent["low"] <= value <= exponent["high"] else "excluded"

@@ -12,8 +12,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from benchmarks import regime_analysis, regime_figure, regime_map
-from benchmarks.regime_cases import CASES, Case, with_slow_mode
+from benchmarks import regime_analysis, regime_figure, regime_map, regime_optima
+from benchmarks.regime_cases import CASES, Case
+from benchmarks.regime_problems import with_slow_mode
 from flatfast.lab.estimation.times import time_grid
 from flatfast.lab.problems import load
 from flatfast.lab.report.theme import LIGHT
@@ -26,7 +27,7 @@ HALF_DECADES = {"rates": 5, "decades": 2.0, "per_decade": 10}
 def optimum(rng=None, **shape):
     """The optima of a synthetic sweep; times scatter by 10% unless told otherwise."""
     grid = make_sweep(rng, **{**HALF_DECADES, "noise": 0.1, "seeds": 12, **shape})
-    return regime_analysis.optimum_of(grid, n_boot=100)
+    return regime_optima.optimum_of(grid, n_boot=100)
 
 
 @pytest.mark.parametrize("gamma", [1 / 2, 2 / 3, 1.0])
@@ -35,7 +36,7 @@ def test_local_exponents_cover_the_truth(gamma):
     slopes = [
         slope
         for _ in range(20)
-        for slope in regime_analysis.local_slopes(
+        for slope in regime_optima.local_slopes(
             optimum(rng, gamma=gamma, phase=rng.uniform(-0.5, 0.5))
         )
     ]
@@ -47,7 +48,7 @@ def test_local_exponents_cover_the_truth(gamma):
 def test_runs_without_noise_have_the_error_of_the_grid():
     found = optimum(gamma=0.5, noise=0.0, seeds=2)
     assert found.grid_variance > 0
-    for slope in regime_analysis.local_slopes(found):
+    for slope in regime_optima.local_slopes(found):
         assert slope.contains(0.5)
         assert 0 < slope.high - slope.low < 0.1
 
@@ -56,9 +57,31 @@ def test_an_optimum_that_is_not_located_has_no_slope():
     grid = make_sweep(**HALF_DECADES)
     times = grid.log_time.copy()
     times[2] = np.inf
-    found = regime_analysis.optimum_of(dataclasses.replace(grid, log_time=times), n_boot=20)
-    slopes = [regime_analysis.told(one) for one in regime_analysis.local_slopes(found)]
+    found = regime_optima.optimum_of(dataclasses.replace(grid, log_time=times), n_boot=20)
+    slopes = [regime_analysis.told(one) for one in regime_optima.local_slopes(found)]
     assert [slope is None for slope in slopes] == [False, True, True, False]
+
+
+def test_the_window_of_momenta_that_settle():
+    grid = make_sweep(**HALF_DECADES)
+    times = grid.log_time.copy()
+    times[0] = np.inf
+    times[0, 2:5] = 1.0
+    times[1] = np.inf
+    window = regime_optima.settling_window(dataclasses.replace(grid, log_time=times))
+    assert window[0] == pytest.approx([grid.mu[2] / grid.lr[0], grid.mu[4] / grid.lr[0]])
+    assert window[1] is None
+
+
+def test_the_fastest_cell_stands_beside_a_cliff():
+    grid = make_sweep(**HALF_DECADES)
+    times = grid.log_time.copy()
+    best = np.argmin(times[0].mean(axis=-1))
+    times[0, best - 1 :] = np.inf  # a cliff that takes the optimum away
+    times[1] = np.inf
+    found = regime_optima.fastest_cells(dataclasses.replace(grid, log_time=times))
+    assert found[0] == pytest.approx(grid.mu[best - 2] / math.sqrt(grid.lr[0]))
+    assert found[1] is None
 
 
 def family(power):
@@ -83,6 +106,14 @@ def test_a_noise_of_another_power_is_seen():
     (pair,) = regime_analysis.equal_strength(family(1.0))
     assert pair["ratio"]["high"] < 1
     assert pair["ratio"]["estimate"] == pytest.approx(10 ** (-1 / 6), rel=0.1)
+
+
+def test_sweeps_are_cut_to_the_seeds_that_all_have():
+    many, few = make_sweep(seeds=12), make_sweep(seeds=5)
+    cut = regime_optima.same_seeds([many, few])
+    assert [len(grid.seed) for grid in cut] == [5, 5]
+    assert np.array_equal(cut[0].log_time, many.log_time[..., :5])
+    assert all(grid.diverged.shape == grid.log_time.shape for grid in cut)
 
 
 def test_momenta_come_from_one_lattice_per_case():
@@ -159,6 +190,8 @@ def test_a_sweep_out_of_time_is_not_begun_and_goes_on_later(tmp_path):
     assert regime_map.run(small(), tmp_path, math.inf)
     grid = time_grid(pq.read_table(tmp_path / "tables" / "made-up.parquet"))
     assert len(grid.lr) == 3
+    machines = json.loads((tmp_path / "tables" / "machines.json").read_text())
+    assert machines["made-up"]["device"] == jax.devices()[0].device_kind
 
 
 def test_the_plan_counts_steps():
