@@ -41,6 +41,7 @@ QUOTES: dict[str, Callable[[], str]] = {
     "overhead": benchmarks.overhead,
     "overhead_brief": benchmarks.overhead_brief,
     "limit": limit.scalar,
+    "limit_claim": limit.claim,
     "limit_rates": limit.rates,
     "limit_partings": limit.partings,
     "limit_sensing": limit.sensing,
