@@ -41,8 +41,8 @@ def claim() -> str:
         return NOT_YET
     row = next(row for row in case["rows"] if (row["C"], row["lr"]) == (1.5, 1e-6))
     return (
-        f"In {row['runs']:,} runs the largest gap is {_gap(row['from_mean_field'])} from that path, "
-        f"and {_gap(row['from_random'])} from the mean with random amplitudes."
+        f"In {row['runs']:,} runs the largest gap is {_gap(row['from_mean_field'])} from that "
+        f"path, and {_gap(row['from_random'])} from the mean with random amplitudes."
     )
 
 
