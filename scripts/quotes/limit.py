@@ -41,8 +41,8 @@ def claim() -> str:
         return NOT_YET
     row = next(row for row in case["rows"] if (row["C"], row["lr"]) == (1.5, 1e-6))
     return (
-        f"In {row['runs']:,} runs the largest gap is {_gap(row['from_mean_field'])} from that path, "
-        f"and {_gap(row['from_random'])} from the mean with random amplitudes."
+        f"In {row['runs']:,} runs the largest gap is {_gap(row['from_mean_field'])} from that "
+        f"path, and {_gap(row['from_random'])} from the mean with random amplitudes."
     )
 
 
@@ -108,7 +108,7 @@ def partings() -> str:
 
 
 def sensing() -> str:
-    """Matrix sensing: SGD from the mean field over the learning rates, and the limit's floor."""
+    """Matrix sensing: SGD from the mean field over the learning rates."""
     case = _case("matrix-sensing")
     if case is None:
         return NOT_YET
@@ -119,14 +119,9 @@ def sensing() -> str:
         told = ""
     lr, rows = _by_lr(case)[-1]
     lines.append(_line("spread of runs", lr, [f"{100 * r['spread_of_runs']:.2f}%" for r in rows]))
-    floors = [entry.get("lower-floor") for entry in case["partings"]]
-    if all(floors):
-        moved = [f"{100 * floor['estimate']:+.2f}%" for floor in floors]
-        lines.append(_line("the path with a tenth of the floor", None, moved))
     note = (
         f"({case['rows'][0]['runs']:,} runs for each C and lr; the cooled test error, the largest "
-        "gap up to t = 24, in units of the start; ± is one standard error. The last row is what "
-        "the limit's own path moves by if the floor under its eigenvalues is lowered tenfold.)"
+        "gap up to t = 24, in units of the start; ± is one standard error.)"
     )
     return "\n".join([*lines, "", note])
 
