@@ -146,7 +146,16 @@ def _partings(axes: Axes, cases: list[dict[str, Any]], theme: Theme) -> None:
             rows = [row for row in case["rows"] if row["C"] == C]
             if rows:
                 gap = min(rows, key=lambda row: row["lr"])["from_mean_field"]
-                axes.plot(place, abs(gap["estimate"]), "x", ms=8, mew=1.6, color=colour)
+                axes.errorbar(
+                    place,
+                    abs(gap["estimate"]),
+                    yerr=2 * gap["standard_error"],
+                    fmt="x",
+                    ms=8,
+                    mew=1.6,
+                    lw=0.8,
+                    color=colour,
+                )
         drawn += list(size)
     low, high = padded(modes, 0.06)
     anchor = max(drawn)

@@ -24,7 +24,7 @@ def analysed(case: Case, folder: Path) -> dict[str, Any]:
     """
     told = {
         kind: found
-        for kind in ("mean-field", "random", "lower-floor")
+        for kind in ("mean-field", "random")
         if (found := read_cell(f"{kind}.{case.name}", folder)) is not None
     }
     sgd = {
@@ -116,10 +116,8 @@ def _rates(C: float, observable: str, distances: dict[float, Distance]) -> dict[
 
 def _parting(case: Case, place: int, told: dict[str, Ensemble]) -> dict[str, Any]:
     found: dict[str, Any] = {"C": case.C[place]}
-    for kind in ("random", "lower-floor"):
-        if kind in told:
-            difference = _less(case, told[kind], told["mean-field"], place, 0)
-            found[kind] = _gap(case, difference)
+    if "random" in told:
+        found["random"] = _gap(case, _less(case, told["random"], told["mean-field"], place, 0))
     return found
 
 

@@ -1,6 +1,5 @@
 """The problems of the study: what is simulated, what is read, and which limit it has."""
 
-import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -11,7 +10,7 @@ import numpy as np
 from benchmarks.limit import rank_one
 from benchmarks.limit.simulation import Array, Read
 from flatfast.lab.descent import descend
-from flatfast.lab.prediction import FLOOR, TOLERANCE, model_of
+from flatfast.lab.prediction import TOLERANCE, model_of
 from flatfast.lab.problems import load
 from flatfast.theory import SquaredError, limit_ensemble, limit_path
 
@@ -49,8 +48,6 @@ class Case:
         paths: Draws of the limit's amplitudes for each C; 0 for the mean field alone.
         mean_field: ``C -> (T, K)``.
         random: ``(C, runs, key) -> (runs, T, K)``.
-        lower_floor: The mean field as the limit's solver gives it with a tenth of the floor under
-            the eigenvalues, where that makes a difference.
     """
 
     name: str
@@ -67,7 +64,6 @@ class Case:
     paths: int
     mean_field: Callable[[float], Array]
     random: Callable[[float, int, jax.Array], Array] | None = None
-    lower_floor: Callable[[float], Array] | None = None
 
 
 def excess(model: SquaredError) -> Read:
@@ -194,7 +190,7 @@ def matrix_sensing(lrs: tuple[float, ...], runs: int) -> Case:
     with jax.enable_x64(True):
         unit = np.asarray(on_manifold(jnp.asarray(start)))
 
-    def mean_field(C: float, floor: float = FLOOR) -> Array:
+    def mean_field(C: float) -> Array:
         path = limit_path(
             model,
             start,
@@ -202,7 +198,6 @@ def matrix_sensing(lrs: tuple[float, ...], runs: int) -> Case:
             noise_std=noise_std,
             times=SENSING_TIMES,
             tolerance=TOLERANCE,
-            floor=floor,
             max_steps=SENSING_STEPS,
         )
         return np.asarray(read_all(on_manifold, path.points) / unit)
@@ -221,5 +216,4 @@ def matrix_sensing(lrs: tuple[float, ...], runs: int) -> Case:
         runs,
         0,
         mean_field,
-        lower_floor=functools.partial(mean_field, floor=FLOOR / 10),
     )

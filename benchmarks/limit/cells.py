@@ -11,7 +11,6 @@ import numpy as np
 
 from benchmarks.limit.cases import Case
 from benchmarks.limit.simulation import (
-    Array,
     Ensemble,
     readings_of_sgd,
     steps_at,
@@ -55,10 +54,7 @@ def sgd_name(case: Case, lr: float) -> str:
 
 def cells_of(case: Case) -> Iterator[Cell]:
     """The parts of a case: the limit first, then SGD by falling learning rate."""
-    yield Cell(f"mean-field.{case.name}", 0, lambda: _exact(case, case.mean_field))
-    if case.lower_floor is not None:
-        lower = case.lower_floor
-        yield Cell(f"lower-floor.{case.name}", 0, lambda: _exact(case, lower))
+    yield Cell(f"mean-field.{case.name}", 0, lambda: _mean_field(case))
     if case.random is not None:
         yield Cell(f"random.{case.name}", 0, lambda: _random(case))
     for place, lr in enumerate(case.lrs):
@@ -66,8 +62,8 @@ def cells_of(case: Case) -> Iterator[Cell]:
         yield Cell(sgd_name(case, lr), steps, functools.partial(_sgd, case, place))
 
 
-def _exact(case: Case, path: Callable[[float], Array]) -> Ensemble:
-    mean = np.stack([path(C)[1:].ravel() for C in case.C])
+def _mean_field(case: Case) -> Ensemble:
+    mean = np.stack([case.mean_field(C)[1:].ravel() for C in case.C])
     ones = np.ones(len(case.C), np.int64)
     return Ensemble(mean, np.zeros((*mean.shape, mean.shape[1])), ones, 0 * ones)
 

@@ -108,7 +108,7 @@ def partings() -> str:
 
 
 def sensing() -> str:
-    """Matrix sensing: SGD from the mean field over the learning rates, and the limit's floor."""
+    """Matrix sensing: SGD from the mean field over the learning rates."""
     case = _case("matrix-sensing")
     if case is None:
         return NOT_YET
@@ -119,14 +119,9 @@ def sensing() -> str:
         told = ""
     lr, rows = _by_lr(case)[-1]
     lines.append(_line("spread of runs", lr, [f"{100 * r['spread_of_runs']:.2f}%" for r in rows]))
-    floors = [entry.get("lower-floor") for entry in case["partings"]]
-    if all(floors):
-        moved = [f"{100 * floor['estimate']:+.2f}%" for floor in floors]
-        lines.append(_line("the path with a tenth of the floor", None, moved))
     note = (
         f"({case['rows'][0]['runs']:,} runs for each C and lr; the cooled test error, the largest "
-        "gap up to t = 24, in units of the start; ± is one standard error. The last row is what "
-        "the limit's own path moves by if the floor under its eigenvalues is lowered tenfold.)"
+        "gap up to t = 24, in units of the start; ± is one standard error.)"
     )
     return "\n".join([*lines, "", note])
 
