@@ -5,6 +5,7 @@ python -m benchmarks.limit_figure
 
 import argparse
 import json
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -26,18 +27,19 @@ def limits(result: dict[str, Any], theme: Theme) -> Figure:
     cases = {case["case"]: case for case in result["cases"]}
     figure = new_figure(11.5, 8.2)
     panels = figure.subplots(2, 2)
-    _paths(panels[0, 0], cases[ONE_MODE], cases[ONE_MODE]["curves"][:1], theme)
-    panels[0, 0].set_title("one mode: scalar product, the lowest C")
+    one, many = cases[ONE_MODE]["curves"], cases[MANY_MODES]["curves"]
+    _paths(panels[0, 0], one[:1], theme)
+    panels[0, 0].set_title(f"one mode: scalar product, C = {one[0]['C']:g}")
     panels[0, 0].set_ylabel("|u|² − |v|² (share of its start)")
-    _paths(panels[0, 1], cases[MANY_MODES], cases[MANY_MODES]["curves"], theme)
-    panels[0, 1].set_title("120 modes: matrix sensing")
+    _paths(panels[0, 1], many, theme)
+    panels[0, 1].set_title(f"120 modes: matrix sensing, lr {many[0]['lr']:g}")
     panels[0, 1].set_ylabel("test error on Γ (share of its start)")
     _distances(panels[1, 0], cases[ONE_MODE], theme)
     _partings(panels[1, 1], result["cases"], theme)
     return figure
 
 
-def _paths(axes: Axes, case: dict[str, Any], curves: list[dict[str, Any]], theme: Theme) -> None:
+def _paths(axes: Axes, curves: list[dict[str, Any]], theme: Theme) -> None:
     """Mean and spread of SGD, the mean field and, where there is one, the random mean."""
     colours = [theme.second, *theme.categories[1:]]
     for number, (curve, colour) in enumerate(zip(curves, colours, strict=False)):
@@ -63,8 +65,6 @@ def _paths(axes: Axes, case: dict[str, Any], curves: list[dict[str, Any]], theme
                 lw=1.6,
                 label="limit, random amplitudes",
             )
-        if not many:
-            axes.set_title(f"C = {curve['C']:g}")
     axes.axhline(0, color=theme.muted, lw=0.8, zorder=1)
     axes.set_xlabel("t = steps × lr$^{2/3}$")
     axes.legend(fontsize=9.5)
@@ -77,7 +77,7 @@ def _distances(axes: Axes, case: dict[str, Any], theme: Theme) -> None:
         rows = [row for row in case["rows"] if row["C"] == C]
         lr = np.array([row["lr"] for row in rows])
         # Side by side, not on top of each other.
-        at = lr * 1.05 ** (number - 2)
+        at = lr * 1.12 ** (number - 2)
         colour = theme.categories[number]
         found = [row["distances"][0] for row in rows]
         square = np.array([one["square"] for one in found])
@@ -101,16 +101,17 @@ def _distances(axes: Axes, case: dict[str, Any], theme: Theme) -> None:
         shown += [*centre[seen], *high[~seen]]
     low, high = padded(np.array(lrs), 0.04)
     anchor = max(shown)
-    axes.plot(
-        [low, high],
-        anchor * (np.array([low, high]) / high) ** (1 / 3),
-        ":",
-        color=theme.muted,
-        label="slope 1/3",
-    )
+    for style, slope in ((":", "1/3"), ("--", "2/3")):
+        axes.plot(
+            [low, high],
+            anchor * (np.array([low, high]) / high) ** float(Fraction(slope)),
+            style,
+            color=theme.muted,
+            label=f"slope {slope}",
+        )
     log_axis(axes, "x", low, high)
     bottom, top = padded(np.array(shown), 0.06)
-    log_axis(axes, "y", bottom, top * 3)  # room for the key
+    log_axis(axes, "y", bottom, top * 4)  # room for the key
     axes.plot([], [], "v", ms=6, color=theme.ink, mfc=theme.surface, label="not resolved: at most")
     axes.set_title("one mode: SGD's mean from the limit's")
     axes.set_xlabel("learning rate")
@@ -158,6 +159,8 @@ def _partings(axes: Axes, cases: list[dict[str, Any]], theme: Theme) -> None:
     )
     axes.plot([], [], "x", ms=8, mew=1.6, color=theme.ink, label="SGD")
     log_axis(axes, "x", low, high)
+    axes.set_xticks(modes, [f"{number:g}" for number in modes])
+    axes.minorticks_off()
     bottom, top = padded(np.array(drawn), 0.06)
     log_axis(axes, "y", bottom, top * 3)
     axes.set_title("random amplitudes from the mean field")

@@ -30,18 +30,21 @@ from flatfast.lab.machine import machine, versions
 OUT = Path("results/theory/limit.json")
 RUNS_FOLDER = Path("runs/limit-study")
 LRS = (1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6, 1e-6)
-SENSING_LRS = (4e-3, 1e-3, 2.5e-4, 6.3e-5, 1.6e-5, 4e-6)
-SIZES = (2, 4, 8)
-"""Of the rank-one family: 3, 7 and 15 modes; the scalar product of width 1 is its first member."""
+SENSING_LRS = (6.3e-2, 1.6e-2, 4e-3, 1e-3, 2.5e-4, 6.3e-5)
 
 
 def all_cases() -> list[Case]:
-    """The study."""
+    """The study.
+
+    The rank-one family has 3, 7 and 15 modes; the scalar product of width 1 is its first member.
+    """
     return [
         scalar_product(1, (*LRS, 1e-7), runs=200_000, paths=400_000),
         scalar_product(30, LRS, runs=20_000, paths=20_000),
-        *(rank_one_case(m, (1e-6,), runs=10_000, paths=40_000) for m in SIZES),
-        matrix_sensing(SENSING_LRS, runs=512),
+        rank_one_case(2, (1e-6,), runs=10_000, paths=40_000),
+        rank_one_case(4, (1e-5,), runs=4000, paths=40_000),
+        rank_one_case(8, (1e-5,), runs=2000, paths=10_000),
+        matrix_sensing(SENSING_LRS, runs=256),
     ]
 
 
@@ -50,7 +53,7 @@ def quick_cases() -> list[Case]:
     return [
         scalar_product(1, LRS[:4], runs=1000, paths=500),
         scalar_product(30, LRS[:3], runs=100, paths=100),
-        *(rank_one_case(m, (1e-4,), runs=500, paths=500) for m in SIZES),
+        *(rank_one_case(m, (1e-4,), runs=500, paths=500) for m in (2, 4, 8)),
         matrix_sensing(SENSING_LRS[:3], runs=4),
     ]
 

@@ -64,7 +64,7 @@ def coupled(**options: bool) -> Make:
     return make
 
 
-def ours(**options: bool) -> Make:
+def ours(**options: Any) -> Make:
     """``flatfast.torch.SGD``."""
 
     def make(parameters: list[torch.Tensor]) -> Advance:

@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 
 from flatfast.lab.estimation.resampling import median
 from flatfast.lab.estimation.times import time_grid
-from flatfast.lab.report.axes import log_axis, lr_colours, padded
+from flatfast.lab.forecast import read_forecast
+from flatfast.lab.report.axes import forecast_line, log_axis, lr_colours, padded
 from flatfast.lab.report.theme import THEMES, Theme, new_figure, save, themed
 from flatfast.law import GAMMA
 
@@ -43,8 +44,7 @@ def _curve(axes: Axes, entry: dict[str, Any], name: str, theme: Theme) -> None:
         at = shown[e]
         axes.plot(C[e, at], measured[e, at], "o", ms=4, color=colour, mec=theme.surface, mew=0.3)
     found = entry["forecast"]
-    known = [(c, t) for c, t in zip(found["C"], found["time"], strict=True) if t is not None]
-    x, y = np.array(known).T
+    x, y = forecast_line(read_forecast(Path(f"results/{name}/forecast.json")))
     axes.plot(x, y, color=theme.accent, lw=2, label="forecast: limit", zorder=5)
     axes.plot(
         found["flow_prefactor"],

@@ -72,12 +72,9 @@ def compare_times(grid: TimeGrid, found: Forecast, best: float) -> dict[str, Any
     """Measured median times over predicted ones, in logs, cell by cell of the sweep."""
     scaled_mu = grid.mu / grid.lr[:, None] ** GAMMA
     measured = median(grid.log_time[None])[0] + GAMMA * np.log(grid.lr)[:, None]
-    known = [(c, t) for c, t in zip(found.C, found.time, strict=True) if t is not None]
-    C, predicted = np.log(np.array(known)).T
     inside = np.isfinite(measured) & (np.abs(np.log(scaled_mu / best)) <= np.log(RANGE))
-    covered = (np.log(scaled_mu) >= C[0]) & (np.log(scaled_mu) <= C[-1])
-    ratio = measured - np.interp(np.log(scaled_mu), C, predicted)
-    compared: NDArray[np.float64] = ratio[inside & covered]
+    ratio = measured - np.log(found.time_at(scaled_mu))
+    compared: NDArray[np.float64] = ratio[inside & np.isfinite(ratio)]
     return {
         "cells": int(inside.sum()),
         "compared": len(compared),

@@ -1,4 +1,4 @@
-"""The code blocks of README and the how-to page run as they stand, in order."""
+"""The code blocks of README and some pages run as they stand, in order."""
 
 import re
 from pathlib import Path
@@ -21,14 +21,25 @@ def _in_a_folder_of_its_own(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "docs/howto.md", "docs/theory.md", "docs/timescales.md"]
+    "page",
+    [
+        "README.md",
+        "docs/howto.md",
+        "docs/calibration.md",
+        "docs/theory.md",
+        "docs/timescales.md",
+        "docs/prefactor.md",
+    ],
 )
 def test_code_blocks_run(page):
     for name in NEEDED:
         pytest.importorskip(name, reason=f"needs the {name} extra")
     import torch
 
-    names = {"torch": torch, "model": torch.nn.Linear(3, 1)}
+    torch.manual_seed(0)
+    batch = (torch.randn(8, 3), torch.randn(8, 1))
+    names = {"torch": torch, "F": torch.nn.functional, "loader": [batch]}
+    names["model"] = torch.nn.Linear(3, 1)
     found = blocks(page)
     assert found
     for block in found:

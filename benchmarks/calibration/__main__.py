@@ -9,13 +9,16 @@ import argparse
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
-from benchmarks.calibration.cases import CASES
+from benchmarks.calibration import along, budgets
+from benchmarks.calibration.cases import CASES, Case
 from benchmarks.calibration.measure import measure, steps_planned
 from benchmarks.calibration.table import summarise
 from flatfast.lab.engines.devices import use_all_cores
+from flatfast.lab.machine import machine, versions
 
 OUT = Path("results/calibration/calibration.json")
 
@@ -29,6 +32,7 @@ def main() -> None:
     parser.add_argument("--only", action="append", help="cases whose label holds this word")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no case after")
     parser.add_argument("--measure-only", action="store_true", help="write no summary")
+    parser.add_argument("--collect", action="store_true", help="only summarise what is there")
     parser.add_argument("--plan", action="store_true", help="tell the steps and end")
     parser.add_argument("--quick", action="store_true", help="a few short runs, for a try")
     chosen = parser.parse_args()
@@ -41,7 +45,7 @@ def main() -> None:
             console.print(f"{case.label}: {steps_planned(case, 0.2):,.0f} steps at C* 0.2")
         return
     begun = time.perf_counter()
-    for case in cases:
+    for case in [] if chosen.collect else cases:
         if time.perf_counter() - begun > 60 * chosen.minutes:
             console.print(f"{case.label}: out of time")
             continue
@@ -53,8 +57,26 @@ def main() -> None:
             continue
         console.print(f"{case.label}: {time.perf_counter() - before:.0f} s")
     if not chosen.measure_only:
+        kept = json.loads(OUT.read_text()) if OUT.exists() else {}
+        found = {"machine": machine(), "versions": versions(), **summarise(CASES, chosen.runs)}
+        found["budgets"] = kept.get("budgets") or {
+            case.label: budgets.spread(case) for case in budgets.cases()
+        }
+        found["along"] = kept.get("along", {}) | {
+            case.label: along.along(case, row["best_C"], row["best_time"])
+            for case in along.cases()
+            if case.label not in kept.get("along", {})
+            for row in _own_rate(found, case)
+        }
         OUT.parent.mkdir(parents=True, exist_ok=True)
-        OUT.write_text(json.dumps(summarise(CASES, chosen.runs), indent=1) + "\n")
+        OUT.write_text(json.dumps(found, indent=1) + "\n")
+
+
+def _own_rate(found: dict[str, Any], case: Case) -> list[dict[str, Any]]:
+    """The located optimum at the calibration's learning rate, if there is one."""
+    rows = [row for told in found["cases"] if told["label"] == case.label for row in told["rates"]]
+    own = [row for row in rows if abs(row["lr"] / case.lr - 1) < 0.01]
+    return [row for row in own if row["best_C"] is not None]
 
 
 if __name__ == "__main__":

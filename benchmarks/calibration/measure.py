@@ -9,14 +9,15 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from benchmarks.calibration.cases import (
-    BUDGET,
     CALIBRATIONS,
+    CENTRE_BUDGET,
     CONSTANTS,
     DURATION,
     FACTORS,
     Case,
 )
 from flatfast.calibration import Calibration
+from flatfast.calibration.calibrate import BUDGET
 from flatfast.lab.calibration import calibrate_problem
 from flatfast.lab.engines.local import LocalEngine
 from flatfast.lab.problem import Problem
@@ -30,15 +31,15 @@ WIDEST = 4096
 """Runs in a chunk: on an accelerator, as many as there are."""
 
 
-def calibrated(case: Case, folder: Path) -> list[Calibration]:
-    """The case's calibrations, made once."""
-    path = folder / "calibrations.json"
+def calibrated(case: Case, folder: Path, budget: int = BUDGET) -> list[Calibration]:
+    """The case's calibrations with a budget, made once."""
+    path = folder / f"calibrations-{budget}.json"
     if path.exists():
         told = json.loads(path.read_text())
         return [Calibration.from_json(json.dumps(entry)) for entry in told["calibrations"]]
     problem = case.load()
     found = [
-        calibrate_problem(problem, case.lr, budget=BUDGET, seed=seed)
+        calibrate_problem(problem, case.lr, budget=budget, seed=seed)
         for seed in range(CALIBRATIONS)
     ]
     start = np.asarray(ravel_pytree(problem.start())[0], np.float64)
@@ -74,9 +75,10 @@ def metrics_of(problem: Problem) -> tuple[str, ...]:
 
 
 def measure(case: Case, folder: Path, quick: bool = False) -> None:
-    """Calibrate and sweep, as far as that has not been done."""
+    """Calibrate and sweep around the answer, as far as that has not been done."""
     problem = case.load()
-    found = calibrated(case, folder)[0]
+    found = calibrated(case, folder, CENTRE_BUDGET)[0]
+    calibrated(case, folder)
     options: dict[str, Any] = {
         "records": case.records,
         "dtype": case.dtype,
@@ -93,4 +95,6 @@ def steps_planned(case: Case, critical: float) -> float:
     """Steps of the longest runs of all learning rates, cooling included."""
     problem = load(case.problem, {**case.settings, "start": "init"})
     cooling = problem.cooling.steps * case.records if "cooled" in problem.goal.metric else 0
-    return float(sum(DURATION / critical * (case.lr * s) ** -GAMMA + cooling for s in case.lr_factors))
+    return float(
+        sum(DURATION / critical * (case.lr * s) ** -GAMMA + cooling for s in case.lr_factors)
+    )

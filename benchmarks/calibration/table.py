@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from benchmarks.calibration.cases import Case
+from benchmarks.calibration.cases import CENTRE_BUDGET, Case
+from benchmarks.calibration.measure import calibrated
 from flatfast.calibration import Calibration
 from flatfast.calibration.result import DAMPING
 from flatfast.lab.estimation.methods import GRID
@@ -35,7 +36,7 @@ def summarise(cases: tuple[Case, ...], folder: Path) -> Row:
     rows = [
         row
         for case in cases
-        if (folder / case.label / "calibrations.json").exists()
+        if (folder / case.label / "runs").exists()
         for row in [_case(case, folder / case.label)]
         if row is not None
     ]
@@ -43,8 +44,8 @@ def summarise(cases: tuple[Case, ...], folder: Path) -> Row:
 
 
 def _case(case: Case, folder: Path) -> Row | None:
-    told = json.loads((folder / "calibrations.json").read_text())
-    found = [Calibration.from_json(json.dumps(entry)) for entry in told["calibrations"]]
+    found = calibrated(case, folder)
+    centre = json.loads((folder / f"calibrations-{CENTRE_BUDGET}.json").read_text())
     table, _ = read_chunks(folder / "runs")
     if not table.num_rows:
         return None
@@ -53,14 +54,14 @@ def _case(case: Case, folder: Path) -> Row | None:
     rates = [row for share in case.lr_factors if (row := _rate(table, found, case.lr * share))]
     if not rates:
         return None
-    norm = float(told["weights_norm"])
+    norm = float(centre["weights_norm"])
     return {
         "problem": case.problem,
         "settings": dict(case.settings),
         "label": case.label,
         "lr": case.lr,
-        "device": told["device"],
-        "weights": told["weights"],
+        "swept_on": centre["device"],
+        "weights": centre["weights"],
         "C": [c.C for c in found],
         "C_error": found[0].C_error,
         "critical": found[0].critical,
@@ -113,7 +114,7 @@ def _rate(table: pa.Table, found: list[Calibration], lr: float) -> Row | None:
     located = bool(optima.located[0])
     best = float(optima.log_time[0]) if located else float(np.min(medians))
     best_boot = optima.boot_log_time[:, 0] if located else boots.min(axis=1)
-    ours = int(np.argmin(np.abs(np.log(C / found[0].C))))
+    ours, ours_boot = (_at(np.log(C), times, np.log(found[0].C)) for times in (medians, boots))
     row: Row = {
         "lr": lr,
         "located": located,
@@ -124,11 +125,10 @@ def _rate(table: pa.Table, found: list[Calibration], lr: float) -> Row | None:
         "best_C": float(np.exp(optima.log_mu[0]) * scale) if located else None,
         "best_C_interval": _ends(np.exp(optima.boot_log_mu[:, 0]) * scale) if located else None,
         "best_time": _finite(np.exp(best)),
-        "calibrated_time": _finite(np.exp(medians[ours])),
-        "over_best": _ratio(medians[ours], best, boots[:, ours], best_boot),
+        "calibrated_time": _exp(float(ours)),
+        "over_best": _ratio(float(ours), best, ours_boot, best_boot),
         "other_seeds_over_best": [
-            _finite(np.exp(_interpolated(np.log(C), medians, np.log(c.C)) - best))
-            for c in found[1:]
+            _exp(float(_at(np.log(C), medians, np.log(c.C)) - best)) for c in found[1:]
         ],
     }
     if (methods == "constant").any():
@@ -137,9 +137,10 @@ def _rate(table: pa.Table, found: list[Calibration], lr: float) -> Row | None:
         boots_constant = resampled_medians(constant.log_time, drawn)[:, 0]
         for name, mu in (("0.9", 0.1), ("0.0", 1.0)):
             place = int(np.flatnonzero(same(constant.mu, mu))[0])
-            row[f"over_{name}"] = _ratio(
-                medians[ours], constants[place], boots[:, ours], boots_constant[:, place]
-            )
+            entry = _ratio(float(ours), constants[place], ours_boot, boots_constant[:, place])
+            # Runs that have not arrived take longer than they are long.
+            entry["bound"] = _exp(float(ours - np.log(grid.limit[0])))
+            row[f"over_{name}"] = entry
             row[f"diverged_{name}"] = bool(constant.diverged[0, place].mean() > 0.5)
     return row
 
@@ -179,9 +180,16 @@ def _pilot(table: pa.Table, case: Case) -> Row:
     }
 
 
-def _interpolated(x: NDArray[np.float64], y: NDArray[np.float64], at: float) -> float:
-    known = np.isfinite(y)
-    return float(np.interp(at, x[known], y[known], np.inf, np.inf)) if known.any() else np.inf
+def _at(x: NDArray[np.float64], y: NDArray[np.float64], at: float) -> NDArray[np.float64]:
+    """Curves y (..., N) over x (N,) between their two points next to ``at``."""
+    right = int(np.clip(np.searchsorted(x, at), 1, len(x) - 1))
+    share = (at - x[right - 1]) / (x[right] - x[right - 1])
+    left_y, right_y = y[..., right - 1], y[..., right]
+    with np.errstate(invalid="ignore"):
+        between = (1 - share) * left_y + share * right_y
+    # On a point of the sweep a neighbour that did not settle does not count.
+    on_left, on_right = np.where(share < 0.01, left_y, between), share > 0.99
+    return np.asarray(np.where(on_right, right_y, np.where(np.isnan(on_left), np.inf, on_left)))
 
 
 def _ratio(
@@ -192,12 +200,13 @@ def _ratio(
         return {"relation": "?", "estimate": None}
     with np.errstate(invalid="ignore"):
         found = boot_over - boot_under
-    low, high = np.quantile(np.nan_to_num(found, nan=0.0), (0.025, 0.975), method="nearest")
+    found = np.nan_to_num(found, nan=0.0, posinf=np.inf, neginf=-np.inf)
+    low, high = np.quantile(found, (0.025, 0.975), method="nearest")
     return {
         "relation": "=" if np.isfinite(over - under) else "<" if np.isfinite(over) else ">",
-        "estimate": _finite(np.exp(over - under)),
-        "low": _finite(np.exp(low)),
-        "high": _finite(np.exp(high)),
+        "estimate": _exp(over - under),
+        "low": _exp(low),
+        "high": _exp(high),
     }
 
 
@@ -210,3 +219,7 @@ def _finite(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
+def _exp(value: float) -> float | None:
+    """From a log; None where it is beyond all bounds."""
+    with np.errstate(over="ignore"):
+        return _finite(np.exp(value))

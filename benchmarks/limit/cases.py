@@ -100,7 +100,8 @@ def scalar_product(width: int, lrs: tuple[float, ...], runs: int, paths: int) ->
 
     The motion is the same after any rotation of u and v together, and stays in the plane of the two
     at the start: from parallel ones every width is width 1. So width 30 starts with a part of v, of
-    length 1, across u, in a random plane.
+    length 1, across u, in a random plane. The limit's random paths are those of width 2, for the
+    same reason.
     """
     rng = np.random.default_rng(width)
     along, across = np.linalg.qr(rng.standard_normal((max(width, 2), 2)))[0].T
@@ -111,8 +112,9 @@ def scalar_product(width: int, lrs: tuple[float, ...], runs: int, paths: int) ->
     model = SquaredError(lambda p: jnp.vdot(p["u"], p["v"]) - 1, example)
     name = f"scalar-product-{width}"
     case = _product(name, model, np.append(u, v), EPS, lrs, runs, paths)
-    # Width 1 is the hyperbola, whose own coordinate is far cheaper.
-    return replace(case, random=_random_rank_one(1)) if width == 1 else case
+    if width == 1:  # the hyperbola, whose own coordinate is far cheaper
+        return replace(case, random=_random_rank_one(1))
+    return case if width == 2 else replace(case, random=scalar_product(2, lrs, runs, paths).random)
 
 
 def rank_one_case(m: int, lrs: tuple[float, ...], runs: int, paths: int) -> Case:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq, least_squares
+from scipy.stats import chi2
 from scipy.stats import t as student
 
 Array = NDArray[np.float64]
@@ -122,6 +123,11 @@ def rate(lr: ArrayLike, distances: list[Distance]) -> Rate | None:
             return None
         scatter = float(brentq(lambda s: fitted(s).misfit - free, 0.0, WIDEST, xtol=1e-4))
     p, covariance, _ = fitted(scatter)
+    # The weights come from the first fit: the last one has to describe the points by its own.
+    model = np.exp(2 * np.polyval(p, x))
+    missed = (square - model) / np.hypot(error, 2 * WIDEST * model)
+    if missed @ missed > chi2.ppf(0.999, free):
+        return None
     half = float(student.ppf(0.975, free)) * float(covariance[0, 0]) ** 0.5
     return Rate(float(p[0]), float(p[0]) - half, float(p[0]) + half, scatter)
 

@@ -12,7 +12,17 @@ import re
 import sys
 from collections.abc import Callable
 
-from scripts.quotes import benchmarks, lab, limit, regimes, theory, timescales, training
+from scripts.quotes import (
+    benchmarks,
+    calibration,
+    lab,
+    limit,
+    prefactor,
+    regimes,
+    theory,
+    timescales,
+    training,
+)
 from scripts.quotes.values import ROOT
 
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -31,13 +41,30 @@ QUOTES: dict[str, Callable[[], str]] = {
     "overhead": benchmarks.overhead,
     "overhead_brief": benchmarks.overhead_brief,
     "limit": limit.scalar,
+    "limit_claim": limit.claim,
     "limit_rates": limit.rates,
     "limit_partings": limit.partings,
     "limit_sensing": limit.sensing,
+    "calibration": calibration.table,
+    "calibration_summary": calibration.summary,
+    "calibration_coverage": calibration.coverage,
+    "calibration_brief": calibration.brief,
+    "calibration_estimators": calibration.estimators,
+    "calibration_along": calibration.along,
+    "calibration_online": calibration.online,
+    "calibration_budgets": calibration.budgets,
     "forecasts": theory.forecasts,
     "noise_exponents": theory.noise_exponents,
     "forecast_batches": theory.batches,
     "forecast_cost": theory.cost,
+    "prefactor_cases": prefactor.cases,
+    "prefactor_ratios": prefactor.ratios,
+    "prefactor_exponents": prefactor.exponents,
+    "prefactor_noise": prefactor.noise_laws,
+    "prefactor_reach": prefactor.reach,
+    "prefactor_varied": prefactor.varied,
+    "prefactor_loss": prefactor.loss,
+    "prefactor_which": prefactor.which,
     "regime_deterministic": regimes.deterministic,
     "regime_noise": regimes.noisy,
     "regime_init": regimes.from_init,
@@ -62,6 +89,8 @@ QUOTES: dict[str, Callable[[], str]] = {
     "training_breadth": training.breadth,
     "training_breadth_brief": training.breadth_brief,
     "training_at_lr": training.at_lr,
+    "training_changed_brief": training.changed_brief,
+    "training_changed": training.changed,
     "training_best": training.best,
     "training_against": training.against,
 }

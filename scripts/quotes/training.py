@@ -1,5 +1,6 @@
 """Tables of ``benchmarks/training``: does the law help to train?"""
 
+import json
 from typing import Any
 
 from scripts.quotes.values import ROOT, load
@@ -121,6 +122,53 @@ def against() -> str:
             ]
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def changed() -> str:
+    """Final accuracy of a tuned script whose learning rate or batch size was changed."""
+    path = ROOT / "benchmarks/results/training_changed.json"
+    if not path.exists():
+        return "not measured yet"
+    lines = [
+        "| digits, final test accuracy | lr | batch | leaving momentum 0.9 | law |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for entry in json.loads(path.read_text()):
+        methods = entry["methods"]
+        first = methods["momentum 0.9"]
+        cells = [
+            entry["kind"],
+            f"{first['lr']:g}{_factor(entry['change']['lr'])}",
+            f"{first['batch_size']}{_factor(entry['change']['batch'])}",
+            *(_percent(methods[name]) for name in ("momentum 0.9", "law")),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def changed_brief() -> str:
+    """The learning rate times four, and the batch over four, in a sentence."""
+    path = ROOT / "benchmarks/results/training_changed.json"
+    if not path.exists():
+        return "not measured yet"
+    found = {}
+    for entry in json.loads(path.read_text()):
+        methods = entry["methods"]
+        found[entry["change"]["lr"], entry["change"]["batch"]] = [
+            f"{100 * methods[name]['estimate']:.0f}%" for name in ("momentum 0.9", "law")
+        ]
+    faster, smaller = found[4, 1], found[1, 0.25]
+    return (
+        f"A script tuned at momentum 0.9, its learning rate then raised by four: {faster[0]} right "
+        f"with momentum left at 0.9, {faster[1]} with the law; its batch cut by four instead: "
+        f"{smaller[0]} and {smaller[1]}."
+    )
+
+
+def _factor(factor: float) -> str:
+    if factor == 1:
+        return ""
+    return f" (× {factor:g})" if factor > 1 else f" (÷ {1 / factor:g})"
 
 
 def _kinds() -> list[dict[str, Any]]:

@@ -117,6 +117,27 @@ def test_parallel_vectors_of_any_width_are_width_one():
     assert (u @ u, v @ v) == pytest.approx((np.e**2, np.e**-2 + 1))
 
 
+def test_any_width_is_width_two():
+    """Run by run, from vectors that are not parallel; in the limit too."""
+    five, two = (scalar_product(width, (1e-3,), 1, 1) for width in (5, 2))
+    found = [
+        readings_of_sgd(
+            case.model,
+            case.start,
+            case.read,
+            noise_std=case.noise_std,
+            C=[1.0],
+            lr=1e-3,
+            times=TIMES,
+            runs=3,
+            key=jax.random.key(0),
+        )
+        for case in (five, two)
+    ]
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-9)
+    np.testing.assert_allclose(five.mean_field(0.5), two.mean_field(0.5), atol=1e-5)
+
+
 def test_runs_that_are_lost_are_counted_and_left_out():
     readings = np.array([[[1.0], [3.0], [np.nan]], [[0.0], [0.0], [0.0]]])
     found = summed_up(readings)
@@ -261,6 +282,10 @@ def test_no_rate_where_nothing_is_resolved():
     # No power law: up and down by orders of magnitude.
     jagged = [Distance(10.0 ** (6 * (n % 2)), 1e-3, True) for n in range(7)]
     assert rate(LR, jagged) is None
+    # Nor does a fall that ends in a plateau have one.
+    ended = [(0.069, 1.8e-4), (0.0196, 5e-5), (0.0087, 1.6e-5), (0.0074, 8e-6), (0.0089, 7e-6)]
+    ended += [(0.0116, 1e-5)] * 2
+    assert rate(LR, [Distance(size**2, error, True) for size, error in ended]) is None
 
 
 def test_cells_are_kept_and_the_tables_written(tmp_path, monkeypatch):

@@ -21,6 +21,7 @@ class Bowl:
         self.rng = np.random.default_rng(seed)
         self.examples = self.batch_size = len(self.x)
         self.products = 0
+        self.unfit = 1e9
 
     @property
     def kappa(self):
@@ -35,6 +36,9 @@ class Bowl:
         shared = self.batch_noise * self.rng.standard_normal(2 * len(self.x))
         noise = self.noise_std * self.rng.standard_normal((2, len(self.x)))
         return tuple(self._pull(residuals - draw) + shared for draw in noise)
+
+    def misfit(self):
+        return float(np.sum((self.scale * self.x * self.y) ** 2)), self.unfit
 
     def probe(self):
         signs = self.rng.choice([-1.0, 1.0], len(self.x))

@@ -37,6 +37,28 @@ def test_the_mean_path_of_the_scalar_product(C):
     assert found.time[0] == pytest.approx(on_the_hyperbola(C, 0.4), rel=2e-3)
 
 
+def test_prefactors_beside_the_best_are_added():
+    problem, told = load("scalar-product", {"noise_std": 0.4}), []
+    asked = [0.3, 0.6, 1.2, 2.4]
+    found = predicted_times(problem, asked, paths=1, refine=True, progress=told.append)
+    best = asked[int(np.argmin(found.time[np.isin(found.C, asked)]))]
+    low, high = max(best / 2, 0.3), min(best * 2, 2.4)
+    added = {(low * best) ** 0.5, (best * high) ** 0.5} - {best}
+    np.testing.assert_allclose(found.C, sorted({*asked, *added}))
+    assert told[:4] == asked[::-1]
+    assert sorted(told) == found.C.tolist()
+
+
+def test_a_wrong_guess_of_the_time_costs_no_accuracy():
+    problem = load("scalar-product", {"noise_std": 0.4})
+    right = predicted_times(problem, [1.0], paths=1)
+    short = predicted_times(problem, [1.0], paths=1, expected=lambda C: 0.1)
+    long = predicted_times(problem, [1.0], paths=1, expected=lambda C: 100.0)
+    assert short.time == pytest.approx(right.time, rel=5e-3)
+    assert long.time == pytest.approx(right.time, rel=2e-2)  # its records lie farther apart
+    assert long.evaluations > right.evaluations
+
+
 def test_predicted_and_simulated_times():
     """Medians of 128 runs of SGD, within three standard errors and the limit's distance."""
     problem, lr, C, seeds = load("scalar-product"), 1e-4, 0.6, 128
@@ -87,5 +109,5 @@ def test_what_cannot_be_forecast():
         forecast(load("scalar-product", {"noise_std": 0.0}))
     with pytest.raises(ValueError, match="has no residuals"):
         forecast(load("digits-mlp", {"loss": "cross-entropy", "start": "init"}))
-    with pytest.raises(ValueError, match="C must be positive, got -1"):
+    with pytest.raises(ValueError, match="C must be positive and finite, got -1"):
         predicted_times(load("scalar-product"), [-1.0])

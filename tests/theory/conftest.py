@@ -48,6 +48,16 @@ def network(width=6, examples=4):
     return SquaredError(residuals, example)
 
 
+def valley(*curvatures):
+    """A residual whose ``tr H`` on ``y = 0`` is a paraboloid, ``1 + sum_j h_j x_j^2 / 2``."""
+    h = np.array(curvatures)
+
+    def residual(p):
+        return p["y"] * jnp.sqrt(1 + jnp.sum(h * p["x"] ** 2) / 2)
+
+    return SquaredError(residual, {"x": np.ones(len(h)), "y": np.zeros(())})
+
+
 @pytest.fixture(scope="session")
 def on_manifold():
     """The network and a point on its manifold."""

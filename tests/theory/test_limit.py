@@ -166,7 +166,7 @@ def test_the_mean_of_random_amplitudes_on_the_hyperbola(C):
 def test_what_is_refused():
     with pytest.raises(NotOnManifoldError):
         limit_path(scalar_product(), START * 1.1, C=1.0, noise_std=EPS, times=TIMES)
-    with pytest.raises(ValueError, match="C must be positive, got 0"):
+    with pytest.raises(ValueError, match="C must be positive and finite, got 0"):
         limit_path(scalar_product(), START, C=0, noise_std=EPS, times=TIMES)
     with pytest.raises(ValueError, match="runs must be at least 1, got 0"):
         limit_ensemble(

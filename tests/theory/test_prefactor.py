@@ -1,12 +1,10 @@
 """h by its ways, against the hyperbola and a parabola of known curvature."""
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from flatfast.theory import (
     NotOnManifoldError,
-    SquaredError,
     critical_from_time,
     flow_relaxation,
     nearest,
@@ -16,17 +14,7 @@ from flatfast.theory import (
     trace_curvatures,
     trace_gradient,
 )
-from tests.theory.conftest import linear, scalar_product
-
-
-def valley(*curvatures):
-    """A residual whose ``tr H`` on ``y = 0`` is a paraboloid, ``1 + sum_j h_j x_j^2 / 2``."""
-    h = np.array(curvatures)
-
-    def residual(p):
-        return p["y"] * jnp.sqrt(1 + jnp.sum(h * p["x"] ** 2) / 2)
-
-    return SquaredError(residual, {"x": np.ones(len(h)), "y": np.zeros(())})
+from tests.theory.conftest import linear, scalar_product, valley
 
 
 def test_the_flow_in_a_paraboloid():

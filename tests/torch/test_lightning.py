@@ -16,7 +16,9 @@ from lightning.pytorch.loggers import CSVLogger
 
 import flatfast.torch
 from flatfast import MomentumLaw
+from flatfast.calibration.result import CalibrationError
 from flatfast.torch.lightning import CoupledMomentum
+from tests.made_up import made_up_calibration
 
 LAW = MomentumLaw(C=0.5)
 
@@ -146,7 +148,7 @@ def test_an_optimizer_that_follows_by_itself_is_logged(tmp_path):
 def test_without_a_law(tmp_path):
     with pytest.raises(ValueError, match="give C or law: SGD follows none by itself"):
         trainer(tmp_path, CoupledMomentum()).fit(Regression(), data())
-    with pytest.raises(ValueError, match="give either C, the law's prefactor, or law"):
+    with pytest.raises(ValueError, match="give one of C, law and calibrate"):
         CoupledMomentum(C=0.5, law=LAW)
 
 
@@ -162,3 +164,58 @@ def test_gradient_accumulation(tmp_path):
     trainer(tmp_path, CoupledMomentum(C=0.5), accumulate_grad_batches=3).fit(model, data())
     assert len(model.used) == 4
     assert all(momentum == LAW(lr) for lr, momentum in model.used)
+
+
+class Measured:
+    """Stands for a calibration: what it was asked, and a prefactor that depends on the weights."""
+
+    def __init__(self):
+        self.asked = []
+
+    def __call__(self, model, loader, lr):
+        self.asked.append((model, len(list(loader)), lr))
+        weight = float(model.net[0].weight.detach().abs().sum())
+        return made_up_calibration(C=0.3 + 0.01 * weight, lr=lr)
+
+
+def test_a_fit_begins_with_a_calibration(tmp_path):
+    measured, model = Measured(), Regression()
+    callback = CoupledMomentum(calibrate=measured)
+    trainer(tmp_path, callback).fit(model, data())
+    ((asked, batches, lr),) = measured.asked
+    assert asked is model
+    assert batches == 3
+    assert lr == 0.2
+    law = MomentumLaw(callback.state_dict()["C"])
+    assert all(momentum == law(lr) for lr, momentum in model.used)
+
+
+def test_a_resumed_fit_keeps_its_calibration(tmp_path):
+    unbroken = Regression()
+    trainer(tmp_path, CoupledMomentum(calibrate=Measured())).fit(unbroken, data())
+
+    class Break(CoupledMomentum):
+        def on_train_epoch_end(self, trainer, pl_module):
+            if trainer.current_epoch == 1:
+                trainer.save_checkpoint(tmp_path / "broken.ckpt")
+                trainer.should_stop = True
+
+        @property
+        def state_key(self):
+            return "CoupledMomentum"
+
+    trainer(tmp_path, Break(calibrate=Measured()), min_epochs=1).fit(Regression(), data())
+    again, resumed = Measured(), Regression()
+    fit = trainer(tmp_path, CoupledMomentum(calibrate=again))
+    fit.fit(resumed, data(), ckpt_path=tmp_path / "broken.ckpt", weights_only=False)
+    assert not again.asked
+    assert 0 < len(resumed.used) < len(unbroken.used)
+    assert resumed.used == unbroken.used[-len(resumed.used) :]
+
+
+def test_a_fit_without_a_law_to_be_had_does_not_begin(tmp_path):
+    def refused(model, loader, lr):
+        return made_up_calibration(C=0.3, lr=lr, doubt="no lasting noise")
+
+    with pytest.raises(CalibrationError, match="no lasting noise: as made up"):
+        trainer(tmp_path, CoupledMomentum(calibrate=refused)).fit(Regression(), data())

@@ -12,6 +12,7 @@ import flatfast.torch
 from flatfast import MomentumLaw
 from flatfast.torch import couple
 from flatfast.torch.transformers import CoupledMomentum
+from tests.made_up import made_up_calibration
 
 LAW = MomentumLaw(C=0.5)
 STEPS = 12
@@ -184,3 +185,26 @@ def test_accelerate_with_plain_couple(before, accumulate):
         momenta.append(coupling.groups()[0].momentum)
     assert len(set(rates)) >= 6 // accumulate
     assert momenta == LAW(rates)
+
+
+def test_training_begins_with_a_calibration_and_a_resumed_one_keeps_it(tmp_path):
+    asked = []
+
+    def measured(model, loader, lr):
+        asked.append((len(list(loader)), lr))
+        return made_up_calibration(C=0.3 + 0.1 * len(asked), lr=lr)
+
+    options = {"save_strategy": "steps", "save_steps": 5}
+    unbroken, used = trained(tmp_path, CoupledMomentum(calibrate=measured), **options)
+    assert asked == [(3, 0.2)]
+    assert all(momentum == MomentumLaw(0.4)(lr) for lr, momentum in used)
+    resumed, rest = trained(
+        tmp_path,
+        CoupledMomentum(calibrate=measured),
+        resume=str(tmp_path / "checkpoint-5"),
+        **options,
+    )
+    assert len(asked) == 1
+    assert rest == used[-len(rest) :]
+    for ours, theirs in zip(weights(resumed), weights(unbroken), strict=True):
+        assert torch.equal(ours, theirs)

@@ -18,20 +18,20 @@ cubic root.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from flatfast.calibration.doubts import doubts_of
-from flatfast.calibration.landscape import GRADIENT, PROBE, PRODUCT, Landscape, Vector
+from flatfast.calibration.landscape import GRADIENT, MISFIT, PROBE, PRODUCT, Landscape, Vector
 from flatfast.calibration.noise import Noise
 from flatfast.calibration.result import DAMPING, Calibration
 from flatfast.calibration.tangent import Solution, solve
 from flatfast.law import GAMMA
 from flatfast.timescales import prefactor_from_kappa
 
-BUDGET = 120
+BUDGET = 60
 """Gradient evaluations by default."""
 
 LEAST = 40
@@ -39,6 +39,12 @@ LEAST = 40
 
 SHARE_GUESS = 0.5
 """Share of the slope along the manifold, for a first cutoff: it enters to the power 2/3."""
+
+NO_DRIFT = 1e-4
+"""Cutoff where no noise sets it, as a share of ``tr G``."""
+
+MISFITS = 4
+"""Batches on which the outputs' misfit is read."""
 
 MOST_PRODUCTS = 64
 
@@ -70,7 +76,7 @@ def plan(budget: int, product_batches: int = 1) -> Plan:
     if budget < LEAST:
         raise ValueError(f"budget must be at least {LEAST} gradient evaluations, got {budget}")
     products = min(max(round(0.4 * budget / (PRODUCT * product_batches)), 4), MOST_PRODUCTS)
-    rest = max(budget - products * PRODUCT * product_batches, LEAST // 2)
+    rest = max(budget - products * PRODUCT * product_batches - MISFITS * MISFIT, LEAST // 2)
     pairs = max(round(rest / 2 / (2 * GRADIENT)), 3)
     return Plan(pairs, max(round(rest / 2 / PROBE / 2), 2), products)
 
@@ -106,54 +112,31 @@ def calibrate(
     for _ in range(planned.pairs):
         noise.add(landscape)
         meter.count(2 * GRADIENT)
+    misfit, misfit_error = _misfit([landscape.misfit() for _ in range(MISFITS)])
+    meter.count(MISFITS * MISFIT)
 
-    first_values: list[float] = []
-    slopes: Vector = None
-    for _ in range(planned.probes):
-        value, slope = landscape.probe()
-        first_values.append(value)
-        slopes = slope if slopes is None else slopes + slope
-        meter.count(PROBE)
-    mean_slope: Vector = slopes * (1 / planned.probes)
-
-    guess = _kappa(noise.lasting, float(np.mean(first_values)), SHARE_GUESS * _norm(mean_slope))
-    solution: Solution | None = None
-    cutoff = _cutoff(guess, lr)
-    if _norm(mean_slope) > 0:
-        # Without noise there is no drift to set the cutoff; the share is still worth knowing.
-        cutoff = cutoff or 1e-4 * float(np.mean(first_values))
-        solution = solve(landscape, mean_slope, cutoff, planned.products)
-        if solution.products < ITERATIONS_TO_LARGEST and _norm(noise.apart) > 0:
-            # A slope that is all along says nothing of the curvature across; noise does.
-            across = solve(landscape, noise.apart, cutoff, ITERATIONS_TO_LARGEST)
-            solution = solution._replace(
-                largest=max(solution.largest, across.largest),
-                products=solution.products + across.products,
-            )
-        meter.count(PRODUCT * landscape.product_batches * solution.products)
-
-    # Fresh probes, so that no probe is multiplied with itself.
-    values, wholes, parts = list(first_values), [], []
-    for _ in range(planned.probes):
-        value, slope = landscape.probe()
-        values.append(value)
-        wholes.append(float(mean_slope @ slope))
-        if solution is not None:
-            parts.append(cutoff * float(solution.y @ slope) * solution.share / solution.low)
-        meter.count(PROBE)
-
+    values: list[float] = []
+    total: Vector = 0.0
+    for probed in _probes(landscape, planned.probes, values, meter):
+        total = total + probed
+    slope = total * (1 / planned.probes)
     sharpness = float(np.mean(values))
-    along = float(np.mean(parts)) if parts else 0.0
+    cutoff, solution = _part_along(landscape, noise, sharpness, slope, lr, planned.products)
+    meter.count(PRODUCT * landscape.product_batches * solution.products)
+    # Fresh probes: no probe is multiplied with itself.
+    wholes: list[float] = []
+    parts: list[float] = []
+    for probed in _probes(landscape, planned.probes, values, meter):
+        wholes.append(float(slope @ probed))
+        parts.append(cutoff * float(solution.y @ probed) * solution.share / solution.low)
+
+    sharpness, along = float(np.mean(values)), float(np.mean(parts))
     kappa = _kappa(noise.lasting, sharpness, along)
-    errors = noise.relative_error, _relative(parts), _relative(values)
-    # kappa is noise * along / (8 sharpness^2); C its cubic root. Sharpness and along come from
-    # the same probes and rise together, so that adding their errors as if apart is cautious.
-    bracket = 0.0 if solution is None else np.log(solution.high / solution.low) / 12**0.5
-    kappa_error = float(np.sqrt(errors[0] ** 2 + errors[1] ** 2 + 4 * errors[2] ** 2 + bracket**2))
     critical = float(prefactor_from_kappa(kappa)) if kappa > 0 else float("nan")
+    errors = noise.relative_error, _relative(parts), _relative(values)
     found = Calibration(
         C=DAMPING * critical,
-        C_error=kappa_error / 3,
+        C_error=_error(*errors, solution) / 3,
         kappa=kappa,
         critical=critical,
         lr=lr,
@@ -165,16 +148,64 @@ def calibrate(
         slope=float(np.mean(wholes)),
         along=along,
         along_error=errors[1],
-        share_low=0.0 if solution is None else solution.low,
-        share_high=1.0 if solution is None else solution.high,
+        share_low=solution.low,
+        share_high=solution.high,
         cutoff=cutoff,
-        largest=0.0 if solution is None else solution.largest,
+        largest=solution.largest,
         smallest=float("nan"),
-        off=0.0 if solution is None else -float(noise.mean @ solution.y) / sharpness,
+        off=-float(noise.mean @ solution.y) / sharpness,
+        misfit=misfit,
+        misfit_error=misfit_error,
         evaluations=meter.done,
         seconds=time.perf_counter() - begun,
     )
     return doubts_of(found, landscape, noise, planned.products)
+
+
+def _part_along(
+    landscape: Landscape,
+    noise: Noise,
+    sharpness: float,
+    slope: Vector,
+    lr: float,
+    products: int,
+) -> tuple[float, Solution]:
+    """The cutoff below which modes count as along, and the slope's part along."""
+    if not _norm(slope) > 0:
+        return 0.0, Solution(slope, 1.0, 1.0, 0.0, 0.0, 0)
+    guess = _kappa(noise.lasting, sharpness, SHARE_GUESS * _norm(slope))
+    # Without noise there is no drift to set the cutoff; the share is still worth knowing.
+    cutoff = _cutoff(guess, lr) or NO_DRIFT * sharpness
+    solution = solve(landscape, slope, cutoff, products)
+    if solution.products < ITERATIONS_TO_LARGEST and _norm(noise.apart) > 0:
+        # A slope that is all along says nothing of the curvature across; noise does.
+        across = solve(landscape, noise.apart, cutoff, ITERATIONS_TO_LARGEST)
+        solution = solution._replace(
+            largest=max(solution.largest, across.largest),
+            products=solution.products + across.products,
+        )
+    return cutoff, solution
+
+
+def _probes(
+    landscape: Landscape, count: int, values: list[float], meter: "_Meter"
+) -> Iterator[Vector]:
+    """Gradients of fresh probes, one at a time; their values are appended."""
+    for _ in range(count):
+        value, probed = landscape.probe()
+        values.append(value)
+        meter.count(PROBE)
+        yield probed
+
+
+def _error(noise: float, along: float, sharpness: float, solution: Solution) -> float:
+    """Relative standard error of ``kappa = noise * along / (8 sharpness^2)``.
+
+    Sharpness and along come from the same probes and rise together: to add their errors as if apart
+    is cautious. The bounds of the share count as the ends of a uniform distribution.
+    """
+    bracket = float(np.log(solution.high / solution.low)) / 12**0.5
+    return float(np.sqrt(noise**2 + along**2 + 4 * sharpness**2 + bracket**2))
 
 
 class _Meter:
@@ -182,6 +213,7 @@ class _Meter:
         self._progress = progress
         self._total = (
             2 * GRADIENT * planned.pairs
+            + MISFIT * MISFITS
             + 2 * PROBE * planned.probes
             + PRODUCT * product_batches * planned.products
         )
@@ -204,6 +236,16 @@ def _cutoff(kappa: float, lr: float) -> float:
         return 0.0
     C = DAMPING * float(prefactor_from_kappa(kappa))
     return kappa / C * float(lr ** (1 - GAMMA))
+
+
+def _misfit(found: list[tuple[float, float]]) -> tuple[float, float]:
+    """Ratio of the means, and its standard error; NaN where dealing the outputs makes no odds."""
+    ours, dealt = np.array(found).T
+    if not dealt.mean() > 2 * dealt.std(ddof=1) / len(dealt) ** 0.5:
+        return float("nan"), float("nan")
+    ratio = ours.mean() / dealt.mean()
+    error = (ours - ratio * dealt).std(ddof=1) / len(dealt) ** 0.5 / dealt.mean()
+    return float(ratio), float(error)
 
 
 def _norm(v: Vector) -> float:

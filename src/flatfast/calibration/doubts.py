@@ -14,6 +14,9 @@ from flatfast.timescales import stability_limit
 OFF = 0.3
 """Relative change of the sharpness on the way to the manifold from which on a point is off it."""
 
+MISFIT = 0.1
+"""Squared misfit of the outputs from which on nothing near the manifold is to be seen."""
+
 LASTING = 0.05
 """Share of a step's noise that must be drawn afresh for its drift to last."""
 
@@ -28,6 +31,9 @@ WIDE = 0.25
 
 BATCH = 0.5
 """``lr tr G / (2 B mu)`` from which on the examples that a batch leaves out add to the noise."""
+
+
+_GO_ON = "train until the loss has settled, without noise if you can, and calibrate there"
 
 
 def doubts_of(found: Calibration, landscape: Landscape, noise: Noise, products: int) -> Calibration:
@@ -48,12 +54,17 @@ def doubts_of(found: Calibration, landscape: Landscape, noise: Noise, products: 
             "noise drives no drift, and the law promises nothing",
         )
         return replace(found, doubts=tuple(doubts))
-    if abs(found.off) > OFF:
+    if found.misfit - RESOLVED * found.misfit_error > MISFIT:
+        doubt(
+            Verdict.OFF_MANIFOLD,
+            f"outputs miss their targets by {found.misfit:.0%} of what outputs dealt to the wrong "
+            f"examples would (in squares; at most {MISFIT:.0%} serves): {_GO_ON}",
+        )
+    elif abs(found.off) > OFF:
         doubt(
             Verdict.OFF_MANIFOLD,
             f"on the way to zero gradient the sharpness would change by {found.off:+.0%} (at most "
-            f"{OFF:.0%} serves): train until the loss has settled, without noise if you can, and "
-            "calibrate there",
+            f"{OFF:.0%} serves): {_GO_ON}",
         )
     if not found.along_error * RESOLVED < 1 or not found.along > 0:
         more = found.evaluations * max(4.0, (RESOLVED * min(found.along_error, 10.0) * 2) ** 2)

@@ -5,12 +5,13 @@ from typing import Any, Protocol
 Vector = Any
 """A flat array (D,) that knows ``+``, ``-``, ``@`` and products with numbers: NumPy, JAX, torch."""
 
-GRADIENT, PROBE, PRODUCT = 1, 3, 2
-"""Cost in gradient evaluations (a forward and a backward pass) of the three questions below.
+GRADIENT, PROBE, PRODUCT, MISFIT = 1, 3, 2, 1
+"""Cost in gradient evaluations (a forward and a backward pass) of the four questions below.
 
 Counted in matrix products of a dense network, of which a forward pass takes one a layer and a
 backward pass two: a probe's backward pass is differentiated again, which takes about six more; a
-product takes a forward and a backward derivative, and parts of each again.
+product takes a forward and a backward derivative, and parts of each again; a misfit takes a forward
+pass alone.
 """
 
 
@@ -42,6 +43,14 @@ class Landscape(Protocol):
 
     def product(self, v: Vector) -> Vector:
         """``G v``, on the same examples at every call."""
+        ...
+
+    def misfit(self) -> tuple[float, float]:
+        """How far the next batch's outputs are from where their loss is least.
+
+        The squared mean slope of the loss in the outputs, and the same with outputs that were dealt
+        to the wrong examples; without bias, from two looks with noise of their own.
+        """
         ...
 
     @property

@@ -18,11 +18,11 @@ that is known (0.39 for a tenth), by at most a third; but below it runs swing ou
 and their time doubles at once. Too much damping only creeps.
 """
 
-MODEL_ERROR = 0.35
-"""Standard deviation of ``log(best C / C)`` beyond the statistical error, from the lab's problems.
+MODEL_ERROR = 0.5
+"""What one point cannot know, as a standard deviation of ``log(best C / C)``.
 
-What one point cannot know: where the sharpness ends, and how fast its slow directions relax.
-Measured in ``results/calibration``.
+Where the sharpness ends, and how fast its slow directions relax. The root mean square over the
+lab's problems (``results/calibration``), rounded up.
 """
 
 NORMAL_95 = 1.96
@@ -89,6 +89,9 @@ class Calibration:
         largest: Largest curvature.
         smallest: Smallest curvature that the loss's gradient feels; NaN if not looked for.
         off: Change of the sharpness on the way to the manifold, relative.
+        misfit: Squared slope of the loss in the outputs, relative to that of outputs dealt to wrong
+            examples: 0 on the manifold, 1 where nothing has been learnt; NaN where not known.
+        misfit_error: Its standard error.
         evaluations: Cost in gradient evaluations of one batch.
         seconds: Cost in seconds.
         doubts: What speaks against using it.
@@ -113,6 +116,8 @@ class Calibration:
     largest: float
     smallest: float
     off: float
+    misfit: float
+    misfit_error: float
     evaluations: int
     seconds: float
     doubts: tuple[Doubt, ...] = ()

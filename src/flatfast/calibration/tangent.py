@@ -43,7 +43,8 @@ class Solution(NamedTuple):
 
 
 ENOUGH = 0.02
-"""Relative distance of the bounds at which iterations end."""
+"""Relative distance of the bounds, and of the part across from its solution, at which iterations
+end."""
 
 
 def solve(landscape: Landscape, g: Vector, cutoff: float, iterations: int) -> Solution:
@@ -70,7 +71,9 @@ def solve(landscape: Landscape, g: Vector, cutoff: float, iterations: int) -> So
         steps.append(step)
         ratios.append(rest / squared)
         nodes, low, high = _bounds(steps, ratios, cutoff)
-        if rest <= 1e-12 * float(g @ g) or high - low <= ENOUGH * low:
+        # The part across, which tells how far off the manifold is, is to be solved for as well.
+        across = (1 - low) * float(g @ g)
+        if rest <= ENOUGH**2 * across and high - low <= ENOUGH * low:
             break
         d, squared = r + d * ratios[-1], rest
     return Solution(y, low, high, float(nodes[-1]), float(max(nodes[0], 0.0)), len(steps))

@@ -20,6 +20,9 @@ RATES = (0.001, 0.01, 0.1, 0.5)
 SCATTER_UP_TO = 16
 """Modes up to which convergence times scatter from run to run even as the learning rate falls."""
 
+LOOSE = 0.3
+"""What a goal may leave of the excess for the oscillator to have a fastest C."""
+
 NEAR = 0.5
 """Share of the stability limit from which the law's corrections count."""
 
@@ -57,6 +60,7 @@ def predict(
     for rate in lr or ():
         if not 0 < rate < float("inf"):
             raise ValueError(f"lr must be positive and finite, got {rate:g}")
+    from flatfast.cli.progress import told_stages
     from flatfast.cli.values import settings
     from flatfast.lab.forecast import write_forecast
     from flatfast.lab.predict import forecast
@@ -64,15 +68,14 @@ def predict(
 
     problem = with_goal(load(name, settings(set_ or [])), goal, threshold, absolute, smoothing)
     console = Console()
-    with console.status("onto the manifold of minimizers") as status:
-        found = forecast(problem, limit=limit, progress=lambda stage: status.update(stage))
+    with told_stages(console) as tell:
+        found = forecast(problem, limit=limit, progress=tell)
     _tell(console, found)
     if problem.settings.get("batch_size"):
-        console.print(
-            "[yellow]note:[/] minibatches make the curvature random too, which the forecast leaves "
-            "out: at the learning rates in use SGD may be much faster than this, or not settle",
-            highlight=False,
-            soft_wrap=True,
+        _note(
+            console,
+            "minibatches make the curvature random too, which the forecast leaves out: at the "
+            "learning rates in use SGD may be much faster than this, or not settle",
         )
     console.print(_table(found, tuple(lr or ()) or _rates(found)))
     if out is not None:
@@ -81,34 +84,42 @@ def predict(
 
 
 def _tell(console: Console, found: "Forecast") -> None:
-    way = "the limit dynamics" if found.best_prefactor is not None else "the flow"
-    console.print(
-        f"[bold]C {found.answer:.3g}[/] for {found.problem}, from {way}: "
-        f"1 - momentum = {found.answer:.3g} * lr^(2/3), "
+    lines = [
+        f"[bold]C {found.answer:.3g}[/] for {found.problem}, from {found.way}",
+        f"1 - momentum = {found.answer:.3g} * lr^(2/3)",
         f"converged after {found.answer_time:.3g} * lr^(-2/3) steps",
-        highlight=False,
-        soft_wrap=True,
-    )
+        f"critical damping at C* {found.critical:.3g}: h {found.relaxation:.3g}, label noise "
+        f"{found.noise_std:.3g}, {_count(found.examples, 'example')}",
+        f"{_count(found.modes, 'mode')} across the manifold, Hessian eigenvalues "
+        f"{found.smallest:.3g} to {found.largest:.3g}",
+    ]
+    if found.modes == 1:
+        lines[-1] = f"1 mode across the manifold, Hessian eigenvalue {found.largest:.3g}"
     if found.best_prefactor is not None:
-        console.print(
-            f"from the flow alone: C {found.flow_prefactor:.3g}, {found.flow_time:.3g} * "
-            "lr^(-2/3) steps",
-            highlight=False,
+        flow = f"C {found.flow_prefactor:.3g}, {found.flow_time:.3g} * lr^(-2/3) steps"
+        lines.insert(3, f"from the flow alone: {flow}")
+    for indent, line in zip(("", *["  "] * len(lines)), lines, strict=False):
+        console.print(indent + line, highlight=False)
+    if found.fraction > LOOSE:
+        _note(
+            console,
+            f"the goal leaves {100 * found.fraction:.0f}% of the excess: one swing of any low C "
+            "meets it, so the flow has no fastest C and gives the least that it looks at",
         )
-    console.print(
-        f"critical damping at C* {found.critical:.3g} (h {found.relaxation:.3g}, label noise "
-        f"{found.noise_std:.3g}, {found.examples} examples); {found.modes} modes, Hessian "
-        f"eigenvalues {found.smallest:.3g} to {found.largest:.3g}",
-        highlight=False,
-        soft_wrap=True,
-    )
     if found.modes <= SCATTER_UP_TO:
-        console.print(
-            f"[yellow]note:[/] {found.modes} mode{'s' if found.modes > 1 else ''} only: "
-            "convergence times scatter from run to run at every learning rate; these are medians",
-            highlight=False,
-            soft_wrap=True,
+        _note(
+            console,
+            f"{_count(found.modes, 'mode')} only: convergence times scatter from run to run at "
+            "every learning rate; these are medians",
         )
+
+
+def _note(console: Console, text: str) -> None:
+    console.print(f"[yellow]note:[/] {text}", highlight=False)
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number:,} {name}{'' if number == 1 else 's'}"
 
 
 def _rates(found: "Forecast") -> tuple[float, ...]:

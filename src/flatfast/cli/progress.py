@@ -1,11 +1,14 @@
-"""Progress of a sweep in the terminal."""
+"""Progress of a sweep, and of a forecast, in the terminal."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
     Progress,
+    SpinnerColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -71,6 +74,23 @@ class SweepProgress:
             runs=f"{self._runs[0]}/{wanted}",
             rate=f"{_compact(rate)} steps/s",
         )
+
+
+@contextmanager
+def told_stages(console: Console, before: str = "") -> Iterator[Callable[[str], None]]:
+    """Show what is being done, and for how long it has been, until it is done.
+
+    Args:
+        console: Where.
+        before: What stands before each stage.
+
+    Yields:
+        To be told of every stage.
+    """
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as shown:
+        task = shown.add_task(before, total=None)
+        yield lambda stage: shown.update(task, description=f"{before}{stage}")
 
 
 def _compact(value: float) -> str:

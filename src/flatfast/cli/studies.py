@@ -77,13 +77,14 @@ def make_forecast(console: Console, problem: "Problem", folder: Path) -> None:
     path = folder / FORECAST
     if path.is_file() or problem.residuals is None:
         return
+    from flatfast.cli.progress import told_stages
     from flatfast.lab.predict import forecast, is_small
 
     if not is_small(problem):
         return
     try:
-        with console.status("forecast") as status:
-            found = forecast(problem, progress=lambda stage: status.update(f"forecast: {stage}"))
+        with told_stages(console, "forecast: ") as tell:
+            found = forecast(problem, progress=tell)
     except (ValueError, RuntimeError) as error:
         console.print(f"[yellow]note:[/] no forecast: {error}", highlight=False, soft_wrap=True)
         return

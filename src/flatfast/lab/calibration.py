@@ -72,6 +72,7 @@ class ProblemLandscape:
             found: jax.Array = ravel_pytree(problem.gradient(tree(w), key))[0]
             return found
 
+        self._losses = float(problem.loss(tree(flat))), float(problem.loss(tree(0 * flat)))
         self._probe, self._product, self._gradient = probe, product, gradient
 
     def _key(self) -> jax.Array:
@@ -88,6 +89,10 @@ class ProblemLandscape:
         key = self._key()
         first = self._gradient(self._w, key)
         return first, self._gradient(self._w, self._key()) if self._fresh else first
+
+    def misfit(self) -> tuple[float, float]:
+        """The loss, and that of outputs of zero, which the lab's models have at zero weights."""
+        return self._losses
 
     def probe(self) -> tuple[float, jax.Array]:
         """``|J^T z|^2 / P`` and its gradient."""

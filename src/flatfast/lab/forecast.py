@@ -5,6 +5,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.interpolate import PchipInterpolator
+
 from flatfast.lab.atomic import atomically
 
 FORECAST = "forecast.json"
@@ -26,6 +30,7 @@ class Forecast:
         critical: ``C*``, critical damping.
         flow_prefactor, flow_time: The fastest C by the oscillator, and its time in ``lr^(-2/3)``
             steps.
+        flow_curve: Its times at prefactors from that one upwards, in the same units.
         C, time: The limit's curve; times are None where paths stop or do not settle.
         best_prefactor, best_time: Its minimum; None without a curve.
         evaluations: Frames of the manifold (a Jacobian and its modes each) made for all of it.
@@ -42,6 +47,7 @@ class Forecast:
     critical: float
     flow_prefactor: float
     flow_time: float
+    flow_curve: tuple[tuple[float, float], ...]
     C: tuple[float, ...]
     time: tuple[float | None, ...]
     best_prefactor: float | None
@@ -58,6 +64,27 @@ class Forecast:
         """Convergence time with it, in units of ``lr^(-2/3)`` steps."""
         return self.flow_time if self.best_time is None else self.best_time
 
+    @property
+    def way(self) -> str:
+        """Where the answer comes from."""
+        return "the flow" if self.best_prefactor is None else "the limit dynamics"
+
+    @property
+    def curve(self) -> NDArray[np.float64]:
+        """Ascending prefactors and their times, (N, 2): by the limit if that has a best."""
+        if self.best_prefactor is None:
+            return np.array(self.flow_curve)
+        limit = zip(self.C, self.time, strict=True)
+        return np.array([(C, time) for C, time in limit if time is not None])
+
+    def time_at(self, C: ArrayLike) -> NDArray[np.float64]:
+        """Convergence times in units of ``lr^(-2/3)`` steps, in the shape of ``C``.
+
+        Interpolated between the curve's, in logarithms; NaN beyond its ends.
+        """
+        between = PchipInterpolator(*np.log(self.curve).T, extrapolate=False)
+        return np.asarray(np.exp(between(np.log(C))))
+
 
 def write_forecast(made: Forecast, path: Path) -> None:
     """Write as JSON, whole or not at all."""
@@ -68,4 +95,5 @@ def write_forecast(made: Forecast, path: Path) -> None:
 def read_forecast(path: Path) -> Forecast:
     """Read what :func:`write_forecast` wrote."""
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return Forecast(**{**found, "C": tuple(found["C"]), "time": tuple(found["time"])})
+    rows = {name: tuple(found[name]) for name in ("C", "time")}
+    return Forecast(**{**found, **rows, "flow_curve": tuple(map(tuple, found["flow_curve"]))})

@@ -15,13 +15,22 @@ from flatfast.lab.estimation.optimum import DEFAULT_FIT
 from flatfast.lab.forecast import Forecast
 from flatfast.lab.prediction import metric_on_points, model_of, predicted_times
 from flatfast.lab.problem import Problem
-from flatfast.theory import SquaredError, flow_relaxation, jacobian, prefactor
+from flatfast.theory import Prefactor, SquaredError, flow_relaxation, jacobian, prefactor
+from flatfast.theory.flow import method_for
 
-AROUND = tuple(float(factor) for factor in np.geomspace(0.5, 5.0, 13))
-"""Prefactors of the curve, in units of the flow's."""
+AROUND = tuple(float(factor) for factor in np.geomspace(0.5, 5.0, 7))
+"""Prefactors of the curve, in units of the flow's; two more are put beside the best of them."""
+
+LEAST_RATIO = 0.2
+"""Of ``C*``, for the curve's unit at least: a goal that leaves much has no fastest C by the flow,
+which then is none to look around."""
 
 DENSE_UP_TO = 1_000_000
 """Entries of the Jacobian up to which the limit's paths are followed: they make thousands."""
+
+FLOW_CURVE = 17
+"""Points on the flow's curve, from its best prefactor to the last of these. Below the best one
+oscillator overshoots its goal, and its time jumps as that of many modes does not."""
 
 FEWEST = 4
 """Times on the curve that its minimum needs."""
@@ -55,7 +64,8 @@ def forecast(
     read = metric_on_points(problem, model)
     begin = float(read(start[None])[0])
     largest, smallest = _extremes(model, start)
-    progress("the flow along it")
+    way = "" if method_for(model) == "dense" else ", by products with the Jacobian"
+    progress(f"the flow along it: {model.residual_count:,} modes{way}")
     relaxed = flow_relaxation(
         model, start, threshold=problem.goal.threshold_from(begin), metric=read
     )
@@ -64,9 +74,13 @@ def forecast(
     best_prefactor = best_time = None
     evaluations = relaxed.evaluations
     if limit or (limit is None and model.size * model.residual_count <= DENSE_UP_TO):
-        progress("the limit dynamics")
-        constants = found.C * np.array(AROUND)
-        predicted = predicted_times(problem, constants)
+        predicted = predicted_times(
+            problem,
+            max(found.C, LEAST_RATIO * found.critical) * np.array(AROUND),
+            refine=True,
+            expected=lambda C: float(found.time_at(C, relaxed.fraction)),
+            progress=lambda C: progress(f"the limit dynamics at C {C:.3g}"),
+        )
         evaluations += predicted.evaluations
         times = tuple(float(t) if np.isfinite(t) else None for t in predicted.time)
         curve = (tuple(float(c) for c in predicted.C), times)
@@ -83,6 +97,7 @@ def forecast(
         found.critical,
         found.C,
         found.time,
+        _flow_curve(found, relaxed.fraction),
         *curve,
         best_prefactor,
         best_time,
@@ -108,6 +123,12 @@ def minimum_of(
     found = DEFAULT_FIT.minimum(log_C, log_time[None, None], np.array([log_time.max() + 1]))
     place = float(np.clip(found.log_mu[0, 0], log_C[0], log_C[-1]))
     return float(np.exp(place)), float(np.exp(found.log_time[0, 0]))
+
+
+def _flow_curve(found: Prefactor, fraction: float) -> tuple[tuple[float, float], ...]:
+    constants = found.C * np.geomspace(1, AROUND[-1], FLOW_CURVE)
+    times = found.time_at(constants, fraction)
+    return tuple(zip(constants.tolist(), times.tolist(), strict=True))
 
 
 def _extremes(model: SquaredError, start: Any) -> tuple[float, float]:

@@ -1,5 +1,11 @@
 """The theory behind the law, executable: the manifold of minimizers and the drift along it."""
 
+from flatfast.theory.curvature import (
+    drift_curvature,
+    excess_rate,
+    trace_curvature,
+    trace_curvatures,
+)
 from flatfast.theory.drift import (
     drift,
     label_noise_covariance,
@@ -26,8 +32,6 @@ from flatfast.theory.prefactor import (
     critical_from_time,
     flow_relaxation,
     prefactor,
-    trace_curvature,
-    trace_curvatures,
 )
 from flatfast.theory.sharpness import (
     Estimate,
@@ -37,6 +41,7 @@ from flatfast.theory.sharpness import (
     hutchinson_trace_gradient,
     trace_gradient,
 )
+from flatfast.theory.size import TooLargeError
 from flatfast.theory.solver import PathEndedError
 from flatfast.theory.spectrum import (
     Modes,
@@ -68,12 +73,15 @@ __all__ = [
     "Relaxation",
     "SlowestMode",
     "SquaredError",
+    "TooLargeError",
     "best_ratio",
     "check_on_manifold",
     "critical_from_time",
     "curvature_range",
     "decay_time",
     "drift",
+    "drift_curvature",
+    "excess_rate",
     "flow_end",
     "flow_on_manifold",
     "flow_relaxation",

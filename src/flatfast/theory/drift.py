@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from flatfast.theory.checks import check_noise
 from flatfast.theory.manifold import (
     RANK_TOLERANCE,
     Method,
@@ -28,6 +29,7 @@ from flatfast.theory.manifold import (
 )
 from flatfast.theory.model import Array, SquaredError, in_double_precision
 from flatfast.theory.sharpness import trace_gradient
+from flatfast.theory.size import check_square
 
 
 @in_double_precision
@@ -45,6 +47,7 @@ def label_noise_drift(
     Raises:
         NotOnManifoldError: If the point is off Γ.
     """
+    check_noise(noise_std)
     check_on_manifold(model, point)
     gradient = trace_gradient(model, point, method=method)
     return -(noise_std**2) / (4 * model.examples) * gradient
@@ -56,8 +59,10 @@ def drift(model: SquaredError, point: ArrayLike, covariance: ArrayLike) -> Array
 
     Raises:
         NotOnManifoldError: If the point is off Γ.
-        ValueError: If the covariance has another shape or is not symmetric.
+        ValueError: If the covariance has another shape, is not finite or not symmetric.
+        TooLargeError: If a matrix of its shape is too large.
     """
+    check_square(model, "the covariance")
     at, noise = jnp.asarray(point, jnp.float64), jnp.asarray(covariance, jnp.float64)
     _check_covariance(noise, model.size)
     check_on_manifold(model, at)
@@ -83,7 +88,13 @@ def drift(model: SquaredError, point: ArrayLike, covariance: ArrayLike) -> Array
 
 @in_double_precision
 def label_noise_covariance(model: SquaredError, point: ArrayLike, noise_std: float) -> Array:
-    """Covariance (D, D) of the gradient under label noise: ``(eps^2 / P) H``."""
+    """Covariance (D, D) of the gradient under label noise: ``(eps^2 / P) H``.
+
+    Raises:
+        TooLargeError: If the matrix is too large.
+    """
+    check_square(model, "the covariance")
+    check_noise(noise_std)
     J = jacobian(model, point)
     return noise_std**2 / model.examples**2 * (J.T @ J)
 
@@ -98,10 +109,13 @@ def minibatch_covariance(
 
     Raises:
         ValueError: If ``batch_size`` is below 1.
+        TooLargeError: If the matrix is too large.
     """
+    check_square(model, "the covariance")
+    check_noise(noise_std)
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-    at = jnp.asarray(point, jnp.float64)
+    at = model.checked(point)
     outputs = model.shape[1] if len(model.shape) > 1 else 1
     J = jacobian(model, at).reshape(model.examples, outputs, model.size)
     residuals = model.residuals_at(at).reshape(model.examples, outputs)
@@ -125,5 +139,7 @@ def _third_derivative(model: SquaredError, at: jax.Array, M: jax.Array) -> jax.A
 def _check_covariance(noise: jax.Array, size: int) -> None:
     if noise.shape != (size, size):
         raise ValueError(f"covariance must have shape ({size}, {size}), got {noise.shape}")
+    if not bool(jnp.isfinite(noise).all()):
+        raise ValueError("covariance must be finite, got NaN or infinity among its entries")
     if not bool(jnp.allclose(noise, noise.T, rtol=1e-6, atol=1e-12 * float(jnp.abs(noise).max()))):
         raise ValueError("covariance must be symmetric")

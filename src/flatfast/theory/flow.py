@@ -12,10 +12,18 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from flatfast.theory.frame import FLOOR, Frame
-from flatfast.theory.manifold import check_on_manifold
+from flatfast.theory.checks import check_noise, checked_times
+from flatfast.theory.frame import FLOOR, Frame, along
+from flatfast.theory.manifold import Method, check_on_manifold
 from flatfast.theory.model import Array, SquaredError, in_double_precision
+from flatfast.theory.sharpness import trace_at
 from flatfast.theory.solver import check_followed, integrate, reached
+
+DENSE_UP_TO = 1_000_000
+"""Entries of the Jacobian up to which it is made, and its modes found, at every point."""
+
+SOLVED_TO = 0.1
+"""Relative error of the matrix-free projection, as a share of that of the solver's step."""
 
 
 class FlowPath(NamedTuple):
@@ -41,6 +49,7 @@ def flow_on_manifold(
     times: ArrayLike,
     tolerance: float = 1e-6,
     floor: float = FLOOR,
+    method: Method | None = None,
 ) -> FlowPath:
     """The flow ``dw/ds = -eps^2 / (4P) ∇_Γ tr H`` from a point of Γ.
 
@@ -51,14 +60,17 @@ def flow_on_manifold(
         times: When to read the path, increasing, (N,).
         tolerance: Relative error of a step of the solver.
         floor: Eigenvalues below this share of the largest count for less and less.
+        method: ``dense`` makes the Jacobian and its modes at every point, ``matrix-free`` takes
+            products; by default dense where the Jacobian is small (:data:`DENSE_UP_TO`).
 
     Raises:
         NotOnManifoldError: If the start is off Γ.
         PathEndedError: If the path cannot be followed to its end.
     """
+    check_noise(noise_std)
     check_on_manifold(model, start)
     strength = noise_std**2 / (4 * model.examples)
-    return follow_flow(model, start, strength, times, tolerance, floor)
+    return follow_flow(model, start, strength, checked_times(times), tolerance, floor, method)
 
 
 @in_double_precision
@@ -69,17 +81,48 @@ def follow_flow(
     times: ArrayLike,
     tolerance: float,
     floor: float,
+    method: Method | None = None,
 ) -> FlowPath:
     """The flow ``dw/ds = -strength ∇_Γ tr H``, from a point that need not be checked."""
     at, read = jnp.asarray(start, jnp.float64), jnp.asarray(times, jnp.float64)
-    points, evaluations = _flow(model, at, read, strength, tolerance, floor)
+    dense = (method or method_for(model)) == "dense"
+    points, evaluations = _flow(model, at, read, strength, tolerance, floor, dense)
     there = reached(points)
     path = FlowPath(np.asarray(read)[:there], np.asarray(points)[:there], int(evaluations))
     check_followed(path, np.asarray(read))
     return path
 
 
-@functools.partial(jax.jit, static_argnums=0)
+def method_for(model: SquaredError) -> Method:
+    """How a model's flow is followed, unless told otherwise."""
+    return "dense" if model.size * model.residual_count <= DENSE_UP_TO else "matrix-free"
+
+
+@in_double_precision
+def slope(
+    model: SquaredError,
+    point: ArrayLike,
+    *,
+    tolerance: float = 1e-6,
+    floor: float = FLOOR,
+    method: Method | None = None,
+) -> Array:
+    """The flow's own ``∇_Γ tr H`` (D,), with a floor under the eigenvalues, at a point of Γ.
+
+    Args:
+        model: The model.
+        point: On Γ, (D,).
+        tolerance: Relative error of the matrix-free projection.
+        floor: Eigenvalues below this share of the largest count for less and less.
+        method: As in :func:`flow_on_manifold`.
+    """
+    dense = (method or method_for(model)) == "dense"
+    at = jnp.asarray(point, jnp.float64)
+    found: Array = np.asarray(-_velocity(model, at, 1.0, tolerance, floor, dense))
+    return found
+
+
+@functools.partial(jax.jit, static_argnums=(0, 6))
 def _flow(
     model: SquaredError,
     start: jax.Array,
@@ -87,11 +130,26 @@ def _flow(
     strength: jax.Array,
     tolerance: jax.Array,
     floor: jax.Array,
+    dense: bool,
 ) -> tuple[jax.Array, jax.Array]:
 
     def derivative(t: object, w: jax.Array, args: object) -> jax.Array:
-        frame = Frame(model, w, floor)
-        down = frame.weighted_gradient(jnp.ones(model.residual_count))
-        return frame.tangent(-strength * down) + frame.back()
+        found: jax.Array = _velocity(model, w, strength, SOLVED_TO * tolerance, floor, dense)
+        return found
 
     return integrate(derivative, start, times, tolerance)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 5))
+def _velocity(
+    model: SquaredError,
+    w: jax.Array,
+    strength: float | jax.Array,
+    tolerance: ArrayLike,
+    floor: ArrayLike,
+    dense: bool,
+) -> jax.Array:
+    down = -strength * jax.grad(lambda w: trace_at(model, w))(w)
+    if dense:
+        return Frame(model, w, floor).along(down)
+    return along(model, w, down, floor, tolerance)

@@ -29,9 +29,11 @@ import lineax
 import numpy as np
 from jax.typing import ArrayLike
 
+from flatfast.theory.checks import check_noise, check_positive, checked_times
 from flatfast.theory.frame import FLOOR, Frame
 from flatfast.theory.manifold import check_on_manifold
 from flatfast.theory.model import Array, SquaredError, in_double_precision
+from flatfast.theory.size import check_dense
 from flatfast.theory.solver import check_followed, integrate, reached
 
 
@@ -79,12 +81,11 @@ def limit_path(
 
     Raises:
         NotOnManifoldError: If the start is off Γ.
-        ValueError: If ``C`` is not positive.
+        ValueError: If ``C`` is not positive, or an argument not finite.
+        TooLargeError: If the model is too large for its Jacobian.
         PathEndedError: If the path cannot be followed to its end.
     """
-    _check_positive(C)
-    at, read = jnp.asarray(start, jnp.float64), jnp.asarray(times, jnp.float64)
-    check_on_manifold(model, at)
+    at, read = _checked(model, start, C, noise_std, times, "the limit's path")
     source = noise_std**2 / (2 * model.examples)
     states, evaluations = _mean_path(model, at, read, C, source, tolerance, floor, max_steps)
     there = reached(states)
@@ -145,13 +146,12 @@ def limit_ensemble(
 
     Raises:
         NotOnManifoldError: If the start is off Γ.
-        ValueError: If ``C`` is not positive or ``runs`` below 1.
+        ValueError: If ``C`` is not positive, ``runs`` below 1, or an argument not finite.
+        TooLargeError: If the model is too large for its Jacobian.
     """
-    _check_positive(C)
     if runs < 1:
         raise ValueError(f"runs must be at least 1, got {runs}")
-    at, read = jnp.asarray(start, jnp.float64), jnp.asarray(times, jnp.float64)
-    check_on_manifold(model, at)
+    at, read = _checked(model, start, C, noise_std, times, "the limit's ensemble")
     strength = noise_std / (2 * model.examples**0.5)
     keys = jax.random.split(key, runs)
     return np.asarray(_random_paths(model, at, read, C, strength, step * min(1.0, 1 / C), keys))
@@ -213,6 +213,18 @@ def _motion(
     return jnp.concatenate([velocity, acceleration]), growth
 
 
-def _check_positive(C: float) -> None:
-    if not C > 0:
-        raise ValueError(f"C must be positive, got {C}")
+def _checked(
+    model: SquaredError,
+    start: ArrayLike,
+    C: float,
+    noise_std: float,
+    times: ArrayLike,
+    what: str,
+) -> tuple[jax.Array, jax.Array]:
+    """Start and times of a path, after checks of all that a user gives for it."""
+    check_positive("C", C)
+    check_noise(noise_std)
+    read = checked_times(times)
+    check_dense(model, what)
+    check_on_manifold(model, start)
+    return jnp.asarray(start, jnp.float64), read

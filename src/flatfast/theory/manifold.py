@@ -6,6 +6,8 @@ Gauss-Newton steps of least norm. From a distance r of Γ both arrive at points 
 O(r^2): the flow favours steep directions, the nearest point does not.
 """
 
+import warnings
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import diffrax
@@ -15,17 +17,26 @@ import numpy as np
 from jax.scipy.sparse.linalg import cg
 from jax.typing import ArrayLike
 
+from flatfast.theory.frame import along
 from flatfast.theory.model import Array, SquaredError, in_double_precision
+from flatfast.theory.size import check_square, fits_dense, jacobian_size
 
 IMPLICIT_UP_TO = 400
 """Parameters up to which the flow is solved implicitly, with a dense Hessian."""
 
-DENSE_UP_TO = 50_000_000
-"""Entries of a Jacobian (0.4 GB) up to which it is made."""
-
 RANK_TOLERANCE = 1e-10
 """Singular values below this share of the largest count as zero."""
 
+STEP_SOLVED_TO = 1e-8
+"""Relative error to which a matrix-free Gauss-Newton step is solved for, if it can be: where Γ is
+nearly flat across, the step stays short, as the dense one does below :data:`RANK_TOLERANCE`."""
+
+MOST_ITERATIONS = 1000
+"""Of conjugate gradients, for such a step."""
+
+TINY = 1e-300
+
+Product = Callable[[jax.Array], jax.Array]
 Method = Literal["dense", "matrix-free"]
 
 
@@ -50,7 +61,7 @@ class Projection(NamedTuple):
 @in_double_precision
 def jacobian(model: SquaredError, point: ArrayLike) -> Array:
     """Jacobian of the residuals, (P * K, D)."""
-    return np.asarray(_jacobian(model, jnp.asarray(point, jnp.float64)))
+    return np.asarray(_jacobian(model, model.checked(point)))
 
 
 @in_double_precision
@@ -58,6 +69,8 @@ def nearest(
     model: SquaredError, point: ArrayLike, *, tolerance: float = 1e-24, steps: int = 100
 ) -> Projection:
     """The point on Γ to which Gauss-Newton steps of least norm lead.
+
+    Steps are dense where the Jacobian fits, else by conjugate gradients, of which a warning tells.
 
     Args:
         model: The model.
@@ -67,12 +80,14 @@ def nearest(
 
     Raises:
         NotOnManifoldError: If the loss stays above ``tolerance``.
+        ValueError: If the point or the residuals there are not finite.
     """
-    start = jnp.asarray(point, jnp.float64)
+    start = model.checked(point)
+    way = chosen_method(model, None)
 
     def advance(state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         at, step = state
-        return at - _gauss_newton(model, at), step + 1
+        return at - _gauss_newton(model, at, way), step + 1
 
     def unfinished(state: tuple[jax.Array, jax.Array]) -> jax.Array:
         at, step = state
@@ -100,8 +115,9 @@ def flow_end(
 
     Raises:
         NotOnManifoldError: If the flow does not arrive.
+        ValueError: If the point or the residuals there are not finite.
     """
-    start = jnp.asarray(point, jnp.float64)
+    start = model.checked(point)
     first = model.loss_at(start)
     if first <= tolerance:
         return _arrived(model, start, start, tolerance, "no step")
@@ -142,17 +158,24 @@ def tangent(
         point: On Γ, (D,).
         directions: One (D,) or several (N, D).
         method: ``dense`` from the Jacobian's singular vectors, ``matrix-free`` by conjugate
-            gradients on ``J J^T``; by default dense where the Jacobian fits.
+            gradients on ``J J^T``. By default dense where the Jacobian fits
+            (:mod:`flatfast.theory.size`), else matrix-free, of which a warning tells.
 
     Returns:
         In the shape of ``directions``.
 
     Raises:
-        ValueError: If ``J J^T`` is singular and conjugate gradients do not converge.
+        ValueError: If ``J J^T`` is singular and conjugate gradients do not converge, or a direction
+            or the point is not finite.
     """
-    at, given = jnp.asarray(point, jnp.float64), jnp.asarray(directions)
+    at, given = model.checked(point), jnp.asarray(directions, jnp.float64)
+    if given.ndim not in (1, 2) or given.shape[-1] != model.size:
+        raise ValueError(f"directions must have shape (..., {model.size}), got {given.shape}")
+    if not bool(jnp.isfinite(given).all()):
+        raise ValueError("directions must be finite, got NaN or infinity among them")
     if chosen_method(model, method) == "dense":
-        return np.asarray(given - given @ normal_projector(model, at))
+        across = _across(model, at)
+        return np.asarray(given - (given @ across.T) @ across)
     parts, errors = jax.lax.map(lambda d: _matrix_free(model, at, d), jnp.atleast_2d(given))
     if not errors.max() < 1e-6:
         raise ValueError(
@@ -164,28 +187,42 @@ def tangent(
 
 @in_double_precision
 def normal_projector(model: SquaredError, point: ArrayLike) -> Array:
-    """The dense projector (D, D) onto the normal space of Γ."""
-    _, values, vectors = jnp.linalg.svd(
-        _jacobian(model, jnp.asarray(point, jnp.float64)), full_matrices=False
-    )
-    kept = jnp.where(values > RANK_TOLERANCE * values[0], 1.0, 0.0)
-    return np.asarray((vectors.T * kept) @ vectors)
+    """The dense projector (D, D) onto the normal space of Γ.
+
+    Raises:
+        TooLargeError: If the matrix is too large.
+    """
+    check_square(model, "the projector")
+    across = _across(model, model.checked(point))
+    return np.asarray(across.T @ across)
 
 
 @in_double_precision
-def check_on_manifold(model: SquaredError, point: ArrayLike, within: float = 1e-3) -> None:
+def check_on_manifold(
+    model: SquaredError, point: ArrayLike, within: float = 1e-3, floor: float | None = None
+) -> None:
     """Check that Γ is near.
+
+    Where the Jacobian does not fit the step is found by conjugate gradients, of which a warning
+    tells.
 
     Args:
         model: The model.
         point: Where, (D,).
         within: Largest distance, as the length of a Gauss-Newton step over that of the point.
+        floor: Take the step without the Jacobian, and eigenvalues below this share of the largest
+            count for less and less: distance along nearly flat directions is none.
 
     Raises:
         NotOnManifoldError: If it is farther; says how far.
+        ValueError: If the point or the residuals there are not finite.
     """
-    at = jnp.asarray(point, jnp.float64)
-    away = float(jnp.linalg.norm(_gauss_newton(model, at)) / jnp.linalg.norm(at))
+    at = model.checked(point)
+    if floor is None:
+        step = _gauss_newton(model, at, chosen_method(model, None))
+    else:
+        step = along(model, at, jnp.zeros_like(at), floor, 1e-4)
+    away = float(jnp.linalg.norm(step) / jnp.maximum(jnp.linalg.norm(at), TINY))
     if not away <= within:
         raise NotOnManifoldError(
             f"the point is off the zero-loss manifold by {away:.2g} of its norm (loss "
@@ -200,34 +237,56 @@ def _jacobian(model: SquaredError, point: jax.Array) -> jax.Array:
     return found
 
 
-def _gauss_newton(model: SquaredError, at: jax.Array) -> jax.Array:
+def _across(model: SquaredError, at: jax.Array) -> jax.Array:
+    """An orthonormal basis (M, D) of the normal space; rows of lost rank are zero."""
+    _, values, vectors = jnp.linalg.svd(_jacobian(model, at), full_matrices=False)
+    kept: jax.Array = jnp.where(values > RANK_TOLERANCE * values[0], 1.0, 0.0)[:, None] * vectors
+    return kept
+
+
+def _gauss_newton(model: SquaredError, at: jax.Array, method: Method) -> jax.Array:
     """The step of least norm from Γ, as far as the residuals are linear, to here."""
-    J, residuals = _jacobian(model, at), model.residuals_at(at)
-    return jnp.linalg.lstsq(J, residuals, rcond=RANK_TOLERANCE)[0]
+    residuals = model.residuals_at(at)
+    if method == "dense":
+        return jnp.linalg.lstsq(_jacobian(model, at), residuals, rcond=RANK_TOLERANCE)[0]
+    _, backward, gram = _products(model, at)
+    weights, _ = cg(gram, residuals, tol=STEP_SOLVED_TO, maxiter=MOST_ITERATIONS)
+    return backward(weights)
 
 
 def _matrix_free(
     model: SquaredError, at: jax.Array, direction: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     """The part along Γ, and the relative error of the equations solved for it."""
-    _, forward = jax.linearize(model.residuals_at, at)
-    backward = jax.linear_transpose(forward, at)
-
-    def gram(residual: jax.Array) -> jax.Array:
-        product: jax.Array = forward(backward(residual)[0])
-        return product
-
+    forward, backward, gram = _products(model, at)
     image = forward(direction)
     weights, _ = cg(gram, image, tol=1e-12, maxiter=10 * image.size)
-    error = jnp.linalg.norm(gram(weights) - image) / jnp.maximum(jnp.linalg.norm(image), 1e-300)
-    return direction - backward(weights)[0], error
+    error = jnp.linalg.norm(gram(weights) - image) / jnp.maximum(jnp.linalg.norm(image), TINY)
+    return direction - backward(weights), error
+
+
+def _products(model: SquaredError, at: jax.Array) -> tuple[Product, Product, Product]:
+    """Products with J, with ``J^T``, and with ``J J^T``."""
+    _, forward = jax.linearize(model.residuals_at, at)
+    transposed = jax.linear_transpose(forward, at)
+
+    def backward(residual: jax.Array) -> jax.Array:
+        product: jax.Array = transposed(residual)[0]
+        return product
+
+    return forward, backward, lambda residual: forward(backward(residual))
 
 
 def chosen_method(model: SquaredError, method: Method | None) -> Method:
-    """The method asked for; by default dense where the Jacobian fits."""
-    if method is not None:
-        return method
-    return "dense" if model.size * model.residual_count <= DENSE_UP_TO else "matrix-free"
+    """The method asked for, else the one that fits; a warning tells of the matrix-free one."""
+    if method is not None or fits_dense(model):
+        return method or "dense"
+    warnings.warn(
+        f"{jacobian_size(model)}: it is not made, and products with it take its place "
+        "(matrix-free)",
+        stacklevel=2,
+    )
+    return "matrix-free"
 
 
 def _arrived(

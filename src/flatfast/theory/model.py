@@ -52,10 +52,13 @@ class SquaredError:
     Attributes:
         residuals: ``params -> (P,) or (P, K)``, outputs minus targets; a scalar for one example.
         example: Parameters, for their structure and shapes.
+        trace: ``params -> |J|^2 / P``, where there is a cheaper way than through the Jacobian; None
+            to take that.
     """
 
     residuals: Callable[[Params], jax.Array]
     example: Params
+    trace: Callable[[Params], jax.Array] | None = None
 
     @functools.cached_property
     def shape(self) -> tuple[int, ...]:
@@ -83,13 +86,60 @@ class SquaredError:
         """Parameters as a vector (D,).
 
         Raises:
-            ValueError: If a parameter is not finite.
+            ValueError: If they have another structure or shape than the example, or a parameter is
+                not finite; says which.
         """
+        wanted: Any = jax.tree.structure(self.example)
+        given: Any = jax.tree.structure(params)
+        if given != wanted:
+            raise ValueError(f"parameters must have the structure {wanted}, got {given}")
+        for (path, leaf), like in zip(
+            jax.tree_util.tree_leaves_with_path(params), jax.tree.leaves(self.example), strict=True
+        ):
+            if np.shape(leaf) != np.shape(like):
+                name = f"parameter {jax.tree_util.keystr(path)}" if path else "the parameter"
+                raise ValueError(f"{name} must have shape {np.shape(like)}, got {np.shape(leaf)}")
         found = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), params)
-        vector = ravel_pytree(found)[0]
-        if not bool(jnp.isfinite(vector).all()):
-            raise ValueError("parameters must be finite, got NaN or infinity among them")
-        return np.asarray(vector)
+        vector = np.asarray(ravel_pytree(found)[0])
+        self._check_finite(vector)
+        return vector
+
+    def checked(self, point: ArrayLike) -> jax.Array:
+        """A point that a user gave, as an array (D,) of the precision in force.
+
+        Raises:
+            ValueError: If it has another shape, or it or the residuals there are not finite; says
+                which.
+        """
+        at = np.asarray(point, np.float64)
+        if at.shape != (self.size,):
+            raise ValueError(f"the point must have shape ({self.size},), got {at.shape}")
+        self._check_finite(at)
+        array = jnp.asarray(at)
+        residuals = np.asarray(self.residuals_at(array))
+        if not np.isfinite(residuals).all():
+            lost = np.flatnonzero(~np.isfinite(residuals))
+            raise ValueError(
+                f"residuals must be finite, got {residuals[lost[0]]} for residual {lost[0]}, one "
+                f"of {len(lost):,} lost of {len(residuals):,} at this point"
+            )
+        return array
+
+    def _check_finite(self, vector: Array) -> None:
+        lost = np.flatnonzero(~np.isfinite(vector))
+        if not len(lost):
+            return
+        first = int(lost[0])
+        leaves = jax.tree_util.tree_leaves_with_path(self.example)
+        ends = np.cumsum([np.size(leaf) for _, leaf in leaves])
+        which = int(np.searchsorted(ends, first, side="right"))
+        path, leaf = leaves[which]
+        place = np.unravel_index(first - int(ends[which]) + np.size(leaf), np.shape(leaf))
+        name = jax.tree_util.keystr(path) + (f"[{', '.join(map(str, place))}]" if place else "")
+        raise ValueError(
+            f"parameters must be finite, got {vector[first]} for {name or 'the parameter'}, one of "
+            f"{len(lost):,} lost"
+        )
 
     @in_double_precision
     def tree(self, point: ArrayLike) -> Params:

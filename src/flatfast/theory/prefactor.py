@@ -6,7 +6,7 @@ With h the rate at which the flow ``dw/dS = -∇_Γ tr H`` relaxes, the drift is
 one curvature along the whole way:
 
 * :func:`flow_relaxation`: from the time that the flow takes to the goal;
-* :func:`trace_curvature`: from second derivatives at a point, by products alone;
+* :mod:`flatfast.theory.curvature`: at a point, from the slope or from second derivatives;
 * :func:`critical_from_time`: from a measured convergence time, at any C.
 """
 
@@ -14,18 +14,15 @@ import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 from scipy.optimize import brentq
-from scipy.sparse.linalg import LinearOperator, eigsh
 
-from flatfast.theory.flow import follow_flow
-from flatfast.theory.manifold import check_on_manifold
+from flatfast.theory.flow import follow_flow, method_for, slope
+from flatfast.theory.manifold import Method, check_on_manifold
 from flatfast.theory.model import Array, SquaredError, in_double_precision
 from flatfast.theory.oscillator import best_ratio, settling_time
-from flatfast.theory.sharpness import hessian_trace, hessian_traces, trace_gradient
+from flatfast.theory.sharpness import hessian_trace, hessian_traces
 from flatfast.theory.solver import PathEndedError
 
 RECORDS = 64
@@ -37,6 +34,10 @@ DOUBLINGS = 24
 AT_REST = 0.01
 """Share of the whole fall that the last half of a path at rest may fall."""
 
+REACH = 4.0
+"""How many times as far as the goal a flow is followed that does not come to rest: a parabola would
+have the fourth power of its F left, and what falls later is slower than what the goal waits for."""
+
 FLOOR = 1e-2
 """Modes below this share of the steepest fade, so that paths pass points of lost rank."""
 
@@ -44,9 +45,6 @@ TOLERANCE = 1e-4
 
 NO_SLOPE = 1e-9
 """Relative slope of ``tr H`` along Γ that counts as none."""
-
-RIDGE = 1e-10
-"""Keeps projections differentiable where residuals are dependent, as a share of the trace."""
 
 
 class Relaxation(NamedTuple):
@@ -56,7 +54,8 @@ class Relaxation(NamedTuple):
         rate: h, in units of ``1 / S``.
         time: S at which the goal is met.
         fraction: What the goal leaves of the metric's excess over its end.
-        end: The metric where the flow comes to rest.
+        end: The metric where the flow comes to rest, or at :data:`REACH` times ``time``.
+        point: Where that is, (D,).
         evaluations: Frames of the manifold made on the way.
     """
 
@@ -64,6 +63,7 @@ class Relaxation(NamedTuple):
     time: float
     fraction: float
     end: float
+    point: Array
     evaluations: int
 
 
@@ -114,6 +114,7 @@ def flow_relaxation(
     metric: Callable[[Array], Array] | None = None,
     tolerance: float = TOLERANCE,
     floor: float = FLOOR,
+    method: Method | None = None,
 ) -> Relaxation:
     """The flow's h: ``ln(1/F) / (2 S)`` if the excess of a metric falls to F in the time S.
 
@@ -126,6 +127,7 @@ def flow_relaxation(
             Hessian's trace by default.
         tolerance: Relative error of a step of the solver.
         floor: Eigenvalues below this share of the largest count for less and less.
+        method: As in :func:`flatfast.theory.flow.flow_on_manifold`.
 
     Raises:
         NotOnManifoldError: If the start is off Γ.
@@ -133,21 +135,24 @@ def flow_relaxation(
         PathEndedError: If the flow cannot be followed to the goal.
     """
     at = np.asarray(start, np.float64)
-    check_on_manifold(model, at)
+    way = method or method_for(model)
+    check_on_manifold(model, at, floor=None if way == "dense" else floor)
     read = metric or functools.partial(hessian_traces, model)
-    slope, size = float(np.linalg.norm(trace_gradient(model, at))), float(np.linalg.norm(at))
-    if not slope * size > NO_SLOPE * hessian_trace(model, at):
+    steepness = float(np.linalg.norm(slope(model, at, floor=floor, method=way)))
+    size = float(np.linalg.norm(at))
+    if not steepness * size > NO_SLOPE * hessian_trace(model, at):
         raise ValueError("tr H has no slope along the manifold here: there is no drift")
-    first = 0.1 * size / slope
+    first = 0.1 * size / steepness
     times, values = np.zeros(1), np.asarray(read(at[None]))
     if threshold is not None:
         _check_start(float(values[0]), threshold)
-    made = 0
+    made, last = 0, np.inf
     for doubling in range(DOUBLINGS):
         # The flow goes on from where it is, each time as far as it has come.
-        segment = np.linspace(0, first * 2 ** max(doubling - 1, 0), RECORDS)
+        length = min(first * 2 ** max(doubling - 1, 0), last - times[-1])
+        segment = np.linspace(0, length, RECORDS)
         try:
-            path = follow_flow(model, at, 1.0, segment, tolerance, floor)
+            path = follow_flow(model, at, 1.0, segment, tolerance, floor, way)
             ended = None
         except PathEndedError as error:
             path, ended = error.path, error
@@ -156,8 +161,11 @@ def flow_relaxation(
         values = np.append(values, np.asarray(read(path.points[1:])))
         at = path.points[-1]
         met = threshold is not None and values[-1] <= threshold
-        if (met and ended) or ((met or threshold is None) and _at_rest(times, values)):
-            return _relaxed(times, values, threshold, made)
+        if threshold is not None and met:
+            last = max(REACH * _crossing(times, values, threshold), times[-1])
+        rest = (met or threshold is None) and _at_rest(times, values)
+        if rest or (met and (ended or times[-1] >= last)):
+            return _relaxed(times, values, threshold, at, made)
         if ended:
             raise ended
     goal = "rest" if threshold is None else f"{threshold:g}"
@@ -198,76 +206,6 @@ def critical_from_time(C: float, time: float, fraction: float) -> float:
     return float(np.exp(brentq(late, low, np.log(C), xtol=1e-6)))
 
 
-@in_double_precision
-def trace_curvature(model: SquaredError, point: ArrayLike, direction: ArrayLike) -> float:
-    """Curvature of ``tr H`` along Γ in a direction: ``v·Hess v / v·v`` for the part v along Γ.
-
-    Args:
-        model: The model.
-        point: On Γ, (D,).
-        direction: (D,); the drift's own is ``trace_gradient``.
-
-    Raises:
-        NotOnManifoldError: If the point is off Γ.
-    """
-    at, v = jnp.asarray(point, jnp.float64), jnp.asarray(direction, jnp.float64)
-    check_on_manifold(model, at)
-    v = v / jnp.linalg.norm(v)
-    return float(
-        jnp.vdot(v, _curvature_product(model, at, v)) / jnp.vdot(v, _tangent(model, at, v))
-    )
-
-
-@in_double_precision
-def trace_curvatures(
-    model: SquaredError, point: ArrayLike, count: int, *, largest: bool = True
-) -> Array:
-    """Extreme curvatures of ``tr H`` along Γ (count,), ascending, by Lanczos iteration.
-
-    Directions across Γ count as curvature 0.
-
-    Raises:
-        NotOnManifoldError: If the point is off Γ.
-        ValueError: If ``count`` is not in ``[1, D - 1)``.
-    """
-    if not 1 <= count < model.size - 1:
-        raise ValueError(f"count must be in [1, {model.size - 1}), got {count}")
-    at = jnp.asarray(point, jnp.float64)
-    check_on_manifold(model, at)
-
-    def product(v: Array) -> Array:
-        with jax.enable_x64(True):
-            return np.asarray(_curvature_product(model, at, jnp.asarray(v).ravel()))
-
-    operator = LinearOperator((model.size, model.size), matvec=product, dtype=np.float64)
-    found = eigsh(
-        operator, k=count, which="LA" if largest else "SA", return_eigenvectors=False, tol=1e-6
-    )
-    return np.sort(np.asarray(found))
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _curvature_product(model: SquaredError, at: jax.Array, v: jax.Array) -> jax.Array:
-    """Hess v = P D(P ∇ tr H)[P v]: the derivative of the gradient along Γ, and its part along."""
-    along = _tangent(model, at, v)
-
-    def trace(w: jax.Array) -> jax.Array:
-        return jnp.sum(jax.jacrev(model.residuals_at)(w) ** 2) / model.examples
-
-    def slope(w: jax.Array) -> jax.Array:
-        return _tangent(model, w, jax.grad(trace)(w))
-
-    return _tangent(model, at, jax.jvp(slope, (at,), (along,))[1])
-
-
-def _tangent(model: SquaredError, at: jax.Array, v: jax.Array) -> jax.Array:
-    J = jax.jacrev(model.residuals_at)(at)
-    gram = J @ J.T
-    gram = gram + RIDGE * jnp.trace(gram) * jnp.eye(len(gram))
-    along: jax.Array = v - J.T @ jnp.linalg.solve(gram, J @ v)
-    return along
-
-
 def _at_rest(times: Array, values: Array) -> bool:
     half = int(np.searchsorted(times, times[-1] / 2))
     return bool(values[half] - values[-1] <= AT_REST * (values[0] - values[-1]))
@@ -280,11 +218,15 @@ def _check_start(start: float, threshold: float) -> None:
         )
 
 
-def _relaxed(times: Array, values: Array, goal: float | None, made: int) -> Relaxation:
+def _relaxed(times: Array, values: Array, goal: float | None, at: Array, made: int) -> Relaxation:
     end = float(values.min())
     threshold = end + np.exp(-1) * (values[0] - end) if goal is None else goal
     fraction = (threshold - end) / (values[0] - end)
+    time = _crossing(times, values, threshold)
+    return Relaxation(-np.log(fraction) / (2 * time), time, float(fraction), end, at, made)
+
+
+def _crossing(times: Array, values: Array, threshold: float) -> float:
     last = int(np.flatnonzero(values > threshold)[-1])
     share = (values[last] - threshold) / (values[last] - values[last + 1])
-    time = float(times[last] + share * (times[last + 1] - times[last]))
-    return Relaxation(-np.log(fraction) / (2 * time), time, float(fraction), end, made)
+    return float(times[last] + share * (times[last + 1] - times[last]))

@@ -22,7 +22,7 @@ class Estimate(NamedTuple):
 @in_double_precision
 def hessian_trace(model: SquaredError, point: ArrayLike) -> float:
     """Trace of the Hessian at a point (D,) on Γ, exactly, one residual after the other."""
-    return float(_trace(model, jnp.asarray(point, jnp.float64)))
+    return float(_trace(model, model.checked(point)))
 
 
 @in_double_precision
@@ -37,10 +37,17 @@ def _traces(model: SquaredError, points: jax.Array) -> jax.Array:
     return traces
 
 
+def trace_at(model: SquaredError, at: jax.Array) -> jax.Array:
+    """The trace at a point, by the model's own way if it has one; for use in traced functions."""
+    if model.trace is not None:
+        return model.trace(model.tree_at(at))
+    return jnp.sum(jax.jacrev(model.residuals_at)(at) ** 2) / model.examples
+
+
 @in_double_precision
 def trace_gradient(model: SquaredError, point: ArrayLike, *, method: Method | None = None) -> Array:
     """Gradient along Γ of the trace, ``∇_Γ tr H`` (D,)."""
-    at = jnp.asarray(point, jnp.float64)
+    at = model.checked(point)
     gradient = jax.grad(lambda w: _trace(model, w))(at)
     return tangent(model, at, gradient, method=method)
 
@@ -54,7 +61,7 @@ def hutchinson_trace(
     Raises:
         ValueError: If ``probes`` is below 2.
     """
-    at = jnp.asarray(point, jnp.float64)
+    at = model.checked(point)
     values = jax.lax.map(lambda z: _probe(model, at, z), _signs(model, key, probes))
     return _estimate(np.asarray(values))
 
@@ -73,7 +80,7 @@ def hutchinson_trace_gradient(
     Raises:
         ValueError: If ``probes`` is below 2.
     """
-    at = jnp.asarray(point, jnp.float64)
+    at = model.checked(point)
     one = jax.grad(lambda w, z: _probe(model, w, z))
     drawn = jax.lax.map(lambda z: one(at, z), _signs(model, key, probes))
     return _estimate(tangent(model, at, drawn, method=method))
@@ -85,6 +92,8 @@ def _estimate(drawn: Array) -> Estimate:
 
 
 def _trace(model: SquaredError, at: jax.Array) -> jax.Array:
+    if model.trace is not None:
+        return model.trace(model.tree_at(at))
     _, backward = jax.vjp(model.residuals_at, at)
     rows = jnp.eye(model.residual_count)
     squares = jax.lax.map(lambda row: jnp.sum(backward(row)[0] ** 2), rows)

@@ -3,6 +3,7 @@
 Callbacks are in :mod:`flatfast.torch.lightning` and :mod:`flatfast.torch.transformers`.
 """
 
+from flatfast.torch.auto import AutoMomentum, auto_momentum
 from flatfast.torch.calibration import calibrate
 from flatfast.torch.coupling import CoupledGroup, Coupling, MomentumConflictError, couple
 from flatfast.torch.label_noise import LabelFlips, LabelNoise
@@ -10,11 +11,13 @@ from flatfast.torch.sgd import SGD
 
 __all__ = [
     "SGD",
+    "AutoMomentum",
     "CoupledGroup",
     "Coupling",
     "LabelFlips",
     "LabelNoise",
     "MomentumConflictError",
+    "auto_momentum",
     "calibrate",
     "couple",
 ]

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from flatfast.calibration.landscape import GRADIENT, PRODUCT
+from flatfast.calibration.landscape import GRADIENT, PROBE, PRODUCT
 from flatfast.torch.output_hessian import OutputHessian
 
 Batch: TypeAlias = Any
@@ -97,22 +97,38 @@ class ModelLandscape:
         self._operator += list(itertools.islice(self._batches, more))
 
     def affordable(self, seconds: float) -> int:
-        """Gradient evaluations that fit into a time, by the second of two looks at a batch.
+        """Gradient evaluations that fit into a time, by the second of two tries.
 
         Raises:
             ValueError: If ``seconds`` is not positive.
         """
         if not 0 < seconds < float("inf"):
             raise ValueError(f"seconds must be positive and finite, got {seconds}")
-        self._gradient(self._first)
-        begun = time.perf_counter()
-        float(self._gradient(self._first)[0])  # waits for the device
-        return max(int(seconds / (time.perf_counter() - begun) / GRADIENT), 1)
+        taken = 0.0
+        for _ in range(2):
+            begun = time.perf_counter()
+            float(self._gradient(self._first)[0])  # reading a number waits for the device
+            self.probe()
+            taken = time.perf_counter() - begun
+        return max(int(seconds / taken * (GRADIENT + PROBE)), 1)
 
     def gradients(self) -> tuple[Tensor, Tensor]:
         """Two gradients of the next batch."""
         batch = next(self._batches)
         return self._gradient(batch), self._gradient(batch)
+
+    def misfit(self) -> tuple[float, float]:
+        """Squared slope of the loss in the outputs, ours and of outputs dealt one place on."""
+        batch = next(self._batches)
+        with torch.no_grad(), self._without_masks():
+            outputs, targets = self._forward(self._model, batch)
+
+        def squared(at: Tensor) -> float:
+            at = at.detach().float().requires_grad_()
+            slopes = [torch.autograd.grad(self._loss_fn(at, targets), at)[0] for _ in range(2)]
+            return float((slopes[0] * slopes[1]).sum())
+
+        return squared(outputs), squared(outputs.roll(1, 0))
 
     def probe(self) -> tuple[float, Tensor]:
         """``|J^T S^(1/2) z|^2`` on the next batch, and its gradient."""
@@ -134,8 +150,13 @@ class ModelLandscape:
             # J v is the derivative of (J^T u) . v in u.
             dot = [(b, p) for b, p in zip(backward, parts, strict=True) if b.requires_grad]
             image = torch.autograd.grad(
-                [b for b, _ in dot], u, [p for _, p in dot], retain_graph=True
+                [b for b, _ in dot], u, [p for _, p in dot], retain_graph=True, allow_unused=True
             )[0]
+            if image is None:
+                raise RuntimeError(
+                    "an operation of the model cannot be differentiated twice: its backward pass "
+                    "is marked once_differentiable, or detaches"
+                )
             total += _flat(self._derivative(outputs, hessian.times(image), retain_graph=True))
         return total / len(self._graphs)
 

@@ -10,13 +10,15 @@ captured graph reads the momentum that follows from the learning rate on the dev
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from flatfast.calibration import Calibration
+from flatfast.law import GAMMA, MomentumLaw
+from flatfast.torch.auto import START, AutoMomentum
 from flatfast.torch.coupling import Coupling, Law, law_of
 from flatfast.torch.groups import Group
 
@@ -33,6 +35,7 @@ class SGD(torch.optim.SGD):
 
     Attributes:
         coupling: What is in use (``coupling.groups()``), and how to give a group another law.
+        auto: What measures the law, with ``C="auto"``.
     """
 
     def __init__(
@@ -40,8 +43,9 @@ class SGD(torch.optim.SGD):
         params: ParamsT,
         lr: float | Tensor,
         *,
-        C: float | Calibration | None = None,
+        C: float | Calibration | Literal["auto"] | None = None,
         law: Law | Sequence[Law] | None = None,
+        measure: Callable[[float], Calibration] | None = None,
         total_steps: int | None = None,
         weight_decay: float = 0.0,
         nesterov: bool = False,
@@ -54,8 +58,11 @@ class SGD(torch.optim.SGD):
         Args:
             params: Parameters or parameter groups.
             lr: Learning rate. A tensor on an accelerator is followed on the device.
-            C: Prefactor of the 2/3 law, or the calibration that found it.
+            C: Prefactor of the 2/3 law, or the calibration that found it; ``"auto"`` to have it
+                measured while training goes on (experimental, see
+                :func:`flatfast.torch.auto_momentum`).
             law: Another law, or a sequence of one for each parameter group.
+            measure: With ``C="auto"``: learning rate to calibration.
             total_steps: Length of the training; see :func:`flatfast.torch.couple`.
             weight_decay: As in ``torch.optim.SGD``, like all that follow.
             nesterov: Nesterov momentum.
@@ -69,7 +76,13 @@ class SGD(torch.optim.SGD):
         """
         if (C is None) == (law is None):
             raise ValueError("give either C, the law's prefactor, or law")
-        chosen = law_of(C) if C is not None else law
+        if (C == "auto") != (measure is not None):
+            raise ValueError('C="auto" and measure, learning rate to calibration, go together')
+        if isinstance(C, str):
+            # What the coupling needs until the first measurement is in.
+            chosen: Any = MomentumLaw((1 - START) * max(float(lr), sys.float_info.min) ** -GAMMA)
+        else:
+            chosen = law_of(C) if C is not None else law
         assert chosen is not None
         super().__init__(
             params,
@@ -82,6 +95,9 @@ class SGD(torch.optim.SGD):
             fused=fused,
         )
         self._couple(chosen, total_steps)
+        self.auto: AutoMomentum | None = None
+        if measure is not None:
+            self.auto = AutoMomentum(self, measure)
 
     def _couple(self, law: Law | Sequence[Law], total_steps: int | None) -> None:
         self.coupling = Coupling(self, law, total_steps, hook=False)
@@ -96,6 +112,7 @@ class SGD(torch.optim.SGD):
         """Take over a copied or pickled state."""
         coupled = state.pop("coupled", None)
         super().__setstate__(state)
+        self.auto = None  # its measurement is of another optimizer's model
         if coupled is not None:
             self._couple(*coupled)
 

@@ -14,11 +14,9 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
 from flatfast.lab.estimation.interval import Interval
-from flatfast.lab.forecast import Forecast
 from flatfast.lab.report import CannotDraw, Study
 from flatfast.lab.report.axes import log_ticks, padded, plain_label, power_label
 from flatfast.lab.report.figures import FIGURES, Drawing
@@ -269,40 +267,3 @@ def test_edges_part_the_cells(centres: list[float]) -> None:
     low, high = padded(ordered)
     assert low < ordered[0]
     assert ordered[-1] < high
-
-
-def test_a_forecast_is_drawn_beside_the_runs(full: Study) -> None:
-    told = Forecast(
-        problem="made-up",
-        modes=9,
-        largest=3.0,
-        smallest=0.1,
-        noise_std=0.1,
-        examples=9,
-        relaxation=5.0,
-        fraction=0.1,
-        critical=0.4,
-        flow_prefactor=0.2,
-        flow_time=9.0,
-        C=(0.1, 0.2, 0.4),
-        time=(None, 10.0, 12.0),
-        best_prefactor=0.21,
-        best_time=9.5,
-        evaluations=40,
-    )
-    study = replace(full, forecast=told)
-    curve = _line(scaled_times(study, LIGHT), "forecast, before any run")
-    assert curve.get_xydata().tolist() == [[0.2, 10.0], [0.4, 12.0]]
-    law = _line(best_momentum(study, LIGHT), "forecast")
-    x, y = law.get_xydata().T
-    np.testing.assert_allclose(y, 0.21 * x ** (2 / 3))
-    only_flow = replace(told, C=(), time=(), best_prefactor=None, best_time=None)
-    point = _line(
-        scaled_times(replace(full, forecast=only_flow), LIGHT), "forecast, before any run"
-    )
-    assert point.get_xydata().tolist() == [[0.2, 9.0]]
-
-
-def _line(figure: Figure, label: str) -> Line2D:
-    (found,) = [line for line in figure.axes[0].get_lines() if line.get_label() == label]
-    return found

@@ -13,12 +13,16 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 from numpy.typing import NDArray
 
+from flatfast.lab.forecast import Forecast
 from flatfast.lab.report.theme import Theme
 from flatfast.lab.report.typography import rate
 
 LR = "learning rate"
 MU = "1 − momentum"
 TIME = "convergence time (steps)"
+FORECAST = "forecast, before any run"
+FORETOLD = (0, (3.5, 2.5))
+"""Dashes of a forecast's curve beside measured ones."""
 
 
 def log_axis(axes: Axes, which: Literal["x", "y"], low: float, high: float) -> None:
@@ -95,3 +99,11 @@ def lr_colorbar(
     bar.outline.set_visible(False)
     bar.set_label(LR)
     return bar
+
+
+def forecast_line(forecast: Forecast) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Prefactors and times of a forecast's curve, close enough to be drawn as a line."""
+    C = forecast.curve[:, 0]
+    # Rounding must not put the ends outside.
+    close = np.geomspace(C[0], C[-1], 200).clip(C[0], C[-1])
+    return close, forecast.time_at(close)

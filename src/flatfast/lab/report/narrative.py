@@ -23,7 +23,7 @@ ORACLE = "oracle"
 
 
 def headline(summary: Mapping[str, Any]) -> tuple[str, ...]:
-    """What was found, in one to five lines of plain text; the first is the answer.
+    """What was found, in one to six lines of plain text; the first is the answer.
 
     Args:
         summary: What :func:`flatfast.lab.report.summary.summarise` returned, or ``summary.json``.
@@ -37,6 +37,7 @@ def headline(summary: Mapping[str, Any]) -> tuple[str, ...]:
         constant_line(summary),
         speed_line(summary),
         faster_line(summary),
+        forecast_line(summary),
     )
     return tuple(line for line in lines if line)
 
@@ -123,6 +124,23 @@ def faster_line(summary: Mapping[str, Any]) -> str:
     if not faster:
         return ""
     return f"Faster than the law, each at its own best learning rate: {listed(faster)}."
+
+
+def forecast_line(summary: Mapping[str, Any]) -> str:
+    """What the theory said before the runs, and how it held."""
+    told = summary["forecast"]
+    if told is None:
+        return ""
+    said = (
+        f"Forecast before any run, from {told['way']}: C = {number(told['C'])}, converged after "
+        f"{number(told['time'])}·lr^(−2/3) steps"
+    )
+    held = [
+        f"{number(told[name])} times the measured {of}"
+        for name, of in (("C_ratio", "C"), ("time_ratio", "time"))
+        if told[name] is not None
+    ]
+    return f"{said}: {listed(held)}." if held else f"{said}."
 
 
 def ratio_text(speedup: Mapping[str, Any]) -> str:

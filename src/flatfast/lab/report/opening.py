@@ -9,6 +9,7 @@ from flatfast.lab.report.narrative import (
     advice,
     answer,
     faster_line,
+    forecast_line,
     headline,
     interval_text,
     ratio_text,
@@ -39,10 +40,10 @@ def opening(summary: Mapping[str, Any]) -> Markup:
             for v in summary["verdicts"]
         )
         pieces.append(element("ul", join(chips), class_="verdicts"))
-        # Tiles and verdicts say the rest of the headline, but for this.
-        rest = [faster_line(summary)]
+        # Tiles and verdicts say the rest of the headline, but for these.
+        rest = [faster_line(summary), forecast_line(summary)]
     if any(rest):
-        pieces.append(element("p", formula(" ".join(rest)), class_="lead"))
+        pieces.append(element("p", formula(" ".join(line for line in rest if line)), class_="lead"))
     notes = advice(summary)
     if notes:
         inner = element("ul", join(element("li", text(note)) for note in notes))

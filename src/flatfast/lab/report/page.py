@@ -255,8 +255,9 @@ def _citation(summary: Mapping[str, Any]) -> Markup:
         element(
             "p",
             text(
-                "The numbers of this page are in summary.json, every run in runs.parquet, and "
-                "the figures as PNG and SVG in figures, all beside it."
+                "The numbers of this page are in summary.json, every run in runs.parquet, "
+                + ("the forecast in forecast.json, " if summary["forecast"] else "")
+                + "and the figures as PNG and SVG in figures, all beside it."
             ),
             class_="aside",
         ),

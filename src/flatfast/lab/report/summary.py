@@ -55,6 +55,7 @@ def summarise(study: Study) -> dict[str, Any]:
             "level": best.level,
             **_exponent(study),
             "collapse": _collapse(study),
+            "forecast": _forecast(study, best),
             **comparison_summary(study),
             "counts": _counts(study.runs),
             "missing": dict(study.missing),
@@ -179,6 +180,27 @@ def _collapse(study: Study) -> dict[str, Any] | None:
         "best_gamma": _interval(found.best_gamma),
         "best_quality": found.best_quality,
         "level": found.level,
+    }
+
+
+def _forecast(study: Study, best: Best) -> dict[str, Any] | None:
+    told = study.forecast
+    if told is None:
+        return None
+    scaled = [
+        time.estimate * lr**LAW
+        for time, lr, located in zip(best.time, best.lr, best.located, strict=True)
+        if located
+    ]
+    measured = float(np.median(scaled)) if scaled else math.nan
+    prefactor = study.fit.prefactor.estimate if study.fit is not None else math.nan
+    return {
+        "way": told.way,
+        "C": told.answer,
+        "time": told.answer_time,
+        "measured_time": measured,
+        "C_ratio": told.answer / prefactor,
+        "time_ratio": told.answer_time / measured,
     }
 
 

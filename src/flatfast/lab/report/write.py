@@ -1,8 +1,9 @@
-"""A study on disk: page, summary, figures, and the table of runs."""
+"""A study on disk: page, summary, figures, the table of runs, and the forecast."""
 
 from pathlib import Path
 
 from flatfast.lab.atomic import atomically
+from flatfast.lab.forecast import FORECAST, write_forecast
 from flatfast.lab.report.figures import FIGURES, Drawing
 from flatfast.lab.report.page import Shown, page
 from flatfast.lab.report.study import CannotDraw, Study
@@ -13,6 +14,8 @@ from flatfast.lab.store import export_runs
 
 def write_report(study: Study, folder: Path) -> Path:
     """Write ``index.html``, ``summary.json``, ``runs.parquet`` and ``figures/`` for a study.
+
+    And ``forecast.json`` if it has a forecast.
 
     Parts that the study lacks are named on the page, with what to do about them; nothing of an
     earlier report remains in their place.
@@ -34,6 +37,10 @@ def write_report(study: Study, folder: Path) -> Path:
     summary = summarise(study)
     write_summary(summary, folder / "summary.json")
     export_runs(study.runs, folder / "runs.parquet")
+    if study.forecast is None:
+        (folder / FORECAST).unlink(missing_ok=True)
+    else:
+        write_forecast(study.forecast, folder / FORECAST)
     index = folder / "index.html"
     with atomically(index) as partial:
         partial.write_text(page(summary, figures), encoding="utf-8")
@@ -46,7 +53,7 @@ def remove_report(folder: Path) -> None:
     _remove_others(drawn, [])
     if drawn.is_dir() and not any(drawn.iterdir()):
         drawn.rmdir()
-    for name in ("summary.json", "runs.parquet", "index.html"):
+    for name in ("summary.json", "runs.parquet", FORECAST, "index.html"):
         (folder / name).unlink(missing_ok=True)
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from flatfast.lab.estimation.exponent import LAW
 from flatfast.lab.goal import COOLED
-from flatfast.lab.report.axes import lr_colorbar, lr_colours
+from flatfast.lab.report.axes import FORECAST, lr_colorbar, lr_colours
 from flatfast.lab.report.study import CannotDraw, Study, goal_metric
 from flatfast.lab.report.theme import Theme, new_figure, themed
 from flatfast.lab.report.trajectories import Trajectory, recorded_metrics, trajectories
@@ -37,6 +37,11 @@ class Panel:
     low: float
     high: float
     members: tuple[tuple[int, float], ...]
+
+    @property
+    def middle(self) -> float:
+        """C half-way, in the logarithm."""
+        return math.sqrt(self.low * self.high)
 
 
 def cooled_metrics(study: Study) -> tuple[str, ...]:
@@ -86,14 +91,37 @@ def cooled_metric(study: Study, theme: Theme) -> Figure:
                 axes.plot(scaled, middle, color=colours[e], lw=1.2 + 2.6 * 0.6**order)
                 if metric == goal_metric(study) and np.isfinite(runs[0].threshold):
                     axes.axhline(runs[0].threshold, color=theme.muted, lw=1, ls="--", zorder=1.8)
+        _foretold(axes, study, panel, metric, theme)
         axes.set_title(_title(panel), fontsize=10.5)
         axes.set_xlim(left=0)
     for axes in drawn[len(panels) :]:
         axes.set_visible(False)
+    marks = [line for axes in drawn for line in axes.lines if line.get_label() == FORECAST]
+    if marks:
+        figure.legend(marks[:1], [FORECAST], loc="outside upper left")
     figure.supxlabel("scaled time, steps × lr$^{2/3}$", fontsize=11.5)
     figure.supylabel(metric_name(metric), fontsize=11.5)
     lr_colorbar(figure, drawn, study.grid.lr, theme)
     return figure
+
+
+def _foretold(axes: Axes, study: Study, panel: Panel, metric: str, theme: Theme) -> None:
+    """A mark where the theory foretold that the goal is met; only the goal's metric has one."""
+    thresholds = study.runs["threshold"].to_numpy()
+    if study.forecast is None or metric != goal_metric(study) or not np.isfinite(thresholds[0]):
+        return
+    time = float(study.forecast.time_at(panel.middle))
+    if np.isfinite(time):
+        axes.plot(
+            time,
+            thresholds[0],
+            "v",
+            ms=9,
+            color=theme.accent,
+            mec=theme.surface,
+            zorder=6,
+            label=FORECAST,
+        )
 
 
 def _panels(study: Study) -> list[Panel]:
@@ -132,7 +160,7 @@ def _title(panel: Panel) -> str:
     low, high = number(panel.low, 2), number(panel.high, 2)
     if low == high:
         return f"C = {low}"
-    return f"C \N{ALMOST EQUAL TO} {number(math.sqrt(panel.low * panel.high), 2)}"
+    return f"C \N{ALMOST EQUAL TO} {number(panel.middle, 2)}"
 
 
 def _over_seeds(

@@ -1,12 +1,16 @@
 """Three momenta at one learning rate: too low, best, too high, as their runs went."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.transforms import ScaledTranslation
 
-from flatfast.lab.report.axes import log_axis, padded, plain_label
+from flatfast.lab.estimation.exponent import LAW
+from flatfast.lab.report.axes import FORECAST, log_axis, padded, plain_label
 from flatfast.lab.report.study import Study, goal_metric
 from flatfast.lab.report.theme import Theme, new_figure, themed
 from flatfast.lab.report.trajectories import Trajectory, pick_examples
@@ -14,6 +18,10 @@ from flatfast.lab.report.typography import metric_name, momentum, rate
 
 SHOWN = 4
 """Seeds drawn per momentum."""
+
+FORETOLD: dict[str, Any] = {"marker": "v", "ms": 9}
+ABOVE = 9.0
+"""How far above the threshold the forecast's marks lie, in points."""
 
 LONG = 6.0
 """Ratio of the slowest to the fastest arrival beyond which the steps are drawn logarithmically."""
@@ -70,10 +78,28 @@ def example_runs(study: Study, theme: Theme) -> Figure:
         entries.append(
             Line2D([], [], ls="", marker="o", ms=5.5, color=theme.ink, label="convergence time")
         )
+        told = [
+            _foretold(axes, example.mu, examples.lr, study, threshold, colours[example.label])
+            for example in examples.examples
+        ]
+        if any(told):
+            entries.append(Line2D([], [], ls="", color=theme.ink, label=FORECAST, **FORETOLD))
     axes.set_xlabel(f"steps at learning rate {rate(examples.lr, 3)}")
     axes.set_ylabel(metric_name(metric))
     figure.legend(handles=entries, loc="outside lower center", ncols=2, columnspacing=1.6)
     return figure
+
+
+def _foretold(
+    axes: Axes, mu: float, lr: float, study: Study, threshold: float, colour: str
+) -> bool:
+    """A mark above the threshold where the theory foretold the median; whether there is one."""
+    scale = lr**LAW
+    time = np.nan if study.forecast is None else float(study.forecast.time_at(mu / scale)) / scale
+    above = axes.transData + ScaledTranslation(0, ABOVE / 72, axes.figure.dpi_scale_trans)
+    if np.isfinite(time):
+        axes.plot(time, threshold, color=colour, mec="none", transform=above, zorder=5, **FORETOLD)
+    return bool(np.isfinite(time))
 
 
 def _scale(axes: Axes, runs: list[Trajectory], metric: str) -> None:

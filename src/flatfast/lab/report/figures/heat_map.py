@@ -13,7 +13,16 @@ from matplotlib.patheffects import Normal, Stroke
 from numpy.typing import NDArray
 
 from flatfast.lab.estimation.exponent import LAW
-from flatfast.lab.report.axes import LR, MU, TIME, log_axis, log_ticks, plain_label, power_label
+from flatfast.lab.report.axes import (
+    FORECAST,
+    LR,
+    MU,
+    TIME,
+    log_axis,
+    log_ticks,
+    plain_label,
+    power_label,
+)
 from flatfast.lab.report.study import (
     CannotDraw,
     Study,
@@ -158,11 +167,21 @@ def _draw_times(
 def _ridge(
     axes: Axes, study: Study, theme: Theme, edges: NDArray[np.float64]
 ) -> list[tuple[Artist, str]]:
-    """The best momenta with intervals, the fitted power law and the 2/3 law; legend entries."""
+    """The best momenta with intervals, fit, 2/3 law and forecast; legend entries."""
     best = best_momenta(study)
     halo = [Stroke(linewidth=4.2, foreground="#101216", alpha=0.75), Normal()]
     handles: list[tuple[Artist, str]] = []
     span = np.array([edges[0], edges[-1]])
+    if study.forecast is not None:
+        # Below the fitted lines, and wider: they coincide where the forecast holds.
+        told = axes.plot(
+            span,
+            study.forecast.answer * span**LAW,
+            color=theme.accent,
+            lw=5,
+            path_effects=[Stroke(linewidth=6.6, foreground="#101216", alpha=0.75), Normal()],
+        )
+        handles.append((told[0], FORECAST))
     if study.fit is not None:
         fit = study.fit
         law = axes.plot(

@@ -9,6 +9,9 @@ from flatfast.lab.report.theme import Theme, new_figure, themed
 from flatfast.lab.report.trajectories import pick_examples
 from flatfast.lab.report.typography import momentum
 
+# The forecast is not drawn here: its paths stay on the hyperbola itself, and how fast they go along
+# it the other figures show.
+
 METRICS = ("u_norm", "v_norm")
 
 SHOWN = 0.97

@@ -9,7 +9,9 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation
 
 from flatfast.lab.estimation.comparison import Comparison, MethodTime
+from flatfast.lab.estimation.exponent import LAW
 from flatfast.lab.estimation.methods import BEST_AT_EACH_LR, BEST_CONSTANT
+from flatfast.lab.forecast import Forecast
 from flatfast.lab.report.axes import LR, TIME, log_axis, padded
 from flatfast.lab.report.study import CannotDraw, Study
 from flatfast.lab.report.theme import Theme, new_figure, themed
@@ -83,6 +85,8 @@ def method_comparison(study: Study, theme: Theme) -> Figure:
             label="own best learning rate",
         )
     )
+    if study.forecast is not None:
+        entries.insert(1, _forecast(axes, study.forecast, [t.lr for t in shown], theme))
     steps = [end for t in shown for end in _ends(t)]
     log_axis(axes, "x", *padded([t.lr for t in shown], 0.08))
     low, high = padded(steps, 0.06)
@@ -92,6 +96,14 @@ def method_comparison(study: Study, theme: Theme) -> Figure:
     axes.set_ylabel(TIME)
     figure.legend(handles=entries, loc="outside lower center", ncols=2, columnspacing=1.4)
     return figure
+
+
+def _forecast(axes: Axes, forecast: Forecast, rates: list[float], theme: Theme) -> Line2D:
+    """The law's time as the theory foretold it, with the C that it foretold."""
+    lr = np.array([min(rates), max(rates)])
+    look: dict[str, Any] = {"color": theme.accent, "lw": 7, "alpha": 0.3}
+    axes.plot(lr, forecast.answer_time * lr**-LAW, solid_capstyle="butt", zorder=1.8, **look)
+    return Line2D([], [], label="law, forecast", **look)
 
 
 def _looks(found: Comparison, theme: Theme) -> dict[str, dict[str, Any]]:

@@ -8,7 +8,15 @@ from flatfast.lab.estimation.collapse import Collapse
 from flatfast.lab.estimation.exponent import LAW
 from flatfast.lab.estimation.interval import Interval
 from flatfast.lab.forecast import Forecast
-from flatfast.lab.report.axes import MU, log_axis, lr_colorbar, lr_colours, padded
+from flatfast.lab.report.axes import (
+    FORETOLD,
+    MU,
+    forecast_line,
+    log_axis,
+    lr_colorbar,
+    lr_colours,
+    padded,
+)
 from flatfast.lab.report.study import CannotDraw, Study
 from flatfast.lab.report.theme import Theme, new_figure, themed
 from flatfast.lab.report.typography import exponent_name, fixed, number, sentence
@@ -51,10 +59,12 @@ def scaled_times(study: Study, theme: Theme) -> Figure:
             mec=theme.surface,
             mew=0.4,
         )
+    told: list[float] = []
     if study.forecast is not None and np.isclose(collapse.gamma, LAW):
         _forecast(axes, study.forecast, theme)
+        told = [study.forecast.answer_time]
     log_axis(axes, "x", *padded(collapse.x, 0.04))
-    log_axis(axes, "y", *padded(collapse.y, 0.06))
+    log_axis(axes, "y", *padded(np.append(collapse.y, told), 0.06))
     axes.set_xlabel(f"({MU}) / {power}")
     axes.set_ylabel(f"convergence time × {power} (steps)")
     lr_colorbar(figure, axes, collapse.lr, theme)
@@ -63,23 +73,16 @@ def scaled_times(study: Study, theme: Theme) -> Figure:
 
 
 def _forecast(axes: Axes, forecast: Forecast, theme: Theme) -> None:
-    """The limit's curve, or its one point from the flow, made before any run."""
-    known = [(C, t) for C, t in zip(forecast.C, forecast.time, strict=True) if t is not None]
-    label = "forecast, before any run"
-    if len(known) > 1:
-        C, time = np.array(known).T
-        axes.plot(C, time, color=theme.categories[1], lw=3.5, alpha=0.75, label=label, zorder=4)
-    else:
-        axes.plot(
-            forecast.flow_prefactor,
-            forecast.flow_time,
-            "*",
-            ms=14,
-            color=theme.categories[1],
-            mec=theme.surface,
-            label=label,
-            zorder=6,
-        )
+    C, time = forecast_line(forecast)
+    axes.plot(
+        C,
+        time,
+        color=theme.ink,
+        ls=FORETOLD,
+        lw=1.8,
+        label=f"forecast, from {forecast.way}",
+        zorder=4,
+    )
     # Framed, since the line of the best C may pass behind it.
     axes.legend(loc="upper center", frameon=True, edgecolor="none", framealpha=1)
 

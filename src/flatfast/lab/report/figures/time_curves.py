@@ -8,8 +8,19 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from flatfast.lab.estimation.exponent import LAW
 from flatfast.lab.estimation.interval import Interval
-from flatfast.lab.report.axes import MU, TIME, log_axis, lr_colorbar, lr_colours, padded
+from flatfast.lab.report.axes import (
+    FORECAST,
+    FORETOLD,
+    MU,
+    TIME,
+    forecast_line,
+    log_axis,
+    lr_colorbar,
+    lr_colours,
+    padded,
+)
 from flatfast.lab.report.study import (
     CannotDraw,
     Study,
@@ -72,6 +83,11 @@ def time_curves(study: Study, theme: Theme) -> Figure:
         _beyond(axes, mu[beyond & diverged[e, here]], limit, colour, DIVERGED)
         if best.located[e]:
             _optimum(axes, best.mu[e], best.time[e].estimate, theme)
+        if study.forecast is not None:
+            C, time = forecast_line(study.forecast)
+            scale = grid.lr[e] ** LAW
+            seen = np.append(seen, study.forecast.answer_time / scale)
+            axes.plot(C * scale, time / scale, color=theme.ink, ls=FORETOLD, lw=1.1, zorder=4)
     log_axis(axes, "x", *padded(grid.mu, 0.03))
     bottom, top = padded(seen, 0.06)
     log_axis(axes, "y", bottom, 1.15 * top)
@@ -97,6 +113,8 @@ def time_curves(study: Study, theme: Theme) -> Figure:
                 label="fitted optimum, interval",
             )
         )
+    if study.forecast is not None:
+        entries.append(Line2D([], [], color=theme.ink, ls=FORETOLD, lw=1.1, label=FORECAST))
     if (np.isposinf(times) & ~diverged).any():
         entries.append(
             Line2D([], [], ls="", color=theme.ink, label="longer than the run", **LONGER)

@@ -1,0 +1,273 @@
+"""Tables of calibrated prefactors beside swept ones, from ``results/calibration``."""
+
+from typing import Any
+
+import numpy as np
+
+from flatfast.calibration.result import MODEL_ERROR, NORMAL_95
+from scripts.quotes.values import load
+
+FOUND = "results/calibration/calibration.json"
+NOT_YET = "not measured yet"
+SHORT = {
+    "activation": "",
+    "loss": "",
+    "noise_std": "noise",
+    "flip_probability": "flips",
+    "dimension": "d",
+    "examples": "P",
+    "channels": "channels",
+}
+HIDDEN = ("init_seed", "rank")
+
+
+def table() -> str:
+    """One row a case, at the learning rate of the calibration, and the ratios at the others."""
+    found = load(FOUND)
+    if found is None:
+        return NOT_YET
+    lines = [
+        "| problem | lr | C calibrated | C swept, 95% | steps over the best: lr / 10 | lr | 10 lr "
+        "| over momentum 0.9 | cost / steps |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for case in found["cases"]:
+        middle = _at(case, 1.0)
+        swept = "not located"
+        if middle and middle["best_C"] is not None:
+            low, high = middle["best_C_interval"]
+            swept = f"{middle['best_C']:.3g} ({low:.3g} to {high:.3g})"
+        over = [_over(_at(case, share)) for share in (0.1, 1.0, 10.0)]
+        time = middle and middle["calibrated_time"]
+        cells = [
+            name(case),
+            f"{case['lr']:g}",
+            f"{case['C'][0]:.3g}",
+            swept,
+            *over,
+            _bound(middle and middle.get("over_0.9")),
+            f"{100 * case['evaluations'] / time:.0f}%" if time else "",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def summary() -> str:
+    """Median and worst of the steps over the best, everywhere and after a transfer."""
+    found = load(FOUND)
+    if found is None:
+        return NOT_YET
+    own, moved = ratios(found, (1.0,)), ratios(found, (0.1, 10.0))
+    costs = [
+        case["evaluations"] / row["calibrated_time"]
+        for case in found["cases"]
+        for row in case["rates"]
+        if row["calibrated_time"]
+    ]
+    lost = sum(
+        row["over_best"]["relation"] == ">" for case in found["cases"] for row in case["rates"]
+    )
+    return (
+        f"At the learning rate of the calibration the steps to the goal are {np.median(own):.2f} "
+        f"times those of the swept best in the median of {len(own)} cases and {max(own):.2f} in "
+        f"the worst. At learning rates ten times smaller and larger, with the same C: "
+        f"{np.median(moved):.2f} and {max(moved):.2f} ({len(moved)} cases; in {lost} more the run "
+        "with the calibrated C did not settle, though a slower one did). The calibration costs "
+        f"{100 * np.median(costs):.0f}% of the steps of one run to its goal in the median, "
+        f"{100 * min(costs):.1f}% to {100 * max(costs):.0f}%."
+    )
+
+
+def coverage() -> str:
+    """How often the calibration's interval holds the swept C."""
+    found = load(FOUND)
+    if found is None:
+        return NOT_YET
+    logs, held = [], []
+    for case in found["cases"]:
+        middle = _at(case, 1.0)
+        if middle and middle["best_C"] is not None:
+            logs.append(float(np.log(middle["best_C"] / case["C"][0])))
+            spread = NORMAL_95 * np.hypot(case["C_error"], MODEL_ERROR)
+            held.append(abs(logs[-1]) <= spread)
+    return (
+        "The root mean square of log(swept C / calibrated C) is "
+        f"{np.sqrt(np.mean(np.square(logs))):.2f} "
+        f"over {len(logs)} cases; the calibration's interval allows for {MODEL_ERROR:g} beside its "
+        f"own error, and holds the swept C in {sum(held)} of them."
+    )
+
+
+def brief() -> str:
+    """The same in one sentence."""
+    found = load(FOUND)
+    if found is None:
+        return NOT_YET
+    every = ratios(found, (0.1, 1.0, 10.0))
+    problems = len({case["problem"] for case in found["cases"]})
+    return (
+        f"On {problems} problems, most at three noise levels and learning rates a hundred times "
+        f"apart the calibrated C takes {np.median(every):.2f} times the steps of the swept best in "
+        f"the median, {max(every):.2f} in the worst ([the table](docs/calibration.md))."
+    )
+
+
+def estimators() -> str:
+    """Each estimator's C over the swept one: geometric mean and spread."""
+    found = load(FOUND)
+    if found is None:
+        return NOT_YET
+    names = {
+        "calibrated": "slope along the manifold (`calibrate`)",
+        "whole slope": "whole slope, no products",
+        "pilot": "pilot run, fall of the cooled trace",
+        "displacement": "displacement along the manifold over the weights' length",
+    }
+    logs: dict[str, list[float]] = {key: [] for key in names}
+    for case in found["cases"]:
+        middle = _at(case, 1.0)
+        if not middle or middle["best_C"] is None:
+            continue
+        told = {"calibrated": case["C"][0], **case["estimators"]}
+        for key in names:
+            if told.get(key):
+                logs[key].append(float(np.log(told[key] / middle["best_C"])))
+    pilots = [
+        case["estimators"]["pilot_steps"]
+        for case in found["cases"]
+        if case["estimators"].get("pilot_steps")
+    ]
+    costs = {
+        "calibrated": f"{np.median([c['evaluations'] for c in found['cases']]):.0f}",
+        "whole slope": "60% of that",
+        "pilot": f"{np.median(pilots):.0f} and two coolings",
+        "displacement": "as the first",
+    }
+    lines = [
+        "| estimator of kappa | C over the swept C: geometric mean | spread (factor) | cases "
+        "| gradient evaluations |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for key, text in names.items():
+        if values := logs[key]:
+            lines.append(
+                f"| {text} | {np.exp(np.mean(values)):.2f} | {np.exp(np.std(values)):.2f} "
+                f"| {len(values)} | {costs[key]} |"
+            )
+    return "\n".join(lines)
+
+
+def budgets() -> str:
+    """C and its spread over seeds for each budget."""
+    found = load(FOUND)
+    if found is None or not found.get("budgets"):
+        return NOT_YET
+    first = next(iter(found["budgets"].values()))
+    head = " | ".join(f"{row['budget']}" for row in first)
+    lines = [
+        f"| C ± spread over seeds, at a budget of | {head} |",
+        "| --- " * (len(first) + 1) + "|",
+    ]
+    for label, rows in found["budgets"].items():
+        cells = " | ".join(f"{row['C']:.3g} ± {100 * row['spread']:.0f}%" for row in rows)
+        lines.append(f"| {label.split('_')[0]} | {cells} |")
+    return "\n".join(lines)
+
+
+def online() -> str:
+    """Steps to the goal by each method, medians over seeds."""
+    found = load("results/calibration/online.json")
+    if found is None:
+        return NOT_YET
+    lines = [
+        "| problem | lr | momentum 0.9 | calibrated once | auto | auto over 0.9 | C at the end "
+        "| calibrations' cost |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for case in found["cases"].values():
+        times = {kind: _median(told["steps"]) for kind, told in case["methods"].items()}
+        steps = {
+            kind: f"{time:,.0f}" if np.isfinite(time) else f"> {case['limit']:,}"
+            for kind, time in times.items()
+        }
+        auto = case["methods"]["auto"]
+        plain, ours = times["momentum 0.9"], times["auto"]
+        ratio = "" if not np.isfinite(ours) else f"{ours / min(plain, case['limit']):.2f}"
+        mark = "< " if np.isfinite(ours) and not np.isfinite(plain) else ""
+        cells = [
+            name(case),
+            f"{case['lr']:g}",
+            steps["momentum 0.9"],
+            steps.get("calibrated once", "refused at the start"),
+            steps["auto"],
+            f"{mark}{ratio}",
+            f"{np.median([used[-1] for used in auto['C']]):.3g}",
+            f"{np.median(auto['spent']):.0f} of {case['limit']:,}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _median(steps: list[float | None]) -> float:
+    return float(np.median([np.inf if step is None else step for step in steps]))
+
+
+def along() -> str:
+    """C along a run."""
+    found = load(FOUND)
+    if found is None or not found.get("along"):
+        return NOT_YET
+    cases = {case["label"]: case for case in found["cases"]}
+    lines = [
+        "| run with the swept best C | trace, of its start: C calibrated there (after cooling) |",
+        "| --- | --- |",
+    ]
+    for label, rows in found["along"].items():
+        told = "; ".join(
+            f"{row['trace']:.2f}: {row['at_iterate']:.3g} ({row['cooled']:.3g})" for row in rows
+        )
+        lines.append(f"| {name(cases[label])} | {told} |")
+    return "\n".join(lines)
+
+
+def name(case: dict[str, Any]) -> str:
+    """A case in words."""
+    parts = [
+        f"{SHORT.get(key, key)} {value}".strip() if not isinstance(value, str) else value
+        for key, value in case["settings"].items()
+        if key not in HIDDEN
+    ]
+    return ", ".join([case["problem"], *parts])
+
+
+def ratios(found: dict[str, Any], shares: tuple[float, ...]) -> list[float]:
+    """Steps over the best, of all cases at these learning rates."""
+    rows = [_at(case, share) for case in found["cases"] for share in shares]
+    told = [row["over_best"] for row in rows if row]
+    return [entry["estimate"] for entry in told if entry["relation"] == "="]
+
+
+def _at(case: dict[str, Any], share: float) -> dict[str, Any] | None:
+    near = [row for row in case["rates"] if abs(row["lr"] / (share * case["lr"]) - 1) < 0.01]
+    return near[0] if near else None
+
+
+def _over(row: dict[str, Any] | None) -> str:
+    if row is None:
+        return ""
+    entry = row["over_best"]
+    if entry["relation"] == "?":
+        return "none settles"
+    if entry["relation"] == ">":
+        return "does not settle"
+    high = "not known" if entry["high"] is None else f"{entry['high']:.2f}"
+    return f"{entry['estimate']:.2f} ({entry['low']:.2f} to {high})"
+
+
+def _bound(entry: dict[str, Any] | None) -> str:
+    """Ratio to a method that may not have arrived: its runs were ``limit`` long."""
+    if not entry or entry["relation"] == "?":
+        return ""
+    if entry["relation"] == "=":
+        return f"{entry['estimate']:.2f}"
+    return f"< {entry['bound']:.2g}" if entry["relation"] == "<" else "> 1"

@@ -1,0 +1,125 @@
+"""The calibration's benchmark: its PyTorch twins, and its table on made-up sweeps."""
+
+import json
+from dataclasses import asdict
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pyarrow as pa
+import pytest
+
+pytest.importorskip("torch", reason="needs the torch extra")
+
+import torch
+
+from benchmarks.calibration import table
+from benchmarks.calibration.cases import CASES, CENTRE_BUDGET, Case
+from benchmarks.calibration.twins import twin
+from flatfast.calibration.calibrate import BUDGET
+from flatfast.lab.goal import Goal
+from flatfast.lab.problems import load
+from flatfast.lab.store import METRIC, Store, conform
+from tests.made_up import made_up_calibration
+
+TWINS = [
+    ("scalar-product", {}),
+    ("matrix-sensing", {"dimension": 4, "examples": 5, "start": "init"}),
+    ("teacher-student", {"examples": 7, "student_width": 5, "start": "init"}),
+    ("digits-mlp", {"examples": 9, "width": 6, "depth": 3, "start": "init"}),
+]
+
+
+@pytest.mark.parametrize(("name", "settings"), TWINS)
+def test_a_twin_is_the_same_model(name, settings):
+    problem = load(name, settings)
+    model, loss_fn, (inputs, targets), params = twin(problem, seed=0)
+    with torch.no_grad():
+        for p in model.parameters():  # away from the start, so that nothing is zero
+            p += 0.1 * torch.randn(p.shape, generator=torch.Generator().manual_seed(1))
+        ours = (model(inputs) - targets).numpy()
+    at = jax.tree.map(lambda w: jnp.asarray(w, jnp.float32), params(model))
+    assert ours.reshape(-1) == pytest.approx(
+        np.asarray(problem.residuals(at)).reshape(-1), rel=1e-3, abs=1e-4
+    )
+    noise = [float(loss_fn(model(inputs), targets).detach()) for _ in range(3)]
+    assert len(set(noise)) == 3
+
+
+def test_case_labels_are_folders_of_their_own():
+    labels = [case.label for case in CASES]
+    assert len(set(labels)) == len(labels)
+
+
+LR, BEST = 1e-3, 0.2
+
+
+def swept(folder, spread=0.02):
+    """A sweep whose times are a parabola in ``log C`` around the best, 1000 steps there."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for method, mus in (
+        ("grid", [C * LR ** (2 / 3) for C in BEST * np.geomspace(0.2, 6, 13)]),
+        ("constant", [0.1, 1.0]),
+    ):
+        for mu in mus:
+            off = np.log(mu / (BEST * LR ** (2 / 3)))
+            for seed in range(8):
+                time = 1000 * np.exp(0.3 * off**2 + spread * rng.standard_normal())
+                rows.append((method, 1 - mu, seed, time if time < 20_000 else None))
+    methods, momenta, seeds, times = zip(*rows, strict=True)
+    count = len(rows)
+    runs = pa.table(
+        {
+            "method": methods,
+            "lr": [LR] * count,
+            "momentum": momenta,
+            "seed": seeds,
+            "steps": [20_000] * count,
+            "steps_run": [20_000] * count,
+            "status": ["converged" if t else "not_converged" for t in times],
+            "convergence_step": times,
+            "diverged_step": pa.nulls(count, pa.int64()),
+            "metric_start": [1.0] * count,
+            "metric_end": [0.1] * count,
+            "threshold": [0.4] * count,
+            "record_step": [[0, 10]] * count,
+            f"{METRIC}cooled:trace": [[1.0, 0.1]] * count,
+        }
+    )
+    goal = asdict(Goal("cooled:trace", 0.4))
+    with Store(folder / "runs", {"problem": {"goal": goal}}) as store:
+        store.append(conform(runs))
+    for budget, C in ((CENTRE_BUDGET, 0.25), (BUDGET, 0.3)):
+        told = {
+            "device": "made up",
+            "weights": 10,
+            "weights_norm": 2.0,
+            "calibrations": [json.loads(made_up_calibration(C, LR).to_json())] * 2,
+        }
+        (folder / f"calibrations-{budget}.json").write_text(json.dumps(told))
+
+
+def test_the_table_of_a_sweep_that_is_known(tmp_path):
+    case = Case("digits-mlp", {}, lr=LR, lr_factors=(1.0,))
+    swept(tmp_path / case.label)
+    (found,) = table.summarise((case,), tmp_path)["cases"]
+    (row,) = found["rates"]
+    assert row["best_C"] == pytest.approx(BEST, rel=0.05)
+    low, high = row["best_C_interval"]
+    assert low < BEST < high
+    assert found["C"] == [0.3, 0.3]
+    expected = np.exp(0.3 * np.log(0.3 / BEST) ** 2)
+    assert row["over_best"]["estimate"] == pytest.approx(expected, rel=0.04)
+    assert row["over_best"]["low"] <= row["over_best"]["estimate"] <= row["over_best"]["high"]
+    # Neither 0.9 nor plain SGD arrive in the runs' length.
+    assert row["over_0.9"]["relation"] == row["over_0.0"]["relation"] == "<"
+    assert row["over_0.0"]["bound"] == pytest.approx(1000 * expected / 20_000, rel=0.05)
+
+
+def test_reading_a_curve_between_its_points():
+    x = np.array([0.0, 1.0, 2.0])
+    y = np.array([[np.inf, 2.0, 4.0], [1.0, 3.0, np.inf]])
+    assert table._at(x, y, 1.5) == pytest.approx([3.0, np.inf])
+    assert table._at(x, y, 1.0) == pytest.approx([2.0, 3.0])
+    assert table._at(x, y, 0.5) == pytest.approx([np.inf, 2.0])

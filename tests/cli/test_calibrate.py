@@ -1,0 +1,78 @@
+"""``flatfast calibrate`` as a user gives it."""
+
+import json
+
+import pytest
+
+from flatfast.calibration import Calibration
+
+MODEL = """
+import torch
+from flatfast.torch import LabelNoise
+
+class Pairs(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.x = torch.nn.Parameter(torch.linspace(0.5, 2.0, 40))
+        self.y = torch.nn.Parameter(torch.zeros(40))
+
+    def forward(self, index):
+        return self.x[index] * self.y[index]
+
+def make(noise_std=0.3):
+    noise = LabelNoise(noise_std)
+    loss = lambda f, y: (f - noise(y)).square().mean() / 2
+    return Pairs(), loss, (torch.arange(40), torch.zeros(40))
+
+def wrong():
+    return Pairs(), None
+"""
+
+
+def test_a_problem_of_the_lab(flatfast, tmp_path):
+    answer = flatfast(
+        "calibrate", "scalar-product", "--lr", 1e-4, "--out", "c.json", "--figure", "c.png"
+    )
+    assert answer.code == 0, answer.err
+    assert "C = " in answer.out
+    assert "momentum 0.99" in answer.out
+    found = Calibration.from_json((tmp_path / "c.json").read_text())
+    assert found.ok
+    assert (tmp_path / "c.png").stat().st_size > 10_000
+
+
+def test_settings_reach_the_problem(flatfast, tmp_path):
+    flatfast("calibrate", "scalar-product", "--lr", 1e-4, "--out", "a.json")
+    flatfast("calibrate", "scalar-product", "--lr", 1e-4, "--out", "b.json", "--set", "noise_std=4")
+    low, high = (json.loads((tmp_path / name).read_text()) for name in ("a.json", "b.json"))
+    assert high["C"] == pytest.approx(4 * low["C"], rel=1e-3)  # eps^(2/3), 8 times the noise
+
+
+def test_somebodys_own_model(flatfast, tmp_path):
+    pytest.importorskip("torch", reason="needs the torch extra")
+    (tmp_path / "mine.py").write_text(MODEL)
+    answer = flatfast("calibrate", "mine.py:make", "--lr", 0.01, "--budget", 200)
+    assert answer.code == 0, answer.err
+    assert "C = " in answer.out
+    wrong = flatfast("calibrate", "mine.py:wrong", "--lr", 0.01).told(2)
+    assert "must return (model, loss_fn, data), got 2 values" in wrong
+
+
+def test_no_is_said_and_is_the_exit_code(flatfast):
+    answer = flatfast("calibrate", "digits-mlp", "--lr", 0.01, "--set", "start=init")
+    assert answer.code == 3
+    assert "no prefactor could be had here" in answer.out
+    assert "not near the manifold" in answer.out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("scalar-product", "--lr", -1), "lr must be positive"),
+        (("scalar-product", "--lr", 0.1, "--budget", 3), "budget must be at least 40"),
+        (("scalar-produkt", "--lr", 0.1), "did you mean scalar-product"),
+        (("nowhere.py:make", "--lr", 0.1), "no file nowhere.py"),
+    ],
+)
+def test_bad_input(flatfast, words, message):
+    assert message in flatfast("calibrate", *words).told(2)

@@ -1,0 +1,372 @@
+"""Calibration of PyTorch models: known answers, and everything left as it was."""
+
+import copy
+import random
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.flop_counter import FlopCounterMode
+
+import flatfast.torch
+from flatfast.calibration import Verdict
+from flatfast.calibration.result import CalibrationError
+from flatfast.torch import LabelFlips, LabelNoise, calibrate, couple
+from flatfast.torch.output_hessian import OutputHessian
+
+
+class Pairs(nn.Module):
+    """Outputs ``a x_i y_i``, one for each example: see tests/calibration/plain.py."""
+
+    def __init__(self, examples=40, scale=1.0):
+        super().__init__()
+        self.x = nn.Parameter(torch.linspace(0.5, 2.0, examples))
+        self.y = nn.Parameter(torch.zeros(examples))
+        self.scale = scale
+
+    def forward(self, index):
+        return self.scale * self.x[index] * self.y[index]
+
+
+def half_square(noise):
+    return lambda outputs, targets: (outputs - noise(targets)).square().sum() / (2 * len(outputs))
+
+
+INDEX, ZEROS = torch.arange(40), torch.zeros(40)
+
+
+@pytest.mark.parametrize("scale", [0.5, 3.0])
+def test_kappa_of_a_bowl(scale):
+    found = calibrate(
+        Pairs(scale=scale), half_square(LabelNoise(0.3)), (INDEX, ZEROS), 0.01, budget=600
+    )
+    assert found.kappa == pytest.approx(0.3**2 * 2 * scale**2 / 40 / (4 * 40), rel=0.1)
+    assert found.ok
+
+
+def test_kappa_of_the_scalar_product():
+    class Product(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.u = nn.Parameter(torch.tensor([np.e]))
+            self.v = nn.Parameter(torch.tensor([1 / np.e]))
+
+        def forward(self, x):
+            return self.u * self.v
+
+    found = calibrate(
+        Product(), half_square(LabelNoise(0.5)), (torch.zeros(1), torch.ones(1)), 1e-4, budget=6000
+    )
+    # With u = e^q the trace is 2 cosh 2q, and its squared slope along the hyperbola
+    # 8 sinh^2 2q / cosh 2q.
+    q2 = 2.0
+    slope, trace = 8 * np.sinh(q2) ** 2 / np.cosh(q2), 2 * np.cosh(q2)
+    assert found.along == pytest.approx(slope, rel=1e-3)
+    assert found.kappa == pytest.approx(0.5**2 / 4 * slope / (2 * trace), rel=0.1)
+
+
+def test_batches_and_all_examples_agree():
+    data = TensorDataset(INDEX, ZEROS)
+    loader = DataLoader(data, batch_size=10, shuffle=True)
+    whole = calibrate(Pairs(), half_square(LabelNoise(0.3)), (INDEX, ZEROS), 1e-3, budget=2000)
+    batched = calibrate(Pairs(), half_square(LabelNoise(0.3)), loader, 1e-3, budget=2000)
+    # A batch of a quarter carries four times the noise.
+    assert batched.kappa == pytest.approx(4 * whole.kappa, rel=0.15)
+    assert batched.ok
+
+
+def network(*layers):
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(6, 16), *layers, nn.Tanh(), nn.Linear(16, 4))
+
+
+def classes(count=60):
+    torch.manual_seed(1)
+    return torch.randn(count, 6), torch.randint(4, (count,))
+
+
+def trained(model, loss, data, steps=400):
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5, momentum=0.9)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss(model(data[0]), data[1]).backward()
+        optimizer.step()
+    return model, optimizer
+
+
+def snapshot(model, optimizer, loader, noise):
+    return copy.deepcopy(
+        {
+            "model": model.state_dict(),
+            "grads": [p.grad for p in model.parameters()],
+            "modes": [m.training for m in model.modules()],
+            "optimizer": optimizer.state_dict(),
+            "torch": torch.get_rng_state(),
+            "numpy": np.random.get_state()[1].tolist(),  # noqa: NPY002
+            "python": random.getstate(),
+            "loader": loader.generator.get_state(),
+            "noise": noise.get_extra_state(),
+        }
+    )
+
+
+def same(a, b):
+    if isinstance(a, torch.Tensor):
+        return torch.equal(a, b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(same, a, b))
+    return a == b
+
+
+@pytest.mark.parametrize("mode", [True, False])
+@pytest.mark.parametrize("fails", [False, True])
+def test_everything_is_left_as_it_was(mode, fails):
+    data, noise = classes(), LabelNoise(0.1, classes=4)
+    model = network(nn.BatchNorm1d(16), nn.Dropout(0.2)).train(mode)
+    model[1].eval()  # a part of the model in another mode
+    generator = torch.Generator().manual_seed(3)
+    loader = DataLoader(TensorDataset(*data), 20, shuffle=True, generator=generator)
+    loss = lambda f, y: F.mse_loss(f, noise(y))  # noqa: E731
+    model, optimizer = trained(model, loss, data, 3)
+    before = snapshot(model, optimizer, loader, noise)
+    assert before["noise"]["count"] == 3
+    if fails:
+
+        def broken(outputs, targets):
+            noise(targets)
+            raise KeyError("theirs")
+
+        with pytest.raises(KeyError, match="theirs"):
+            calibrate(model, broken, loader, 0.1)
+    else:
+        calibrate(model, loss, loader, 0.1, budget=60)
+    assert same(before, snapshot(model, optimizer, loader, noise))
+
+
+def test_a_training_goes_on_as_if_nothing_had_been():
+    def run(calibrated):
+        noise = LabelNoise(0.1, classes=4)
+        loss = lambda f, y: F.mse_loss(f, noise(y))  # noqa: E731
+        model, _ = trained(network(nn.Dropout(0.1)), loss, classes(), 5)
+        if calibrated:
+            calibrate(model, loss, classes(), 0.1, budget=60)
+        return trained(model, loss, classes(), 5)[0].state_dict()
+
+    assert same(run(False), run(True))
+
+
+def test_a_real_network_under_label_noise():
+    data, noise = classes(24), LabelNoise(0.3, classes=4)
+    clean = lambda f, y: F.mse_loss(f, F.one_hot(y, 4).float())  # noqa: E731
+    model, _ = trained(network(), clean, data, 3000)
+    noisy = lambda f, y: F.mse_loss(f, noise(y))  # noqa: E731
+    first = calibrate(model, noisy, data, 0.1, budget=300)
+    assert first.ok, str(first)
+    assert abs(first.off) < 0.1
+    # The covariance of this noise is 2 std^2 / (B K) H.
+    assert first.noise / first.sharpness == pytest.approx(2 * 0.3**2 / (24 * 4), rel=0.15)
+    second = calibrate(model, noisy, data, 0.1, budget=300, seed=1)
+    assert np.log(second.C / first.C) == pytest.approx(
+        0, abs=4 * np.hypot(first.C_error, second.C_error)
+    )
+
+
+def test_label_flips_under_cross_entropy_are_noise_of_one_over_the_batch():
+    data, flips = classes(24), LabelFlips(0.2, classes=4)
+    smooth = lambda f, y: F.cross_entropy(  # noqa: E731
+        f, F.one_hot(y, 4) * (0.8 - 0.2 / 3) + 0.2 / 3
+    )
+    model, _ = trained(network(), smooth, data, 3000)
+    found = calibrate(model, lambda f, y: F.cross_entropy(f, flips(y)), data, 0.1, budget=300)
+    assert found.ok, str(found)
+    assert found.noise / found.sharpness == pytest.approx(1 / 24, rel=0.15)
+
+
+def test_a_part_of_the_parameters():
+    model, noise = Pairs(), LabelNoise(0.3)
+    every = calibrate(model, half_square(noise), (INDEX, ZEROS), 0.01, budget=300)
+    alone = calibrate(model, half_square(noise), (INDEX, ZEROS), 0.01, budget=300, params=[model.y])
+    assert every.ok
+    # With x fixed the outputs are linear in what is left.
+    assert [doubt.verdict for doubt in alone.doubts] == [Verdict.NO_SLOPE]
+    model.x.requires_grad_(False)
+    frozen = calibrate(model, half_square(noise), (INDEX, ZEROS), 0.01)
+    assert [doubt.verdict for doubt in frozen.doubts] == [Verdict.NO_SLOPE]
+
+
+def test_ordinary_sgd_is_told_that_its_noise_does_not_last():
+    data = classes()
+    model, _ = trained(network(), F.cross_entropy, data, 20)
+    loader = DataLoader(TensorDataset(*data), 10, shuffle=True)
+    found = calibrate(model, F.cross_entropy, loader, 0.1)
+    assert [doubt.verdict for doubt in found.doubts] == [Verdict.NO_LASTING_NOISE]
+    assert found.alternative is not None
+    assert 0 < found.alternative(0.1) < 1
+    with pytest.raises(CalibrationError, match="LabelNoise"):
+        flatfast.torch.SGD(model.parameters(), lr=0.1, C=found)
+
+
+def test_dropout_is_noise_that_lasts():
+    data = classes()
+    model, _ = trained(network(nn.Dropout(0.2)), F.cross_entropy, data, 20)
+    found = calibrate(model, F.cross_entropy, data, 0.1)
+    assert Verdict.NO_LASTING_NOISE not in [doubt.verdict for doubt in found.doubts]
+    assert found.noise > 0
+    still = calibrate(model.eval(), F.cross_entropy, data, 0.1)
+    assert Verdict.NO_LASTING_NOISE in [doubt.verdict for doubt in still.doubts]
+
+
+def test_a_start_that_does_not_interpolate():
+    data, noise = classes(), LabelNoise(0.1, classes=4)
+    found = calibrate(network(), lambda f, y: F.mse_loss(f, noise(y)), data, 0.1)
+    assert Verdict.OFF_MANIFOLD in [doubt.verdict for doubt in found.doubts], str(found)
+
+
+def test_other_batches():
+    model, noise = Pairs(), LabelNoise(0.3)
+    batches = [{"index": INDEX, "targets": ZEROS}] * 3
+    found = calibrate(
+        model,
+        half_square(noise),
+        batches,
+        0.01,
+        budget=300,
+        forward=lambda model, batch: (model(batch["index"]), batch["targets"]),
+    )
+    assert found.ok
+    with pytest.raises(ValueError, match=r"a batch must be \(inputs, targets\), got dict"):
+        calibrate(model, half_square(noise), batches, 0.01)
+
+
+def test_half_precision():
+    data, noise = classes(24), LabelNoise(0.3, classes=4)
+    model, _ = trained(network(), lambda f, y: F.mse_loss(f, noise.clean(y)), data, 3000)
+    noisy = lambda f, y: F.mse_loss(f.float(), noise(y))  # noqa: E731
+    full = calibrate(model, noisy, data, 0.1, budget=300)
+    with torch.autocast("cpu", torch.bfloat16):
+        half = calibrate(model, noisy, data, 0.1, budget=300)
+        assert torch.is_autocast_enabled("cpu")
+    assert abs(np.log(half.C / full.C)) < 0.15
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"lr": -1.0}, "lr must be positive"),
+        ({"budget": 1}, "budget must be at least"),
+        ({"seconds": 0.0}, "seconds must be positive"),
+        ({"data": []}, "data gives no batch"),
+        ({"params": []}, "no parameter requires a gradient"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    given = {"data": (INDEX, ZEROS), "lr": 0.1, **arguments}
+    with pytest.raises(ValueError, match=message):
+        calibrate(Pairs(), half_square(LabelNoise(0.1)), **given)
+
+
+def test_an_operation_without_a_second_derivative():
+    class Once(torch.autograd.Function):
+        @staticmethod
+        def forward(context, x):
+            return 2 * x
+
+        @staticmethod
+        @torch.autograd.function.once_differentiable
+        def backward(context, grad):
+            return 2 * grad
+
+    class Model(Pairs):
+        def forward(self, index):
+            return Once.apply(super().forward(index))
+
+    with pytest.raises(RuntimeError, match="differentiated twice"):
+        calibrate(Model(), half_square(LabelNoise(0.1)), (INDEX, ZEROS), 0.1)
+
+
+def test_seconds_buy_evaluations():
+    told = []
+    found = calibrate(
+        Pairs(),
+        half_square(LabelNoise(0.3)),
+        (INDEX, ZEROS),
+        0.01,
+        seconds=0.5,
+        progress=lambda done, total: told.append(total),
+    )
+    assert found.evaluations >= 40
+    assert told[-1] >= found.evaluations
+
+
+def test_a_progress_bar(capsys):
+    pytest.importorskip("rich", reason="needs rich")
+    calibrate(Pairs(), half_square(LabelNoise(0.3)), (INDEX, ZEROS), 0.01, progress=True)
+    assert "gradient evaluations" in capsys.readouterr().out
+
+
+def test_the_cost_is_counted_in_gradient_evaluations():
+    torch.manual_seed(0)
+    model = nn.Sequential(*[m for _ in range(4) for m in (nn.Linear(64, 64), nn.Tanh())])
+    data, noise = (torch.randn(50, 64), torch.randn(50, 64).tanh() / 2), LabelNoise(0.1)
+    loss = half_square(noise)
+    with FlopCounterMode(display=False) as one:
+        loss(model(data[0]), data[1]).backward()
+    with FlopCounterMode(display=False) as whole:
+        found = calibrate(model, loss, data, 1e-3, budget=200)
+    # The first layer's inputs need no gradient, which a backward pass saves and a probe does not.
+    assert whole.get_total_flops() / one.get_total_flops() == pytest.approx(
+        found.evaluations, rel=0.25
+    )
+
+
+def test_the_optimizer_takes_a_calibration():
+    model = Pairs()
+    found = calibrate(model, half_square(LabelNoise(0.3)), (INDEX, ZEROS), 0.01, budget=300)
+    optimizer = flatfast.torch.SGD(model.parameters(), lr=0.01, C=found)
+    assert optimizer.coupling.groups()[0].momentum == pytest.approx(1 - found.C * 0.01 ** (2 / 3))
+    plain = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.5)
+    assert couple(plain, found.law).groups()[0].momentum == found.law(0.01)
+
+
+@pytest.mark.parametrize(
+    ("shape", "loss"),
+    [
+        ((5,), lambda o: o.square().sum() / 10),
+        ((5, 3), lambda o: F.mse_loss(o, torch.ones(5, 3))),
+        ((5, 3), lambda o: F.cross_entropy(o, torch.tensor([0, 1, 2, 1, 0]))),
+        ((5, 40), lambda o: F.cross_entropy(o, torch.arange(5), label_smoothing=0.1)),
+        ((5, 40), lambda o: F.mse_loss(o, torch.zeros(5, 40))),
+        ((2, 40, 3), lambda o: F.cross_entropy(o, torch.ones(2, 3, dtype=torch.long))),
+        ((5, 2), lambda o: F.binary_cross_entropy_with_logits(o, torch.ones(5, 2))),
+        ((5, 2), lambda o: torch.cosh(o).mean()),
+    ],
+)
+def test_the_hessian_in_the_outputs_and_its_root(shape, loss):
+    torch.manual_seed(0)
+    outputs = torch.randn(shape)
+    size = outputs.numel()
+    hessian = OutputHessian(outputs, loss)
+    S = torch.func.hessian(loss)(outputs).reshape(size, size)
+    v = torch.randn(shape)
+    assert torch.allclose(hessian.times(v).reshape(-1), S @ v.reshape(-1), atol=1e-6)
+    unit = torch.eye(size).reshape(size, *shape)
+    root = torch.stack([hessian._root(column).reshape(-1) for column in unit], dim=1)
+    assert torch.allclose(root @ root.T, S, atol=1e-6)
+
+
+def test_a_hessian_that_cannot_be_had():
+    with pytest.raises(ValueError, match="40 outputs of an example is neither"):
+        OutputHessian(torch.randn(5, 40), lambda o: torch.cosh(o).mean())
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_on_an_accelerator():
+    model = Pairs().cuda()
+    data = DataLoader(TensorDataset(INDEX, ZEROS), batch_size=40)  # on the host: it is moved
+    found = calibrate(model, half_square(LabelNoise(0.3)), data, 0.01, budget=600)
+    assert found.kappa == pytest.approx(0.3**2 * 2 / 40 / (4 * 40), rel=0.1)
