@@ -69,8 +69,13 @@ def deterministic() -> str:
 
 
 def noisy() -> str:
-    """Label noise from the manifold, and from the initial point."""
-    return exponents("manifold", "init", "init-strict")
+    """Label noise from the manifold."""
+    return exponents("manifold")
+
+
+def from_init() -> str:
+    """Label noise from the initial point, with either goal."""
+    return exponents("init", "init-strict")
 
 
 def cells() -> str:
@@ -79,12 +84,35 @@ def cells() -> str:
     if found is None:
         return NOT_YET
     told = [
-        f"{case['name']}: "
+        f"- {case['name']}: "
         + ", ".join("–" if c is None else f"{c:.2g}" for c in case["fastest_cell_c"])
         for case in found["cases"]
         if case["name"] in BESIDE_A_CLIFF
     ]
-    return "; ".join(told) + "." if told else "none"
+    return "\n".join(told) if told else "none"
+
+
+def from_scratch() -> str:
+    """By how much c is larger from the initial point than from the manifold."""
+    found = load(FOUND)
+    if found is None:
+        return NOT_YET
+    best = {
+        (case["part"], case["noise"], lr): c["estimate"]
+        for case in found["cases"]
+        for lr, c in zip(case["lr"], case["best_c"], strict=True)
+        if c is not None and case["part"] in FAMILIES
+    }
+    told = []
+    for part in ("init", "init-strict"):
+        ratios = [
+            c / best["manifold", noise, lr]
+            for (own, noise, lr), c in best.items()
+            if own == part and ("manifold", noise, lr) in best
+        ]
+        if ratios:
+            told.append(f"{FAMILIES[part]} {min(ratios):.2g} to {max(ratios):.2g}")
+    return f"c over the c from Γ, at the same noise and learning rate: {'; '.join(told)}."
 
 
 def minibatch() -> str:
@@ -153,6 +181,26 @@ def collapse() -> str:
             hit = sum(pair["ratio"]["low"] <= 1 <= pair["ratio"]["high"] for pair in pairs)
             sentences.append(f"- {name}: {ratios} ({hit} of {len(pairs)} intervals contain 1)")
     return "\n".join(sentences) if sentences else "no pair was located"
+
+
+def edges() -> str:
+    """The fastest c with a slow mode and much noise, beside the least that settles without it."""
+    found = load(FOUND)
+    if found is None:
+        return NOT_YET
+    cases = {case["name"]: case for case in found["cases"]}
+    with_mode, without = cases["slow-0.0004-noise-1"], cases["manifold-noise-1"]
+    least = dict(zip(without["lr"], without["settling_mu_over_lr"], strict=True))
+    lines = [
+        "| lr | fastest c, with the slow mode | least c that settles, without it "
+        "| best c without it |",
+        "| --- | --- | --- | --- |",
+    ]
+    best = dict(zip(without["lr"], without["best_c"], strict=True))
+    for lr, fastest in zip(with_mode["lr"], with_mode["fastest_cell_c"], strict=True):
+        edge = least[lr][0] * math.sqrt(lr)
+        lines.append(f"| {lr:.2g} | {fastest:.2g} | {edge:.2g} | {best[lr]['estimate']:.2g} |")
+    return "\n".join(lines)
 
 
 def windows() -> str:
