@@ -46,6 +46,9 @@ NO_DRIFT = 1e-4
 MISFITS = 4
 """Batches on which the outputs' misfit is read."""
 
+PRODUCT_SHARE = 0.4
+"""Share of a budget that products take."""
+
 MOST_PRODUCTS = 64
 
 ITERATIONS_TO_LARGEST = 6
@@ -75,7 +78,9 @@ def plan(budget: int, product_batches: int = 1) -> Plan:
     """
     if budget < LEAST:
         raise ValueError(f"budget must be at least {LEAST} gradient evaluations, got {budget}")
-    products = min(max(round(0.4 * budget / (PRODUCT * product_batches)), 4), MOST_PRODUCTS)
+    products = min(
+        max(round(PRODUCT_SHARE * budget / (PRODUCT * product_batches)), 4), MOST_PRODUCTS
+    )
     rest = max(budget - products * PRODUCT * product_batches - MISFITS * MISFIT, LEAST // 2)
     pairs = max(round(rest / 2 / (2 * GRADIENT)), 3)
     return Plan(pairs, max(round(rest / 2 / PROBE / 2), 2), products)

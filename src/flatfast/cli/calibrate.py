@@ -1,7 +1,5 @@
 """``flatfast calibrate``: the law's prefactor from a few dozen gradients."""
 
-import importlib.util
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -76,15 +74,15 @@ def _found(
     seed: int,
     progress: Callable[[int, int], None],
 ) -> "Calibration":
-    own = _own(name)
-    if own is not None:
-        made = own(**settings)
-        if isinstance(made, tuple):
-            return _of_model(name, made, lr, budget, seed, progress)
     from flatfast.lab.calibration import calibrate_problem
-    from flatfast.lab.problems import load
+    from flatfast.lab.problem import Problem
+    from flatfast.lab.problems import PROBLEMS, factory, load
 
-    problem = load(name, settings)
+    # A function of somebody's file may give a model as well as a problem.
+    made: Any = None if name in PROBLEMS else factory(name)(**settings)
+    if isinstance(made, tuple):
+        return _of_model(name, made, lr, budget, seed, progress)
+    problem = made if isinstance(made, Problem) else load(name, settings)
     return calibrate_problem(problem, lr, budget=budget, seed=seed, progress=progress)
 
 
@@ -102,21 +100,6 @@ def _of_model(
 
     model, loss_fn, data = made
     return calibrate_model(model, loss_fn, data, lr, budget=budget, seed=seed, progress=progress)
-
-
-def _own(name: str) -> Callable[..., Any] | None:
-    """The function of somebody's own file, without the lab's wrapping; None for the lab's names."""
-    path, colon, function = name.rpartition(":")
-    if not colon or not path.endswith(".py") or not Path(path).is_file():
-        return None
-    spec = importlib.util.spec_from_file_location(f"flatfast_calibrated_{Path(path).stem}", path)
-    if spec is None or spec.loader is None:
-        return None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    found: Callable[..., Any] | None = getattr(module, function, None)
-    return found
 
 
 def _tell(console: Console, found: "Calibration") -> None:

@@ -14,16 +14,15 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from flatfast.calibration.calibrate import PRODUCT_SHARE
 from flatfast.calibration.landscape import GRADIENT, PROBE, PRODUCT
 from flatfast.torch.output_hessian import OutputHessian
 
 Batch: TypeAlias = Any
 Forward = Callable[[nn.Module, Batch], tuple[Any, Any]]
 
-PRODUCT_SHARE = 0.4
-"""Share of a budget that products take, and how many iterations they are meant for."""
-
 ITERATIONS = 20
+"""Products that a budget is meant to pay for, when it is decided how many batches they go over."""
 
 
 def pair(model: nn.Module, batch: Batch) -> tuple[Any, Any]:

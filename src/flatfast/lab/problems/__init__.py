@@ -51,9 +51,9 @@ def load(name: str, settings: Mapping[str, Scalar] | None = None) -> Problem:
         ValueError: If a setting is unknown or out of range.
         TypeError: If a file's function does not return a :class:`Problem`.
     """
-    factory = _factory(name)
+    make = factory(name)
     settings = dict(settings or {})
-    known = inspect.signature(factory).parameters
+    known = inspect.signature(make).parameters
     for setting in settings:
         if setting not in known:
             near = difflib.get_close_matches(setting, known, n=1)
@@ -62,7 +62,7 @@ def load(name: str, settings: Mapping[str, Scalar] | None = None) -> Problem:
                 f"problem {name!r} has no setting {setting!r}{hint}; "
                 f"it has {', '.join(known) or 'none'}"
             )
-    made = factory(**settings)
+    made = make(**settings)
     if not isinstance(made, Problem):
         raise TypeError(f"{name} must return a flatfast Problem, got {type(made).__name__}")
     return made
@@ -70,11 +70,16 @@ def load(name: str, settings: Mapping[str, Scalar] | None = None) -> Problem:
 
 def defaults(name: str) -> dict[str, Scalar]:
     """The settings of a problem and their default values."""
-    parameters = inspect.signature(_factory(name)).parameters.values()
+    parameters = inspect.signature(factory(name)).parameters.values()
     return {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}
 
 
-def _factory(name: str) -> Callable[..., Problem]:
+def factory(name: str) -> Callable[..., Problem]:
+    """The function that makes a problem: one of :data:`PROBLEMS`, or of somebody's file.
+
+    Raises:
+        UnknownProblemError: If there is none; the message names the nearest.
+    """
     if name in PROBLEMS:
         return PROBLEMS[name]
     path, colon, function = name.rpartition(":")
