@@ -47,6 +47,7 @@ def made_up_calibration(C=0.3, lr=0.1, doubt=None, along=3.0):
         cutoff=0.01,
         largest=2.0,
         smallest=float("nan"),
+        reach=1.0,
         off=0.01,
         misfit=0.0,
         misfit_error=0.0,

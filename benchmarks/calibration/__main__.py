@@ -2,7 +2,8 @@
 
     python -m benchmarks.calibration [--runs FOLDER] [--only WORD] [--measure-only]
 
-Each case is calibrated and swept once; what is there is not made again.
+Each case is calibrated and swept once; what is there is not made again. Cases whose runs are not in
+the folder keep the row that was written before.
 """
 
 import argparse
@@ -15,6 +16,7 @@ from rich.console import Console
 
 from benchmarks.calibration import along, budgets
 from benchmarks.calibration.cases import CASES, Case
+from benchmarks.calibration.collect import collected
 from benchmarks.calibration.measure import measure, steps_planned
 from benchmarks.calibration.table import summarise
 from flatfast.lab.engines.devices import use_all_cores
@@ -58,7 +60,8 @@ def main() -> None:
         console.print(f"{case.label}: {time.perf_counter() - before:.0f} s")
     if not chosen.measure_only:
         kept = json.loads(OUT.read_text()) if OUT.exists() else {}
-        found = {"machine": machine(), "versions": versions(), **summarise(CASES, chosen.runs)}
+        rows = collected(kept, summarise(CASES, chosen.runs), CASES)
+        found = {"machine": machine(), "versions": versions(), **rows}
         found["budgets"] = kept.get("budgets") or {
             case.label: budgets.spread(case) for case in budgets.cases()
         }

@@ -93,6 +93,11 @@ CASES: tuple[Case, ...] = (
     ),
     Case("digits-resnet", {"noise_std": 0.5}, 2e-2, 4, 24, lr_factors=(1.0,)),
     *(
+        # Small enough for three learning rates on two cores.
+        Case("digits-resnet", {"examples": 60, "channels": 4, **noise}, 3e-3, 4, 18)
+        for noise in _at((0.5, 0.2, 1.0))
+    ),
+    *(
         Case("matrix-sensing", {"dimension": 14, "rank": 2, "examples": 55, **noise}, 3e-3)
         for noise in _at((0.1, 0.04, 0.25))
     ),

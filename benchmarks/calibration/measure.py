@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from benchmarks.calibration.cases import (
@@ -42,12 +41,10 @@ def calibrated(case: Case, folder: Path, budget: int = BUDGET) -> list[Calibrati
         calibrate_problem(problem, case.lr, budget=budget, seed=seed)
         for seed in range(CALIBRATIONS)
     ]
-    start = np.asarray(ravel_pytree(problem.start())[0], np.float64)
     folder.mkdir(parents=True, exist_ok=True)
     entries: dict[str, Any] = {
         "device": str(jax.devices()[0].device_kind),
-        "weights": len(start),
-        "weights_norm": float(np.linalg.norm(start)),
+        "weights": ravel_pytree(problem.start())[0].size,
         "calibrations": [json.loads(c.to_json()) for c in found],
     }
     path.write_text(json.dumps(entries, indent=1) + "\n")

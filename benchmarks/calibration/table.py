@@ -54,7 +54,6 @@ def _case(case: Case, folder: Path) -> Row | None:
     rates = [row for share in case.lr_factors if (row := _rate(table, found, case.lr * share))]
     if not rates:
         return None
-    norm = float(centre["weights_norm"])
     return {
         "problem": case.problem,
         "settings": dict(case.settings),
@@ -67,13 +66,12 @@ def _case(case: Case, folder: Path) -> Row | None:
         "critical": found[0].critical,
         "evaluations": found[0].evaluations,
         "off": found[0].off,
+        "reach": found[0].reach,
         "share": (found[0].share_low * found[0].share_high) ** 0.5,
         "doubts": [doubt.verdict.value for doubt in found[0].doubts],
         "estimators": {
             "whole slope": _scaled(found[0], lambda c: c.slope / c.along),
-            "displacement": _scaled(
-                found[0], lambda c: 2 * c.sharpness / (norm * max(c.along, 1e-300) ** 0.5)
-            ),
+            "displacement": _scaled(found[0], lambda c: c.reach),
             **_pilot(table, case),
         },
         "rates": rates,

@@ -50,6 +50,7 @@ QUOTES: dict[str, Callable[[], str]] = {
     "calibration_coverage": calibration.coverage,
     "calibration_brief": calibration.brief,
     "calibration_estimators": calibration.estimators,
+    "calibration_reach": calibration.reach,
     "calibration_along": calibration.along,
     "calibration_online": calibration.online,
     "calibration_budgets": calibration.budgets,

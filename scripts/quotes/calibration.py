@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from flatfast.calibration.doubts import STEEP
 from flatfast.calibration.result import MODEL_ERROR, NORMAL_95
 from scripts.quotes.values import load
 
@@ -113,7 +114,7 @@ def brief() -> str:
 
 
 def estimators() -> str:
-    """Each estimator's C over the swept one: geometric mean and spread."""
+    """Each estimator's C over the swept one, and the steps it takes."""
     found = load(FOUND)
     if found is None:
         return NOT_YET
@@ -123,15 +124,6 @@ def estimators() -> str:
         "pilot": "pilot run, fall of the cooled trace",
         "displacement": "displacement along the manifold over the weights' length",
     }
-    logs: dict[str, list[float]] = {key: [] for key in names}
-    for case in found["cases"]:
-        middle = _at(case, 1.0)
-        if not middle or middle["best_C"] is None:
-            continue
-        told = {"calibrated": case["C"][0], **case["estimators"]}
-        for key in names:
-            if told.get(key):
-                logs[key].append(float(np.log(told[key] / middle["best_C"])))
     pilots = [
         case["estimators"]["pilot_steps"]
         for case in found["cases"]
@@ -144,17 +136,56 @@ def estimators() -> str:
         "displacement": "as the first",
     }
     lines = [
-        "| estimator of kappa | C over the swept C: geometric mean | spread (factor) | cases "
-        "| gradient evaluations |",
-        "| --- | --- | --- | --- | --- |",
+        "| estimator of kappa | C over the swept C: geometric mean | spread (factor) "
+        "| steps over the best: median | worst | does not settle | gradient evaluations |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for key, text in names.items():
-        if values := logs[key]:
-            lines.append(
-                f"| {text} | {np.exp(np.mean(values)):.2f} | {np.exp(np.std(values)):.2f} "
-                f"| {len(values)} | {costs[key]} |"
-            )
+        logs, over, lost = _estimated(found, key)
+        lines.append(
+            f"| {text} | {np.exp(np.mean(logs)):.2f} | {np.exp(np.std(logs)):.2f} "
+            f"| {np.median(over):.2f} | {max(over):.2f} | {lost} of {len(logs)} | {costs[key]} |"
+        )
     return "\n".join(lines)
+
+
+def _estimated(found: dict[str, Any], key: str) -> tuple[list[float], list[float], int]:
+    """Logs of C over the swept one, steps over the best, and how many runs do not settle."""
+    logs, over, lost = [], [], 0
+    for case in found["cases"]:
+        middle, told = _at(case, 1.0), case["estimated"].get(key)
+        if not told or not middle or middle["best_C"] is None:
+            continue
+        logs.append(float(np.log(told["C"] / middle["best_C"])))
+        if told["over_best"] is None:
+            lost += 1
+        else:
+            over.append(told["over_best"])
+    return logs, over, lost
+
+
+def reach() -> str:
+    """How far C is off, apart for starts that are called steep and for the others."""
+    found = load(FOUND)
+    if found is None:
+        return NOT_YET
+    parts: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
+    for case in found["cases"]:
+        middle = _at(case, 1.0)
+        if middle and middle["best_C"] is not None:
+            told = case["reach"], case["C"][0] / middle["best_C"]
+            parts[case["reach"] < STEEP].append(told)
+
+    def span(values: list[float]) -> str:
+        return f"{min(values):.2g} to {max(values):.2g}"
+
+    steep, other = ([list(column) for column in zip(*rows, strict=True)] for rows in
+                    (parts[True], parts[False]))  # fmt: skip
+    return (
+        f"In {len(steep[0])} cases the reach is below {STEEP:g} ({span(steep[0])}), and C is "
+        f"{span(steep[1])} times the swept one; in the other {len(other[0])} the reach is "
+        f"{span(other[0])}, and C {span(other[1])} times the swept one."
+    )
 
 
 def budgets() -> str:

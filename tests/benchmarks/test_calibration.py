@@ -15,6 +15,7 @@ import torch
 
 from benchmarks.calibration import table
 from benchmarks.calibration.cases import CASES, CENTRE_BUDGET, Case
+from benchmarks.calibration.collect import collected, estimated, steps_over_best
 from benchmarks.calibration.twins import twin
 from flatfast.calibration.calibrate import BUDGET
 from flatfast.lab.goal import Goal
@@ -27,6 +28,7 @@ TWINS = [
     ("matrix-sensing", {"dimension": 4, "examples": 5, "start": "init"}),
     ("teacher-student", {"examples": 7, "student_width": 5, "start": "init"}),
     ("digits-mlp", {"examples": 9, "width": 6, "depth": 3, "start": "init"}),
+    ("digits-resnet", {"examples": 9, "channels": 2, "start": "init"}),
 ]
 
 
@@ -44,6 +46,22 @@ def test_a_twin_is_the_same_model(name, settings):
     )
     noise = [float(loss_fn(model(inputs), targets).detach()) for _ in range(3)]
     assert len(set(noise)) == 3
+
+
+def test_a_twin_whose_labels_flip():
+    settings = {"loss": "cross-entropy", "examples": 50, "width": 6, "start": "init"}
+    problem = load("digits-mlp", {**settings, "flip_probability": 0.3})
+    model, loss_fn, (inputs, labels), params = twin(problem, seed=0)
+    at = jax.tree.map(lambda w: jnp.asarray(w, jnp.float32), params(model))
+    with torch.no_grad():
+        outputs = model(inputs)
+        assert np.asarray(problem.logits(at)) == pytest.approx(outputs.numpy(), rel=1e-3, abs=1e-4)
+        losses = [float(loss_fn(outputs, labels)) for _ in range(400)]
+    # The mean over the flips, less its least value, is the lab's loss.
+    q = 0.03 + 0.7 * np.eye(10)[0]
+    least = -float(q @ np.log(q))
+    error = np.std(losses) / 20
+    assert np.mean(losses) == pytest.approx(float(problem.loss(at)) + least, abs=4 * error)
 
 
 def test_case_labels_are_folders_of_their_own():
@@ -94,7 +112,6 @@ def swept(folder, spread=0.02):
         told = {
             "device": "made up",
             "weights": 10,
-            "weights_norm": 2.0,
             "calibrations": [json.loads(made_up_calibration(C, LR).to_json())] * 2,
         }
         (folder / f"calibrations-{budget}.json").write_text(json.dumps(told))
@@ -115,6 +132,35 @@ def test_the_table_of_a_sweep_that_is_known(tmp_path):
     # Neither 0.9 nor plain SGD arrive in the runs' length.
     assert row["over_0.9"]["relation"] == row["over_0.0"]["relation"] == "<"
     assert row["over_0.0"]["bound"] == pytest.approx(1000 * expected / 20_000, rel=0.05)
+
+
+def test_rows_of_before_are_kept_until_they_are_measured_again(tmp_path):
+    here, gone = (Case("digits-mlp", {"width": w}, lr=LR, lr_factors=(1.0,)) for w in (40, 30))
+    swept(tmp_path / here.label)
+    found = table.summarise((here, gone), tmp_path)
+    (row,) = found["cases"]
+    old = [{**row, "label": label, "C": [0.1, 0.1]} for label in (here.label, gone.label, "other")]
+    kept = {"damping": found["damping"], "cases": old}
+    rows = collected(kept, found, (gone, here))["cases"]
+    assert [row["label"] for row in rows] == [gone.label, here.label]
+    assert [row["C"][0] for row in rows] == [0.1, 0.3]
+    with pytest.raises(ValueError, match="measure all cases anew"):
+        collected({**kept, "damping": 0.5}, found, (gone, here))
+
+
+def test_steps_of_an_estimate_are_read_off_the_sweep(tmp_path):
+    case = Case("digits-mlp", {}, lr=LR, lr_factors=(1.0,))
+    swept(tmp_path / case.label)
+    (found,) = table.summarise((case,), tmp_path)["cases"]
+    told = estimated(found)
+    # The same curve as the row's own ratio, which interpolates in C instead of its logarithm.
+    assert told["calibrated"]["over_best"] == pytest.approx(
+        found["rates"][0]["over_best"]["estimate"], rel=0.02
+    )
+    assert told["displacement"]["C"] == pytest.approx(0.3)  # at a reach of 1
+    rate = {"C": [0.1, 0.2, 0.4], "time": [None, 100.0, 400.0], "best_time": 100.0}
+    assert steps_over_best(rate, 0.15) is None
+    assert steps_over_best(rate, 0.2 * 2**0.5) == pytest.approx(2.0)
 
 
 def test_reading_a_curve_between_its_points():

@@ -27,6 +27,10 @@ class Bowl:
     def kappa(self):
         return self.noise_std**2 * 2 * self.scale**2 / self.examples / (4 * self.examples)
 
+    @property
+    def length(self):
+        return float(np.hypot(np.linalg.norm(self.x), np.linalg.norm(self.y)))
+
     def _pull(self, residuals):
         pull = self.scale * residuals / self.examples
         return np.concatenate([pull * self.y, pull * self.x])

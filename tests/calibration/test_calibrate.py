@@ -155,6 +155,25 @@ def test_a_learning_rate_at_which_the_law_asks_for_no_momentum():
     assert Verdict.NO_MOMENTUM in [doubt.verdict for doubt in found.doubts]
 
 
+def test_the_reach_of_a_bowl_is_its_radius():
+    assert calibrate(Bowl(X), 0.01).reach == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("height", "told"), [(0.1, True), (0.9, False)])
+def test_a_steep_start_is_told(height, told):
+    class Sunk(Bowl):
+        """A bowl whose floor is moved, so that its parabola ends at this share of the way."""
+
+        def probe(self):
+            value, slope = super().probe()
+            return height * value, slope
+
+    found = calibrate(Sunk(X), 0.01)
+    assert found.reach == pytest.approx(height)
+    assert (Verdict.STEEP in [doubt.verdict for doubt in found.doubts]) == told
+    assert found.ok
+
+
 def test_small_batches_are_told():
     bowl = Bowl(X)
     bowl.examples, bowl.batch_size = 4000, 2

@@ -158,6 +158,7 @@ def calibrate(
         cutoff=cutoff,
         largest=solution.largest,
         smallest=float("nan"),
+        reach=_reach(sharpness, along, landscape.length),
         off=-float(noise.mean @ solution.y) / sharpness,
         misfit=misfit,
         misfit_error=misfit_error,
@@ -233,6 +234,11 @@ class _Meter:
 def _kappa(noise: float, sharpness: float, along: float) -> float:
     """``(s^2 / 4) along / (2 tr G)`` with ``s^2 = noise / tr G``."""
     return noise * along / (8 * sharpness**2) if sharpness > 0 else 0.0
+
+
+def _reach(sharpness: float, along: float, length: float) -> float:
+    """Way to the end of a parabola of this height and slope, in lengths of the weights."""
+    return 2 * sharpness / (along**0.5 * length) if along > 0 and length > 0 else float("nan")
 
 
 def _cutoff(kappa: float, lr: float) -> float:

@@ -32,6 +32,12 @@ WIDE = 0.25
 BATCH = 0.5
 """``lr tr G / (2 B mu)`` from which on the examples that a batch leaves out add to the noise."""
 
+STEEP = 0.2
+"""Share of the weights' length below which a parabola's end is too near to be the landscape's.
+
+On the lab's problems C is within a factor of 1.5 of the best above it, and two to three times the
+best below it (docs/calibration.md); nothing lies near it.
+"""
 
 _GO_ON = "train until the loss has settled, without noise if you can, and calibrate there"
 
@@ -95,6 +101,14 @@ def doubts_of(found: Calibration, landscape: Landscape, noise: Noise, products: 
             Verdict.NO_MOMENTUM,
             f"the law asks for no momentum from lr {found.C**-1.5:.3g} on, and lr is {found.lr:g}: "
             "the drift is faster than a memory of one step",
+        )
+    if found.reach < STEEP:
+        doubt(
+            Verdict.STEEP,
+            f"going on at this slope the sharpness would be gone after {found.reach:.0%} of the "
+            f"weights' length (below {STEEP:.0%} it seldom goes on so): this may be a fast first "
+            "part, with C up to three times the best for what follows; calibrate again when "
+            "training has moved on",
         )
     mu = 1 - momentum
     sampled = landscape.examples is None or landscape.batch_size < landscape.examples

@@ -33,6 +33,11 @@ class Landscape(Protocol):
         """Examples in all, None if not known."""
         ...
 
+    @property
+    def length(self) -> float:
+        """Euclidean norm of the weights."""
+        ...
+
     def gradients(self) -> tuple[Vector, Vector]:
         """Two gradients of the next batch, each with noise of its own, as training sees them."""
         ...

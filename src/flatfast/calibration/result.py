@@ -39,6 +39,7 @@ class Verdict(StrEnum):
     UNCERTAIN = "wide error"
     NO_MOMENTUM = "learning rate beyond the law"
     BATCH_NOISE = "noise of small batches"
+    STEEP = "steep start"
 
 
 FATAL = frozenset(
@@ -88,6 +89,8 @@ class Calibration:
         cutoff: Curvature below which modes count as along.
         largest: Largest curvature.
         smallest: Smallest curvature that the loss's gradient feels; NaN if not looked for.
+        reach: How far along the manifold the sharpness would end if it went on as a parabola, in
+            units of the weights' length; NaN without a slope.
         off: Change of the sharpness on the way to the manifold, relative.
         misfit: Squared slope of the loss in the outputs, relative to that of outputs dealt to wrong
             examples: 0 on the manifold, 1 where nothing has been learnt; NaN where not known.
@@ -115,6 +118,7 @@ class Calibration:
     cutoff: float
     largest: float
     smallest: float
+    reach: float
     off: float
     misfit: float
     misfit_error: float

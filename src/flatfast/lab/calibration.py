@@ -75,6 +75,11 @@ class ProblemLandscape:
         self._losses = float(problem.loss(tree(flat))), float(problem.loss(tree(0 * flat)))
         self._probe, self._product, self._gradient = probe, product, gradient
 
+    @property
+    def length(self) -> float:
+        """Euclidean norm of the parameters."""
+        return float(jnp.linalg.norm(self._w))
+
     def _key(self) -> jax.Array:
         found: jax.Array
         self._keys, found = jax.random.split(self._keys)

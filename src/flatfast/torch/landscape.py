@@ -87,6 +87,11 @@ class ModelLandscape:
         """Batches that a product goes over."""
         return len(self._operator)
 
+    @property
+    def length(self) -> float:
+        """Euclidean norm of the parameters."""
+        return float(_flat(self._params).norm())
+
     def spread_products(self, budget: int) -> None:
         """Let products go over as many batches as a budget of evaluations allows."""
         afford = int(PRODUCT_SHARE * budget / (PRODUCT * ITERATIONS))
