@@ -123,7 +123,7 @@ def test_a_slope_below_its_error():
     told = [Verdict.UNRESOLVED in [doubt.verdict for doubt in c.doubts] for c in found]
     # Two standard errors on one side are exceeded in 2.5% of the draws by chance.
     assert sum(told) >= 36
-    assert "give a budget of about" in str(found[told.index(True)])
+    assert "give a budget of about" in found[told.index(True)].doubts[0].message
 
 
 def test_a_wide_error():
@@ -212,8 +212,12 @@ def test_json_there_and_back():
 
 
 def test_words_fit_a_terminal():
+    for bowl in (Bowl(X), Bowl(X, X), Bowl(X, 0.01, noise_std=0.0)):
+        found = calibrate(bowl, 0.01)
+        assert all(len(line) <= 80 for line in str(found).splitlines())
+        words = " ".join(str(found).split())
+        assert all(" ".join(doubt.message.split()) in words for doubt in found.doubts)
     found = calibrate(Bowl(X), 0.01)
-    assert all(len(line) <= 80 for line in str(found).splitlines())
     low, high = found.interval
     assert low < found.C < high
     assert f"C = {found.C:.3g}" in str(found)

@@ -106,9 +106,9 @@ def doubts_of(found: Calibration, landscape: Landscape, noise: Noise, products: 
         doubt(
             Verdict.STEEP,
             f"going on at this slope the sharpness would be gone after {found.reach:.0%} of the "
-            f"weights' length (below {STEEP:.0%} it seldom goes on so): this may be a fast first "
-            "part, with C up to three times the best for what follows; calibrate again when "
-            "training has moved on",
+            f"weights' length, and below {STEEP:.0%} it seldom is: this may be a fast first part, "
+            "and C up to three times the best for what follows; calibrate again when training has "
+            "moved on",
         )
     mu = 1 - momentum
     sampled = landscape.examples is None or landscape.batch_size < landscape.examples

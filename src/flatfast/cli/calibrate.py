@@ -103,9 +103,12 @@ def _of_model(
 
 
 def _tell(console: Console, found: "Calibration") -> None:
-    lines = str(found).splitlines()
+    from flatfast.calibration.words import measured
+
+    lines = measured(found)
     colour = "green" if found.ok else "red"
     console.print(f"[bold {colour}]{lines[0]}[/]", highlight=False)
     for line in lines[1:]:
-        doubted = any(line.startswith(doubt.verdict) for doubt in found.doubts)
-        console.print(f"[yellow]{line}[/]" if doubted else line, highlight=False)
+        console.print(line, highlight=False)
+    for doubt in found.doubts:
+        console.print(f"[yellow]{doubt.verdict}: {doubt.message}[/]", highlight=False)
