@@ -49,6 +49,7 @@ def made_up_calibration(C=0.3, lr=0.1, doubt=None, along=3.0):
         smallest=float("nan"),
         reach=1.0,
         off=0.01,
+        off_error=0.005,
         misfit=0.0,
         misfit_error=0.0,
         evaluations=120,

@@ -14,9 +14,9 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks.calibration import along, budgets
+from benchmarks.calibration import along, budgets, candidates
 from benchmarks.calibration.cases import CASES, Case
-from benchmarks.calibration.collect import collected
+from benchmarks.calibration.collect import collected, estimated
 from benchmarks.calibration.measure import measure, steps_planned
 from benchmarks.calibration.table import summarise
 from flatfast.lab.engines.devices import use_all_cores
@@ -62,6 +62,14 @@ def main() -> None:
         kept = json.loads(OUT.read_text()) if OUT.exists() else {}
         rows = collected(kept, summarise(CASES, chosen.runs), CASES)
         found = {"machine": machine(), "versions": versions(), **rows}
+        found["candidates"] = kept.get("candidates", {}) | {
+            case.label: candidates.candidates(case)
+            for case in CASES
+            if case.label not in kept.get("candidates", {})
+            and any(row["label"] == case.label for row in found["cases"])
+        }
+        for row in found["cases"]:
+            row["estimated"] = estimated(row, found["candidates"][row["label"]])
         found["budgets"] = kept.get("budgets") or {
             case.label: budgets.spread(case) for case in budgets.cases()
         }

@@ -3,18 +3,18 @@
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 from benchmarks.calibration.cases import CASES, Case
+from benchmarks.calibration.walk import Walk
 from flatfast.calibration import calibrate
 from flatfast.lab.calibration import ProblemLandscape
-from flatfast.lab.descent import descend
 from flatfast.law import GAMMA
 
 LABELS = (
     "teacher-student_noise_std-0.5",
     "digits-mlp_noise_std-0.5",
     "digits-mlp_activation-relu_init_seed-1_noise_std-0.5",
+    "digits-mlp_loss-cross-entropy_flip_probability-0.3",
     "digits-resnet_noise_std-0.5",
 )
 SHARES = (0.0, 0.25, 0.5, 1.0, 2.0)
@@ -35,34 +35,20 @@ def along(case: Case, C: float, steps: float) -> list[dict[str, Any]]:
         steps: The best run's time to the goal.
     """
     problem = case.load()
-    lr, mu = case.lr, C * case.lr**GAMMA
     with jax.enable_x64(False):
-        params = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), problem.start())
-        velocity = jax.tree.map(jnp.zeros_like, params)
-
-        @jax.jit
-        def go(state: Any, key: jax.Array, count: jax.Array) -> Any:
-            def step(k: jax.Array, state: Any) -> Any:
-                params, velocity = state
-                slope = problem.gradient(params, jax.random.fold_in(key, k))
-                velocity = jax.tree.map(lambda p, g: (1 - mu) * p + g, velocity, slope)
-                return jax.tree.map(lambda w, p: w - lr * p, params, velocity), velocity
-
-            return jax.lax.fori_loop(0, count, step, state)
-
-        cooled = jax.jit(lambda params: descend(problem.loss, params, problem.cooling))
-        trace = jax.jit(problem.metrics["trace"])
-        first, done, rows = float(trace(params)), 0, []
+        walk = Walk(problem, case.lr, C * case.lr**GAMMA)
+        first, rows = float(walk.trace(walk.params)), []
         for number, share in enumerate(SHARES):
-            count = round(share * steps) - done
-            params, velocity = go((params, velocity), jax.random.key(number), count)
-            done += count
-            at = cooled(params) if done else params
-            found = [calibrate(ProblemLandscape(problem, w, seed=number), lr) for w in (params, at)]
+            walk.to(round(share * steps))
+            at = walk.cooled()
+            found = [
+                calibrate(ProblemLandscape(problem, w, seed=number), case.lr)
+                for w in (walk.params, at)
+            ]
             rows.append(
                 {
-                    "step": done,
-                    "trace": float(trace(at)) / first,
+                    "step": walk.done,
+                    "trace": float(walk.trace(at)) / first,
                     "at_iterate": found[0].C,
                     "cooled": found[1].C,
                 }

@@ -28,18 +28,25 @@ def collected(kept: Row, found: Row, cases: tuple[Case, ...]) -> Row:
             f"{found['damping']:g}: measure all cases anew"
         )
     rows = {row["label"]: row for row in [*before, *found["cases"]]}
-    ordered = [rows[case.label] for case in cases if case.label in rows]
-    return {**found, "cases": [{**row, "estimated": estimated(row)} for row in ordered]}
+    return {**found, "cases": [rows[case.label] for case in cases if case.label in rows]}
 
 
-def estimated(row: Row) -> dict[str, Row]:
-    """Each estimator's C, and the steps it takes over the best at the calibration's own lr."""
+def estimated(row: Row, candidates: Row) -> dict[str, Row | None]:
+    """Each estimator's C and the steps it takes over the best, at the calibration's own lr.
+
+    Args:
+        row: A case.
+        candidates: Further estimators' C, as :mod:`benchmarks.calibration.candidates` gives them.
+
+    Returns:
+        By name; None where there is no estimate.
+    """
     (own,) = [rate for rate in row["rates"] if abs(rate["lr"] / row["lr"] - 1) < 0.01]
-    told = {"calibrated": row["C"][0], **row["estimators"]}
+    told = {"calibrated": row["C"][0], **row["estimators"], **candidates}
     return {
-        name: {"C": C, "over_best": steps_over_best(own, C)}
+        name: {"C": C, "over_best": steps_over_best(own, C)} if C else None
         for name, C in told.items()
-        if C and name != "pilot_steps"
+        if not name.endswith("steps")
     }
 
 

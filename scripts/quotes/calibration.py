@@ -123,6 +123,8 @@ def estimators() -> str:
         "whole slope": "whole slope, no products",
         "pilot": "pilot run, fall of the cooled trace",
         "displacement": "displacement along the manifold over the weights' length",
+        "curvature": "second difference of the trace along the drift",
+        "fit": "pilot run, fit of a fall to a floor",
     }
     pilots = [
         case["estimators"]["pilot_steps"]
@@ -134,34 +136,41 @@ def estimators() -> str:
         "whole slope": "60% of that",
         "pilot": f"{np.median(pilots):.0f} and two coolings",
         "displacement": "as the first",
+        "curvature": "as the first, and three coolings",
+        "fit": f"{np.median([c['fit_steps'] for c in found['candidates'].values()]):,.0f} "
+        "and a cooling a reading",
     }
     lines = [
         "| estimator of kappa | C over the swept C: geometric mean | spread (factor) "
-        "| steps over the best: median | worst | does not settle | gradient evaluations |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| steps over the best: median | worst | no estimate | does not settle "
+        "| gradient evaluations |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for key, text in names.items():
-        logs, over, lost = _estimated(found, key)
+        logs, over, none = _estimated(found, key)
+        lost = len(logs) - len(over)
         lines.append(
             f"| {text} | {np.exp(np.mean(logs)):.2f} | {np.exp(np.std(logs)):.2f} "
-            f"| {np.median(over):.2f} | {max(over):.2f} | {lost} of {len(logs)} | {costs[key]} |"
+            f"| {np.median(over):.2f} | {max(over):.2f} | {none} of {none + len(logs)} "
+            f"| {lost} of {len(logs)} | {costs[key]} |"
         )
     return "\n".join(lines)
 
 
 def _estimated(found: dict[str, Any], key: str) -> tuple[list[float], list[float], int]:
-    """Logs of C over the swept one, steps over the best, and how many runs do not settle."""
-    logs, over, lost = [], [], 0
+    """Logs of C over the swept one, steps over the best of those that settle, and failures."""
+    logs, over, none = [], [], 0
     for case in found["cases"]:
         middle, told = _at(case, 1.0), case["estimated"].get(key)
-        if not told or not middle or middle["best_C"] is None:
+        if not middle or middle["best_C"] is None:
+            continue
+        if told is None:
+            none += 1
             continue
         logs.append(float(np.log(told["C"] / middle["best_C"])))
-        if told["over_best"] is None:
-            lost += 1
-        else:
+        if told["over_best"] is not None:
             over.append(told["over_best"])
-    return logs, over, lost
+    return logs, over, none
 
 
 def reach() -> str:

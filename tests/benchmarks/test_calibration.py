@@ -13,14 +13,19 @@ pytest.importorskip("torch", reason="needs the torch extra")
 
 import torch
 
-from benchmarks.calibration import table
+from benchmarks.calibration import candidates, table
 from benchmarks.calibration.cases import CASES, CENTRE_BUDGET, Case
 from benchmarks.calibration.collect import collected, estimated, steps_over_best
 from benchmarks.calibration.twins import twin
+from flatfast.calibration import calibrate
 from flatfast.calibration.calibrate import BUDGET
+from flatfast.calibration.result import DAMPING
+from flatfast.lab.calibration import ProblemLandscape
+from flatfast.lab.descent import Descent
 from flatfast.lab.goal import Goal
 from flatfast.lab.problems import load
 from flatfast.lab.store import METRIC, Store, conform
+from flatfast.lab.training.supervised import supervised
 from tests.made_up import made_up_calibration
 
 TWINS = [
@@ -152,7 +157,10 @@ def test_steps_of_an_estimate_are_read_off_the_sweep(tmp_path):
     case = Case("digits-mlp", {}, lr=LR, lr_factors=(1.0,))
     swept(tmp_path / case.label)
     (found,) = table.summarise((case,), tmp_path)["cases"]
-    told = estimated(found)
+    told = estimated(found, {"curvature": 0.2, "fit": None, "fit_steps": 7})
+    assert told["fit"] is None
+    assert told["curvature"]["over_best"] == pytest.approx(1.0, abs=0.03)
+    assert "fit_steps" not in told
     # The same curve as the row's own ratio, which interpolates in C instead of its logarithm.
     assert told["calibrated"]["over_best"] == pytest.approx(
         found["rates"][0]["over_best"]["estimate"], rel=0.02
@@ -161,6 +169,61 @@ def test_steps_of_an_estimate_are_read_off_the_sweep(tmp_path):
     rate = {"C": [0.1, 0.2, 0.4], "time": [None, 100.0, 400.0], "best_time": 100.0}
     assert steps_over_best(rate, 0.15) is None
     assert steps_over_best(rate, 0.2 * 2**0.5) == pytest.approx(2.0)
+
+
+def test_the_curvature_of_a_hyperbola():
+    problem = load("scalar-product", {"width": 1})
+    with jax.enable_x64(False):
+        landscape = ProblemLandscape(problem)
+        found = calibrate(landscape, LR, budget=600)
+        C = candidates.curvature(problem, landscape, found)
+    start = problem.start()
+    x, y = float(start["u"][0]), float(start["v"][0])
+    # tr H = x^2 + y^2 on x y = c, by x alone; s is the arc.
+    c = x * y
+    speed = lambda x: (1 + c**2 / x**4) ** -0.5  # noqa: E731 - dx/ds
+    slope = lambda x: (2 * x - 2 * c**2 / x**3) * speed(x)  # noqa: E731
+    second = (slope(x + 1e-4) - slope(x - 1e-4)) / 2e-4 * speed(x)
+    assert float(problem.metrics["trace"](start)) == pytest.approx(x**2 + y**2)
+    kappa = found.noise / found.sharpness / 4 * second
+    assert pytest.approx(DAMPING * (4 * kappa) ** (1 / 3), rel=0.03) == C
+
+
+def test_a_fall_to_a_floor_is_fitted():
+    time = np.linspace(3.0, 40.0, 12)
+    trace = 5.0 + 20.0 * np.exp(-2 * 0.02 * time)
+    assert candidates.fitted(time, trace) == pytest.approx(0.02, rel=1e-3)
+
+
+def test_both_candidates_on_a_parabola():
+    # The landscape of tests/calibration/plain.py with a floor: a constant in the trace.
+    pairs, std, floor = 1000, 0.5, 0.03
+    init = {"x": np.linspace(0.5, 2.0, pairs), "y": np.zeros(pairs)}
+
+    def trace(params):
+        return jnp.sum(params["x"] ** 2 + params["y"] ** 2) / pairs + floor
+
+    problem = supervised(
+        "parabola",
+        lambda params, inputs: params["x"] * params["y"],
+        init,
+        np.zeros((pairs, 1)),
+        np.zeros(pairs),
+        goal=Goal("cooled:trace", 0.4),
+        noise_std=std,
+        start="init",
+        metrics={"trace": trace},
+        cooling=Descent(lr=100.0, momentum=0.9, steps=300),
+    )
+    critical = (4 * std**2 * (2 / pairs) / (4 * pairs)) ** (1 / 3)
+    with jax.enable_x64(False):
+        landscape = ProblemLandscape(problem)
+        found = calibrate(landscape, 20.0, budget=600)
+        curved = candidates.curvature(problem, landscape, found)
+        fitted, steps = candidates.fit(problem, 20.0, found)
+    assert curved == pytest.approx(DAMPING * critical, rel=0.1)
+    assert fitted == pytest.approx(DAMPING * critical, rel=0.1)
+    assert steps > 100
 
 
 def test_reading_a_curve_between_its_points():

@@ -12,6 +12,7 @@ import numpy as np
 class Bowl:
     """The landscape at x, and at y off the manifold."""
 
+    batches_per_step = 1
     product_batches = 1
 
     def __init__(self, x, y=0.0, *, scale=1.0, noise_std=0.5, batch_noise=0.0, seed=0):

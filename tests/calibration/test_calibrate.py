@@ -69,6 +69,17 @@ def test_off_the_manifold():
         found.law  # noqa: B018
 
 
+def test_noise_alone_is_not_taken_for_a_way_to_go():
+    # Near the manifold, with so few and so noisy gradients that their mean points anywhere.
+    found = [calibrate(Bowl(X[:6], 0.1, noise_std=20.0, seed=s), 1e-6) for s in range(40)]
+    off = np.array([c.off for c in found])
+    assert (np.abs(off) > 0.3).mean() > 0.3
+    told = np.array([Verdict.OFF_MANIFOLD in [d.verdict for d in c.doubts] for c in found])
+    assert told.mean() < 0.1
+    # The error is that of repeats.
+    assert np.mean([c.off_error for c in found]) == pytest.approx(off.std(), rel=0.3)
+
+
 def test_a_model_that_has_not_learnt():
     bowl = Bowl(X, 0.1)
     bowl.unfit = 4 * bowl.misfit()[0]
@@ -94,13 +105,27 @@ def test_noise_of_batches_alone_does_not_last():
     found = calibrate(Bowl(X, noise_std=0.0, batch_noise=0.1), 0.01)
     assert not found.ok
     assert found.noise_total == pytest.approx(0.01 * 80, rel=0.3)
-    assert "two looks at one batch give one gradient" in found.doubts[0].message
+    assert "two looks at one loaded batch give one gradient" in found.doubts[0].message
 
 
 def test_little_lasting_noise():
     found = calibrate(Bowl(X, noise_std=1e-3, batch_noise=1.0), 0.01)
     assert found.doubts[0].verdict is Verdict.NO_LASTING_NOISE
     assert "of the gradient's noise is drawn afresh" in found.doubts[0].message
+
+
+def test_no_curvature():
+    class Flat(Bowl):
+        def probe(self):
+            return 0.0, np.zeros(80)
+
+        def product(self, v):
+            return 0.0 * v
+
+    for noise_std in (0.0, 0.5):
+        found = calibrate(Flat(X, noise_std=noise_std), 0.01)
+        assert [doubt.verdict for doubt in found.doubts] == [Verdict.NO_CURVATURE]
+        assert "absolute error" in str(found)
 
 
 def test_no_slope():

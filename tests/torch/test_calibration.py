@@ -2,6 +2,7 @@
 
 import copy
 import random
+from collections import UserDict
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ import flatfast.torch
 from flatfast.calibration import Verdict
 from flatfast.calibration.result import CalibrationError
 from flatfast.torch import LabelFlips, LabelNoise, calibrate, couple
+from flatfast.torch.landscape import ModelLandscape, pair
 from flatfast.torch.output_hessian import OutputHessian
 
 
@@ -243,6 +245,142 @@ def test_other_batches():
         calibrate(model, half_square(noise), batches, 0.01)
 
 
+def test_batches_of_a_kind_of_their_own():
+    class Encoding(UserDict):
+        moved = 0
+
+        def to(self, device):
+            Encoding.moved += 1
+            return Encoding({"x": self.data["x"].to(device)})
+
+    noise = LabelNoise(0.3)
+    told = calibrate(
+        Pairs(),
+        half_square(noise),
+        [Encoding(x=INDEX)] * 2,
+        0.01,
+        forward=lambda model, batch: (model(batch["x"]), ZEROS),
+    )
+    assert told.ok
+    assert Encoding.moved > 0
+
+
+def test_a_step_that_gathers_several_batches():
+    one = calibrate(Pairs(), half_square(LabelNoise(0.3)), (INDEX, ZEROS), 0.01, budget=600)
+    four = calibrate(
+        Pairs(), half_square(LabelNoise(0.3)), (INDEX, ZEROS), 0.01, budget=600, batches_per_step=4
+    )
+    # The same draws, averaged over four batches.
+    assert four.noise == pytest.approx(one.noise / 4)
+    assert four.noise_total == pytest.approx(one.noise_total / 4)
+    assert pytest.approx(one.C * 4 ** (-1 / 3), rel=1e-3) == four.C
+
+
+def test_on_the_manifold_small_batches_are_not_taken_for_a_way_to_go():
+    torch.manual_seed(0)
+    x = torch.randn(200, 6)
+    model = nn.Sequential(nn.Linear(6, 40), nn.Tanh(), nn.Linear(40, 1))
+    with torch.no_grad():
+        targets = model(x)
+    loader = DataLoader(TensorDataset(x, targets), 8, shuffle=True)
+    found = [
+        calibrate(model, half_square(LabelNoise(0.3, seed=seed)), loader, 1e-4, seed=seed)
+        for seed in range(8)
+    ]
+    assert max(abs(c.off) for c in found) > 0.3
+    refused = [Verdict.OFF_MANIFOLD in [d.verdict for d in c.doubts] for c in found]
+    assert sum(refused) <= 1
+
+
+@pytest.mark.parametrize("kind", ["attention", "recurrent", "compiled"])
+def test_layers_whose_fast_kernels_have_no_second_derivative(kind):
+    torch.manual_seed(0)
+
+    class Sequence(nn.Module):
+        def __init__(self):
+            super().__init__()
+            if kind == "recurrent":
+                self.layer = nn.LSTM(8, 8, batch_first=True)
+            else:
+                self.layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+            self.head = nn.Linear(8, 3)
+
+        def forward(self, x):
+            found = self.layer(x)
+            return self.head((found[0] if kind == "recurrent" else found).mean(1))
+
+    model = Sequence()
+    given = torch.compile(model, backend="aot_eager") if kind == "compiled" else model
+    data = torch.randn(12, 5, 8), torch.randint(3, (12,))
+    flips = LabelFlips(0.2, classes=3)
+    found = calibrate(given, lambda f, y: F.cross_entropy(f, flips(y)), data, 0.01)
+    assert found.sharpness > 0
+    assert found.along > 0
+
+
+def test_dropout_within_attention_is_off_where_curvature_is_measured():
+    torch.manual_seed(0)
+
+    class Attention(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.attention = nn.MultiheadAttention(8, 2, dropout=0.5, batch_first=True)
+
+        def forward(self, x):
+            return self.attention(x, x, x)[0].mean(1)
+
+    model, data = Attention(), (torch.randn(12, 5, 8), torch.zeros(12, 8))
+    landscape = ModelLandscape(
+        model, F.mse_loss, data, list(model.parameters()), pair, seed=0, batches_per_step=1
+    )
+    v = torch.randn(sum(p.numel() for p in model.parameters()))
+    first = landscape.product(v)
+    landscape._graphs = []
+    assert torch.equal(first, landscape.product(v))
+    one, two = landscape.gradients()
+    assert not torch.equal(one, two)
+    assert model.attention.training
+
+
+def test_a_loader_in_the_middle_of_an_epoch_goes_on():
+    noise = LabelNoise(0.3)
+    loader = DataLoader(TensorDataset(INDEX, ZEROS), 10, num_workers=1, persistent_workers=True)
+    seen = []
+    for index, _ in loader:
+        seen += index.tolist()
+        if len(seen) == 10:
+            calibrate(Pairs(), half_square(noise), loader, 0.01, budget=40)
+    assert seen == INDEX.tolist()
+    assert loader.persistent_workers
+
+
+def test_a_buffer_that_forward_replaces_comes_back():
+    class Averaging(Pairs):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("mean", torch.ones(1))
+
+        def forward(self, index):
+            outputs = super().forward(index)
+            self.mean = 0.9 * self.mean + outputs.detach().mean()
+            return outputs
+
+    model = Averaging()
+    before = model.mean
+    calibrate(model, half_square(LabelNoise(0.3)), (INDEX, ZEROS), 0.01)
+    assert model.mean is before
+    assert model.mean == 1
+
+
+def test_a_parameter_given_twice_counts_once():
+    model, noise = Pairs(), LabelNoise(0.3)
+    once = calibrate(model, half_square(noise), (INDEX, ZEROS), 0.01)
+    twice = calibrate(
+        model, half_square(noise), (INDEX, ZEROS), 0.01, params=[*model.parameters()] * 2
+    )
+    assert twice.C == once.C
+
+
 def test_half_precision():
     data, noise = classes(24), LabelNoise(0.3, classes=4)
     model, _ = trained(network(), lambda f, y: F.mse_loss(f, noise.clean(y)), data, 3000)
@@ -261,7 +399,14 @@ def test_half_precision():
         ({"budget": 1}, "budget must be at least"),
         ({"seconds": 0.0}, "seconds must be positive"),
         ({"data": []}, "data gives no batch"),
+        ({"data": iter([(INDEX, ZEROS)] * 4)}, "data can be gone through only once"),
+        ({"data": TensorDataset(INDEX, ZEROS)}, "TensorDataset gives examples"),
+        ({"data": [("text", ["more"])], "forward": lambda m, b: b}, "a batch must hold tensors"),
+        ({"forward": lambda m, b: ({"logits": m(b[0])}, b[1])}, "outputs must be a tensor.*dict"),
+        ({"forward": lambda m, b: (m(b[0]).sum(), b[1])}, "examples in its first dimension"),
         ({"params": []}, "no parameter requires a gradient"),
+        ({"batches_per_step": 0}, "batches_per_step must be at least 1"),
+        ({"seconds": 1e-9}, "seconds must be at least .*, the time of 40 gradient"),
     ],
 )
 def test_bad_arguments(arguments, message):
@@ -333,6 +478,10 @@ def test_the_optimizer_takes_a_calibration():
     assert couple(plain, found.law).groups()[0].momentum == found.law(0.01)
 
 
+WORDS = torch.arange(18).remainder(7).view(2, 9)
+WORDS[0, :4] = -100  # to be ignored
+
+
 @pytest.mark.parametrize(
     ("shape", "loss"),
     [
@@ -344,6 +493,12 @@ def test_the_optimizer_takes_a_calibration():
         ((2, 40, 3), lambda o: F.cross_entropy(o, torch.ones(2, 3, dtype=torch.long))),
         ((5, 2), lambda o: F.binary_cross_entropy_with_logits(o, torch.ones(5, 2))),
         ((5, 2), lambda o: torch.cosh(o).mean()),
+        ((5, 40), lambda o: torch.cosh(o).mean()),
+        ((5, 40), lambda o: F.binary_cross_entropy_with_logits(o, torch.ones(5, 40))),
+        ((5, 40), lambda o: F.smooth_l1_loss(o, torch.zeros(5, 40))),
+        ((2, 9, 7), lambda o: F.cross_entropy(o.view(-1, 7), WORDS.view(-1), ignore_index=-100)),
+        ((2, 9, 7), lambda o: F.cross_entropy(o[:, :-1].reshape(-1, 7), WORDS[:, 1:].reshape(-1))),
+        ((5, 40), lambda o: F.cross_entropy(o, torch.arange(5), weight=torch.arange(1.0, 41))),
     ],
 )
 def test_the_hessian_in_the_outputs_and_its_root(shape, loss):
@@ -361,7 +516,9 @@ def test_the_hessian_in_the_outputs_and_its_root(shape, loss):
 
 def test_a_hessian_that_cannot_be_had():
     with pytest.raises(ValueError, match="40 outputs of an example is neither"):
-        OutputHessian(torch.randn(5, 40), lambda o: torch.cosh(o).mean())
+        OutputHessian(torch.randn(5, 40), lambda o: o.norm(dim=1).mean())
+    with pytest.raises(ValueError, match="couples the outputs of different ones"):
+        OutputHessian(torch.randn(5, 3), lambda o: F.cross_entropy(o @ o.T, torch.arange(5)))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

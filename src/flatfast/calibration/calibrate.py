@@ -113,7 +113,7 @@ def calibrate(
     planned = plan(budget, landscape.product_batches)
     meter = _Meter(progress, planned, landscape.product_batches)
 
-    noise = Noise()
+    noise = Noise(landscape.batches_per_step)
     for _ in range(planned.pairs):
         noise.add(landscape)
         meter.count(2 * GRADIENT)
@@ -138,6 +138,8 @@ def calibrate(
     sharpness, along = float(np.mean(values)), float(np.mean(parts))
     kappa = _kappa(noise.lasting, sharpness, along)
     critical = float(prefactor_from_kappa(kappa)) if kappa > 0 else float("nan")
+    # A step of Gauss and Newton to zero gradient changes the sharpness by this.
+    slide, slide_error = noise.along(solution.y)
     errors = noise.relative_error, _relative(parts), _relative(values)
     found = Calibration(
         C=DAMPING * critical,
@@ -159,7 +161,8 @@ def calibrate(
         largest=solution.largest,
         smallest=float("nan"),
         reach=_reach(sharpness, along, landscape.length),
-        off=-float(noise.mean @ solution.y) / sharpness,
+        off=_over(-slide, sharpness),
+        off_error=_over(slide_error, sharpness),
         misfit=misfit,
         misfit_error=misfit_error,
         evaluations=meter.done,
@@ -181,7 +184,7 @@ def _part_along(
         return 0.0, Solution(slope, 1.0, 1.0, 0.0, 0.0, 0)
     guess = _kappa(noise.lasting, sharpness, SHARE_GUESS * _norm(slope))
     # Without noise there is no drift to set the cutoff; the share is still worth knowing.
-    cutoff = _cutoff(guess, lr) or NO_DRIFT * sharpness
+    cutoff = drift_cutoff(guess, lr) or NO_DRIFT * sharpness
     solution = solve(landscape, slope, cutoff, products)
     if solution.products < ITERATIONS_TO_LARGEST and _norm(noise.apart) > 0:
         # A slope that is all along says nothing of the curvature across; noise does.
@@ -241,7 +244,7 @@ def _reach(sharpness: float, along: float, length: float) -> float:
     return 2 * sharpness / (along**0.5 * length) if along > 0 and length > 0 else float("nan")
 
 
-def _cutoff(kappa: float, lr: float) -> float:
+def drift_cutoff(kappa: float, lr: float) -> float:
     """Curvature λ whose modes relax as fast as the drift: ``λ lr / mu = kappa (lr / mu)^2``."""
     if not kappa > 0:
         return 0.0
@@ -257,6 +260,10 @@ def _misfit(found: list[tuple[float, float]]) -> tuple[float, float]:
     ratio = ours.mean() / dealt.mean()
     error = (ours - ratio * dealt).std(ddof=1) / len(dealt) ** 0.5 / dealt.mean()
     return float(ratio), float(error)
+
+
+def _over(part: float, whole: float) -> float:
+    return part / whole if whole > 0 else float("nan")
 
 
 def _norm(v: Vector) -> float:

@@ -23,6 +23,12 @@ LASTING = 0.05
 ROUNDING = 1e-10
 """Noise below this share of the gradient's square is rounding: sums in another order."""
 
+RESOLVED_OFF = 3.0
+"""Standard errors by which the way to the manifold must exceed :data:`OFF`.
+
+The error is itself known from no more than six groups of gradients.
+"""
+
 RESOLVED = 2.0
 """Standard errors by which the slope along the manifold must differ from zero."""
 
@@ -49,6 +55,13 @@ def doubts_of(found: Calibration, landscape: Landscape, noise: Noise, products: 
     def doubt(verdict: Verdict, message: str) -> None:
         doubts.append(Doubt(verdict, message))
 
+    if found.sharpness == 0:
+        doubt(
+            Verdict.NO_CURVATURE,
+            "the loss has no curvature in these outputs, as an absolute error, a hinge or a "
+            "saturated softmax: there is no sharpness whose slope noise could follow",
+        )
+        return replace(found, doubts=tuple(doubts))
     if found.noise <= max(LASTING * found.noise_total, ROUNDING * noise.square):
         found = _with_smallest(found, landscape, noise, products)
         doubt(Verdict.NO_LASTING_NOISE, _no_noise_message(found, ROUNDING * noise.square))
@@ -66,11 +79,11 @@ def doubts_of(found: Calibration, landscape: Landscape, noise: Noise, products: 
             f"outputs miss their targets by {found.misfit:.0%} of what outputs dealt to the wrong "
             f"examples would (in squares; at most {MISFIT:.0%} serves): {_GO_ON}",
         )
-    elif abs(found.off) > OFF:
+    elif abs(found.off) - RESOLVED_OFF * found.off_error > OFF:
         doubt(
             Verdict.OFF_MANIFOLD,
-            f"on the way to zero gradient the sharpness would change by {found.off:+.0%} (at most "
-            f"{OFF:.0%} serves): {_GO_ON}",
+            f"on the way to zero gradient the sharpness would change by {found.off:+.0%} ± "
+            f"{found.off_error:.0%} (at most {OFF:.0%} serves): {_GO_ON}",
         )
     if not found.along_error * RESOLVED < 1 or not found.along > 0:
         more = found.evaluations * max(4.0, (RESOLVED * min(found.along_error, 10.0) * 2) ** 2)
@@ -138,13 +151,16 @@ def _no_noise_message(found: Calibration, rounding: float) -> str:
     if found.noise_total > rounding and found.noise > rounding:
         why = f"only {found.noise / found.noise_total:.1%} of the gradient's noise is drawn afresh"
     elif found.noise_total > rounding:
-        why = "two looks at one batch give one gradient: all noise is the choice of the batch"
+        why = (
+            "two looks at one loaded batch give one gradient: all noise is the choice of the batch "
+            "(noise that the data set draws is not seen: draw it in loss_fn, forward or the model)"
+        )
     else:
         why = "the gradient carries no noise"
     message = (
         f"{why}. Such noise is gone where the loss is zero, and the drift with it: the 2/3 law "
-        "promises nothing here. Label noise (flatfast.torch.LabelNoise, LabelFlips), augmentation "
-        "or dropout would last"
+        "promises nothing here. Label noise (flatfast.torch.LabelNoise, LabelFlips), dropout or "
+        "augmentation would last"
     )
     alternative = found.alternative
     if alternative is None:

@@ -29,6 +29,11 @@ class Landscape(Protocol):
         ...
 
     @property
+    def batches_per_step(self) -> int:
+        """Batches that a step averages over; a gradient below is of one of them."""
+        ...
+
+    @property
     def examples(self) -> int | None:
         """Examples in all, None if not known."""
         ...

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from flatfast.calibration.landscape import Landscape, Vector
 
+GROUPS = 6
+"""Groups of pairs whose means are kept, so that what is read off the mean gradient has an error."""
+
 
 class Noise:
     """Gradients seen so far.
@@ -17,11 +20,14 @@ class Noise:
     Attributes:
         apart: Difference of the last pair, (D,).
         fresh: Half the squared difference of each pair, whose mean is the trace of the covariance
-            of the lasting noise.
+            of a batch's lasting noise.
     """
 
-    def __init__(self) -> None:
-        self._sum: Vector = None
+    def __init__(self, batches_per_step: int = 1) -> None:
+        """None yet; a step averages over this many of the batches that are looked at."""
+        self._per_step = batches_per_step
+        self._sums: list[Vector] = []
+        self._counts: list[int] = []
         self.apart: Vector = None
         self._squares = 0.0
         self._products = 0.0
@@ -42,12 +48,36 @@ class Noise:
         self.fresh.append(float(apart @ apart) / 2)
         self._squares += squares
         self._products += float(first @ second)
-        self._sum = both if self._sum is None else self._sum + both
+        if len(self._sums) < GROUPS:
+            self._sums.append(both)
+            self._counts.append(1)
+        else:
+            group = len(self.fresh) % GROUPS
+            self._sums[group] = self._sums[group] + both
+            self._counts[group] += 1
+
+    @property
+    def _sum(self) -> Vector:
+        total = self._sums[0]
+        for part in self._sums[1:]:
+            total = total + part
+        return total
 
     @property
     def mean(self) -> Vector:
         """Mean gradient (D,)."""
         return self._sum * (1 / (2 * len(self.fresh)))
+
+    def along(self, v: Vector) -> tuple[float, float]:
+        """Mean gradient times v (D,), and its standard error."""
+        means = np.array(
+            [float(s @ v) / (2 * n) for s, n in zip(self._sums, self._counts, strict=True)]
+        )
+        weights = np.array(self._counts) / sum(self._counts)
+        mean = float(weights @ means)
+        groups = len(means)
+        error = np.sqrt(groups / (groups - 1) * float(weights**2 @ (means - mean) ** 2))
+        return mean, float(error)
 
     @property
     def square(self) -> float:
@@ -56,8 +86,8 @@ class Noise:
 
     @property
     def lasting(self) -> float:
-        """Trace of the covariance of the noise that is drawn afresh."""
-        return float(np.mean(self.fresh))
+        """Trace of the covariance of the noise of a step that is drawn afresh."""
+        return float(np.mean(self.fresh)) / self._per_step
 
     @property
     def total(self) -> float:
@@ -66,7 +96,7 @@ class Noise:
         # Pairs share a batch: only products across pairs estimate the squared mean.
         across = float(self._sum @ self._sum) - self._squares - 2 * self._products
         squared_mean = across / (4 * n * (n - 1))
-        return max(self.square - squared_mean, 0.0)
+        return max(self.square - squared_mean, 0.0) / self._per_step
 
     @property
     def relative_error(self) -> float:

@@ -29,10 +29,11 @@ NORMAL_95 = 1.96
 
 
 class Verdict(StrEnum):
-    """Why a calibration is doubted. The first four mean that there is no law to be had."""
+    """Why a calibration is doubted. The first five mean that there is no law to be had."""
 
     OFF_MANIFOLD = "not near the manifold of minimizers"
     NO_LASTING_NOISE = "no lasting noise"
+    NO_CURVATURE = "no curvature"
     NO_SLOPE = "no slope along the manifold"
     UNRESOLVED = "signal below its error"
     UNSTABLE = "learning rate beyond stability"
@@ -43,7 +44,13 @@ class Verdict(StrEnum):
 
 
 FATAL = frozenset(
-    {Verdict.OFF_MANIFOLD, Verdict.NO_LASTING_NOISE, Verdict.NO_SLOPE, Verdict.UNRESOLVED}
+    {
+        Verdict.OFF_MANIFOLD,
+        Verdict.NO_LASTING_NOISE,
+        Verdict.NO_CURVATURE,
+        Verdict.NO_SLOPE,
+        Verdict.UNRESOLVED,
+    }
 )
 
 
@@ -91,7 +98,8 @@ class Calibration:
         smallest: Smallest curvature that the loss's gradient feels; NaN if not looked for.
         reach: How far along the manifold the sharpness would end if it went on as a parabola, in
             units of the weights' length; NaN without a slope.
-        off: Change of the sharpness on the way to the manifold, relative.
+        off: Change of the sharpness on the way to the manifold, relative, with its standard error.
+        off_error: See ``off``.
         misfit: Squared slope of the loss in the outputs, relative to that of outputs dealt to wrong
             examples: 0 on the manifold, 1 where nothing has been learnt; NaN where not known.
         misfit_error: Its standard error.
@@ -120,6 +128,7 @@ class Calibration:
     smallest: float
     reach: float
     off: float
+    off_error: float
     misfit: float
     misfit_error: float
     evaluations: int

@@ -42,6 +42,7 @@ def calibrate(
     from flatfast.cli.values import settings
 
     console = Console()
+    spend = BUDGET if budget is None else budget
     with Progress(
         TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=console,
         transient=True,
@@ -51,7 +52,7 @@ def calibrate(
         def told(done: int, total: int) -> None:
             bar.update(task, description="gradients", completed=done, total=total)
 
-        found = _found(name, settings(set_ or []), lr, budget or BUDGET, seed, told)
+        found = _found(name, settings(set_ or []), lr, spend, seed, told)
     _tell(console, found)
     if out is not None:
         from flatfast.lab.atomic import atomically

@@ -18,9 +18,11 @@ class ProblemLandscape:
     Attributes:
         batch_size: Examples in a step.
         examples: Examples in all.
+        batches_per_step: 1.
         product_batches: 1: a product goes over all examples, as a step of most problems does.
     """
 
+    batches_per_step = 1
     product_batches = 1
 
     def __init__(self, problem: Problem, params: Any = None, seed: int = 0) -> None:
@@ -43,10 +45,12 @@ class ProblemLandscape:
 
         shape = jax.eval_shape(outputs, flat).shape
         self.examples = shape[0] if shape else 1
-        self.batch_size = int(problem.settings.get("batch_size", 0)) or self.examples
+        sampled = int(problem.settings.get("batch_size", 0))
+        self.batch_size = sampled or self.examples
         self._w, self._keys = flat, jax.random.key(seed)
         drawn = ("noise_std", "flip_probability")
-        self._fresh = any(float(problem.settings.get(name, 0)) > 0 for name in drawn)
+        labelled = any(float(problem.settings.get(name, 0)) > 0 for name in drawn)
+        self._fresh = labelled or not sampled
         examples = self.examples
 
         @jax.jit
@@ -89,7 +93,8 @@ class ProblemLandscape:
         """Two gradients.
 
         With label noise each has a batch of its own, since a problem draws both from one key: on
-        the manifold the batch alone makes no noise.
+        the manifold the batch alone makes no noise. Where a step takes all examples, all noise is
+        drawn afresh.
         """
         key = self._key()
         first = self._gradient(self._w, key)

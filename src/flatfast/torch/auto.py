@@ -17,7 +17,8 @@ from torch.optim import Optimizer
 from flatfast.calibration import Calibration
 from flatfast.law import GAMMA, MomentumLaw
 from flatfast.torch.coupling import Coupling, couple
-from flatfast.torch.groups import unwrapped
+from flatfast.torch.groups import scheduled_lr, unwrapped
+from flatfast.torch.processes import agreed
 
 START = 0.9
 """Momentum until there is a measurement."""
@@ -52,7 +53,7 @@ class AutoMomentum:
             raise ValueError(f"share must be in (0, 1), got {share}")
         self.optimizer, self.measure, self.share = optimizer, measure, share
         self.last: Calibration | None = None
-        lr = float(optimizer.param_groups[0]["lr"])
+        lr = scheduled_lr(optimizer)
         if not lr > 0:
             raise ValueError(f"lr must be positive at the start, got {lr}")
         law = MomentumLaw((1 - START) * lr**-GAMMA)
@@ -99,7 +100,7 @@ class AutoMomentum:
         lr = float(self.optimizer.param_groups[0]["lr"])
         if not lr > 0:
             return
-        self.last = found = self.measure(lr)
+        self.last = found = agreed(self.measure(lr))
         state = self._state
         self._keep(spent=state["spent"] + found.evaluations)
         if not found.ok or found.along < REST * state["along"]:

@@ -5,6 +5,7 @@ are, and buffers, generators, modes and the noise's own counts are put back as t
 """
 
 import contextlib
+import copy
 import random
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -12,16 +13,16 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.data import DataLoader
 
 from flatfast.calibration import Calibration
 from flatfast.calibration import calibrate as calibrate_landscape
 from flatfast.calibration.calibrate import BUDGET, Progress
 from flatfast.torch.label_noise import counts_kept
 from flatfast.torch.landscape import Batch, Forward, ModelLandscape, pair
+from flatfast.torch.processes import processes
 from flatfast.torch.progress import showing
-
-STEADY_CURVATURE = (nn.modules.dropout._DropoutNd,)
-"""Modules that are switched off where curvature is measured: their masks are noise."""
 
 
 def calibrate(
@@ -34,6 +35,7 @@ def calibrate(
     seconds: float | None = None,
     params: Iterable[Tensor] | None = None,
     forward: Forward | None = None,
+    batches_per_step: int | None = None,
     seed: int = 0,
     progress: bool | Progress = False,
 ) -> Calibration:
@@ -51,8 +53,11 @@ def calibrate(
     had, ``found.ok`` is false and ``found.doubts`` say why.
 
     The model runs in the mode in which it is found. In ``train()``, batch norm sees the batch, as
-    in training, and its running statistics are put back; dropout counts as noise of the gradient
-    and is off where curvature is measured. Under ``torch.autocast`` it runs in that precision.
+    in training, and its running statistics are put back; dropout (the module, and that of
+    attention and recurrent layers) counts as noise of the gradient and is off where curvature is
+    measured. Under ``torch.autocast`` it runs in that precision. Noise has to be drawn in the
+    model, in ``forward`` or in ``loss_fn``: what the data set draws is loaded once and looked at
+    twice.
 
     Args:
         model: Any module whose operations can be differentiated twice.
@@ -64,6 +69,8 @@ def calibrate(
         seconds: Time to be spent instead, measured against the first gradients.
         params: Parameters to be trained; by default all that require gradients.
         forward: ``(model, batch) -> (outputs, targets)`` for batches of another form.
+        batches_per_step: Batches that a step averages over: gradient accumulation times processes.
+            By default the number of processes that train together.
         seed: Draws the probes, apart from PyTorch's own generators.
         progress: Show a bar (needs rich), or be told the evaluations made and planned.
 
@@ -72,16 +79,29 @@ def calibrate(
 
     Raises:
         ValueError: If an argument is out of range, a gradient not finite, there is no parameter or
-            no batch, or the loss's Hessian in the outputs cannot be had (more than 32 outputs an
-            example and no softmax).
+            no batch, or the loss's Hessian in the outputs cannot be had: a loss that couples
+            examples, or one with more than 32 outputs an example that is neither a sum over outputs
+            nor a softmax's cross-entropy.
         RuntimeError: If an operation of the model has no second derivative.
     """
-    chosen = [p for p in (model.parameters() if params is None else params) if p.requires_grad]
+    every = model.parameters() if params is None else params
+    chosen = list(dict.fromkeys(p for p in every if p.requires_grad))  # each once, in their order
     if not chosen:
         raise ValueError("no parameter requires a gradient")
-    with _as_found(model, data), _uncounted(chosen):
+    if batches_per_step is None:
+        batches_per_step = processes()
+    if batches_per_step < 1:
+        raise ValueError(f"batches_per_step must be at least 1, got {batches_per_step}")
+    plain = getattr(model, "_orig_mod", model)  # what torch.compile wraps
+    with _as_found(plain, data), _uncounted(chosen), _twice_differentiable(plain):
         landscape = ModelLandscape(
-            model, loss_fn, data, chosen, forward or pair, seed=seed, steady=STEADY_CURVATURE
+            plain,
+            loss_fn,
+            _apart(data),
+            chosen,
+            forward or pair,
+            seed=seed,
+            batches_per_step=batches_per_step,
         )
         if seconds is not None:
             budget = landscape.affordable(seconds)
@@ -90,10 +110,32 @@ def calibrate(
             return calibrate_landscape(landscape, lr, budget=budget, progress=told)
 
 
+def _apart(data: Any) -> Any:
+    """A loader whose workers persist has one iterator, which training may be in the middle of."""
+    if isinstance(data, DataLoader) and data.persistent_workers:
+        data = copy.copy(data)
+        data.__dict__ |= {"persistent_workers": False, "_iterator": None}
+    return data
+
+
+@contextlib.contextmanager
+def _twice_differentiable(model: nn.Module) -> Iterator[None]:
+    """Have attention and recurrent layers run by kernels whose backward pass has a derivative."""
+    recurrent = any(isinstance(module, nn.RNNBase) for module in model.modules())
+    with sdpa_kernel(SDPBackend.MATH), contextlib.ExitStack() as stack:
+        if recurrent:
+            stack.enter_context(torch.backends.cudnn.flags(enabled=False))
+        yield
+
+
 @contextlib.contextmanager
 def _as_found(model: nn.Module, data: Any) -> Iterator[None]:
     """Put buffers, modes and generators back, bit for bit."""
-    buffers = [(b, b.detach().clone()) for b in model.buffers()]
+    buffers = [
+        (module, name, buffer, None if buffer is None else buffer.detach().clone())
+        for module in model.modules()
+        for name, buffer in module._buffers.items()
+    ]
     modes = [(module, module.training) for module in model.modules()]
     generators = list(_generators(data))
     states = [g.get_state() for g in generators]
@@ -109,8 +151,10 @@ def _as_found(model: nn.Module, data: Any) -> Iterator[None]:
         for module, mode in modes:
             module.training = mode
         with torch.no_grad():
-            for buffer, value in buffers:
-                buffer.copy_(value)
+            for module, name, buffer, value in buffers:
+                module._buffers[name] = buffer  # forward may have put another in its place
+                if buffer is not None and value is not None:
+                    buffer.copy_(value)
 
 
 def _generators(data: Any) -> Iterator[torch.Generator]:

@@ -7,7 +7,8 @@ from torch import nn
 
 from flatfast.calibration import Calibration
 from flatfast.torch.coupling import Coupling, Law, couple, law_of
-from flatfast.torch.groups import unwrapped
+from flatfast.torch.groups import scheduled_lr, unwrapped
+from flatfast.torch.processes import agreed
 
 Calibrator: TypeAlias = Callable[[nn.Module, Any, float], Calibration]
 """``(model, training data, lr) -> calibration``: :func:`flatfast.torch.calibrate` with a loss."""
@@ -67,8 +68,8 @@ class Follower:
         wanted = list(optimizers)
         if self.calibrate is not None:
             if self.C is None:
-                lr = float(unwrapped(wanted[0]).param_groups[0]["lr"])
-                self.C = self.calibrate(model, data, lr).law.C
+                lr = scheduled_lr(unwrapped(wanted[0]))
+                self.C = agreed(self.calibrate(model, data, lr)).law.C
             self.law = law_of(self.C)
         for wrapped in wanted:
             optimizer = unwrapped(wrapped)

@@ -49,6 +49,12 @@ def set_momentum(group: Group, momentum: float) -> Any:
     return betas
 
 
+def scheduled_lr(optimizer: Optimizer) -> float:
+    """Learning rate of the first group, or that which a schedule warms up to if that is larger."""
+    group = optimizer.param_groups[0]
+    return max(float(group["lr"]), float(group.get("initial_lr", 0.0)))
+
+
 def unwrapped(optimizer: Any) -> Optimizer:
     """The optimizer inside the wrappers of training frameworks.
 

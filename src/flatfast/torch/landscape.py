@@ -1,25 +1,29 @@
 """A PyTorch model's loss around its weights, as calibration asks for it.
 
 With outputs o of a batch and its loss l(o), ``G = J^T S J`` with ``S = ∂²l/∂o²``. One backward pass
-through the outputs gives ``J^T u``, and the derivative of that in u, by a second, ``J v``: only
-reverse mode is used, which every differentiable operation of PyTorch has.
+through the outputs gives ``J^T u``, and the derivative of that in u, by a second, ``J v``: reverse
+mode twice, which more of PyTorch's operations have than forward mode.
 """
 
 import contextlib
 import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import Dataset, IterableDataset
 
-from flatfast.calibration.calibrate import PRODUCT_SHARE
+from flatfast.calibration.calibrate import LEAST, PRODUCT_SHARE
 from flatfast.calibration.landscape import GRADIENT, PROBE, PRODUCT
 from flatfast.torch.output_hessian import OutputHessian
 
 Batch: TypeAlias = Any
 Forward = Callable[[nn.Module, Batch], tuple[Any, Any]]
+
+MOST_BATCHES = 8
+"""Batches that products go over at most: the graph of each is kept."""
 
 ITERATIONS = 20
 """Products that a budget is meant to pay for, when it is decided how many batches they go over."""
@@ -43,7 +47,8 @@ class ModelLandscape:
     """The loss of a model on batches of data.
 
     Attributes:
-        batch_size: Examples in a step.
+        batch_size: Examples in a step, of all its batches.
+        batches_per_step: Batches that a step averages over.
         examples: Examples in all, None if not known.
         product_batches: Batches that a product goes over.
     """
@@ -57,30 +62,34 @@ class ModelLandscape:
         forward: Forward,
         *,
         seed: int,
-        steady: tuple[type[nn.Module], ...],
+        batches_per_step: int,
     ) -> None:
         """Look at the first batch.
 
         Raises:
-            ValueError: If there is no batch.
+            ValueError: If there is no batch, or data is a map-style data set.
         """
+        if isinstance(data, Dataset) and not isinstance(data, IterableDataset):
+            raise ValueError(
+                f"data must give batches, and {type(data).__name__} gives examples: wrap it in a "
+                "DataLoader with the batch size of the training"
+            )
         self._model, self._loss_fn, self._forward = model, loss_fn, forward
         self._params = params
         whole = isinstance(data, tuple) and all(isinstance(part, Tensor) for part in data)
         self._data = [data] if whole else data
         self._device = params[0].device
         self._batches = self._endless()
-        first = next(self._batches, None)
-        if first is None:
-            raise ValueError("data gives no batch")
-        self._first = first
-        self.batch_size = _length(first)
+        self._first = first = next(self._batches)
+        self.batches_per_step = batches_per_step
+        self.batch_size = _length(first) * batches_per_step
+        # Given as tensors, the data are what a step takes.
         self.examples = self.batch_size if whole else _examples(data)
         self._operator = [first]
         self._graphs: list[Any] = []
         self._probes = torch.Generator(device=self._device)
         self._probes.manual_seed(seed)
-        self._noisy = [m for m in model.modules() if isinstance(m, steady)]
+        self._noisy = [m for m in model.modules() if _drops(m)]
 
     @property
     def product_batches(self) -> int:
@@ -97,14 +106,14 @@ class ModelLandscape:
         afford = int(PRODUCT_SHARE * budget / (PRODUCT * ITERATIONS))
         if self.examples is not None:
             afford = min(afford, -(-self.examples // self.batch_size))
-        more = max(afford, 1) - 1
+        more = min(max(afford, 1), MOST_BATCHES) - 1
         self._operator += list(itertools.islice(self._batches, more))
 
     def affordable(self, seconds: float) -> int:
         """Gradient evaluations that fit into a time, by the second of two tries.
 
         Raises:
-            ValueError: If ``seconds`` is not positive.
+            ValueError: If ``seconds`` is not positive, or too short for any calibration.
         """
         if not 0 < seconds < float("inf"):
             raise ValueError(f"seconds must be positive and finite, got {seconds}")
@@ -114,7 +123,13 @@ class ModelLandscape:
             float(self._gradient(self._first)[0])  # reading a number waits for the device
             self.probe()
             taken = time.perf_counter() - begun
-        return max(int(seconds / taken * (GRADIENT + PROBE)), 1)
+        found = int(seconds / taken * (GRADIENT + PROBE))
+        if found < LEAST:
+            raise ValueError(
+                f"seconds must be at least {taken * LEAST / (GRADIENT + PROBE):.2g}, the time of "
+                f"{LEAST} gradient evaluations here, got {seconds}"
+            )
+        return found
 
     def gradients(self) -> tuple[Tensor, Tensor]:
         """Two gradients of the next batch."""
@@ -125,7 +140,7 @@ class ModelLandscape:
         """Squared slope of the loss in the outputs, ours and of outputs dealt one place on."""
         batch = next(self._batches)
         with torch.no_grad(), self._without_masks():
-            outputs, targets = self._forward(self._model, batch)
+            outputs, targets = self._outputs(batch)
 
         def squared(at: Tensor) -> float:
             at = at.detach().float().requires_grad_()
@@ -137,7 +152,7 @@ class ModelLandscape:
     def probe(self) -> tuple[float, Tensor]:
         """``|J^T S^(1/2) z|^2`` on the next batch, and its gradient."""
         with self._without_masks():
-            outputs, targets = self._forward(self._model, next(self._batches))
+            outputs, targets = self._outputs(next(self._batches))
             hessian = OutputHessian(outputs, lambda o: self._loss_fn(o, targets))
             backward = self._derivative(outputs, hessian.probe(self._probes), create_graph=True)
             squared = sum((part.float().square().sum() for part in backward), torch.zeros(()))
@@ -166,14 +181,26 @@ class ModelLandscape:
 
     def _graph(self, batch: Batch) -> tuple[Tensor, OutputHessian, Tensor, list[Tensor]]:
         with self._without_masks():
-            outputs, targets = self._forward(self._model, batch)
+            outputs, targets = self._outputs(batch)
             hessian = OutputHessian(outputs, lambda o: self._loss_fn(o, targets))
             u = torch.zeros_like(outputs, requires_grad=True)
             backward = self._derivative(outputs, u, create_graph=True)
         return outputs, hessian, u, backward
 
-    def _gradient(self, batch: Batch) -> Tensor:
+    def _outputs(self, batch: Batch) -> tuple[Tensor, Any]:
         outputs, targets = self._forward(self._model, batch)
+        if not (isinstance(outputs, Tensor) and outputs.is_floating_point() and outputs.ndim):
+            told = str(tuple(outputs.shape)) if isinstance(outputs, Tensor) else ""
+            raise ValueError(
+                "outputs must be a tensor of numbers with examples in its first dimension, got "
+                f"{type(outputs).__name__} {told}".rstrip()
+                + "; for others pass "
+                "forward=lambda model, batch: (outputs, targets)"
+            )
+        return outputs, targets
+
+    def _gradient(self, batch: Batch) -> Tensor:
+        outputs, targets = self._outputs(batch)
         return _flat(self._derivative(self._loss_fn(outputs, targets), None))
 
     def _derivative(self, of: Tensor, along: Tensor | None, **options: bool) -> list[Tensor]:
@@ -188,13 +215,20 @@ class ModelLandscape:
 
     def _endless(self) -> Iterator[Batch]:
         """Batches on the model's device, round after round."""
+        first = True
         while True:
             empty = True
             for batch in self._data:
                 empty = False
                 yield _to(batch, self._device)
             if empty:
-                return
+                raise ValueError(
+                    "data gives no batch"
+                    if first
+                    else "data can be gone through only once: give "
+                    "a DataLoader or a list of batches instead of a generator"
+                )
+            first = False
 
     @contextlib.contextmanager
     def _without_masks(self) -> Iterator[None]:
@@ -220,7 +254,9 @@ def _like(v: Tensor, params: list[Tensor]) -> list[Tensor]:
 def _to(batch: Batch, device: torch.device) -> Batch:
     if isinstance(batch, Tensor):
         return batch.to(device)
-    if isinstance(batch, dict):
+    if hasattr(batch, "to"):  # a batch of its own kind, as tokenizers make
+        return batch.to(device)
+    if isinstance(batch, Mapping):
         return {key: _to(value, device) for key, value in batch.items()}
     if isinstance(batch, tuple | list):
         moved = [_to(part, device) for part in batch]
@@ -229,14 +265,33 @@ def _to(batch: Batch, device: torch.device) -> Batch:
 
 
 def _length(batch: Batch) -> int:
-    """Examples in a batch: the length of its first tensor."""
+    """Examples in a batch: the length of its first tensor.
+
+    Raises:
+        ValueError: If it holds none.
+    """
+    first = next(_tensors(batch), None)
+    if first is None:
+        raise ValueError(f"a batch must hold tensors, got {type(batch).__name__}")
+    return len(first) if first.ndim else 1
+
+
+def _tensors(batch: Any) -> Iterator[Tensor]:
     if isinstance(batch, Tensor):
-        return len(batch) if batch.ndim else 1
-    parts = batch.values() if isinstance(batch, dict) else batch
-    if isinstance(parts, Iterable):
-        for part in parts:
-            return _length(part)
-    raise ValueError(f"a batch must hold tensors, got {type(batch).__name__}")
+        yield batch
+    elif isinstance(batch, Mapping):
+        yield from _tensors(list(batch.values()))
+    elif isinstance(batch, list | tuple):
+        for part in batch:
+            yield from _tensors(part)
+
+
+def _drops(module: nn.Module) -> bool:
+    """Whether it drops at random in training mode: dropout, attention, recurrent, drop path."""
+    rates = (getattr(module, name, None) for name in ("dropout", "drop_prob"))
+    return isinstance(module, nn.modules.dropout._DropoutNd) or any(
+        isinstance(rate, float) and rate > 0 for rate in rates
+    )
 
 
 def _examples(data: Any) -> int | None:
