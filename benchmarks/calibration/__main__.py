@@ -16,7 +16,7 @@ from rich.console import Console
 
 from benchmarks.calibration import along, budgets, candidates
 from benchmarks.calibration.cases import CASES, Case
-from benchmarks.calibration.collect import collected, estimated
+from benchmarks.calibration.collect import collected, estimated, rate_at
 from benchmarks.calibration.measure import measure, steps_planned
 from benchmarks.calibration.table import summarise
 from flatfast.lab.engines.devices import use_all_cores
@@ -77,17 +77,16 @@ def main() -> None:
             case.label: along.along(case, row["best_C"], row["best_time"])
             for case in along.cases()
             if case.label not in kept.get("along", {})
-            for row in _own_rate(found, case)
+            for row in _located(found, case)
         }
         OUT.parent.mkdir(parents=True, exist_ok=True)
         OUT.write_text(json.dumps(found, indent=1) + "\n")
 
 
-def _own_rate(found: dict[str, Any], case: Case) -> list[dict[str, Any]]:
-    """The located optimum at the calibration's learning rate, if there is one."""
-    rows = [row for told in found["cases"] if told["label"] == case.label for row in told["rates"]]
-    own = [row for row in rows if abs(row["lr"] / case.lr - 1) < 0.01]
-    return [row for row in own if row["best_C"] is not None]
+def _located(found: dict[str, Any], case: Case) -> list[dict[str, Any]]:
+    """The case's sweep at the calibration's own learning rate, if it has a located optimum."""
+    rates = [rate_at(row, 1.0) for row in found["cases"] if row["label"] == case.label]
+    return [rate for rate in rates if rate and rate["best_C"] is not None]
 
 
 if __name__ == "__main__":

@@ -1,16 +1,18 @@
 """Rows measured at different times and places in one table, and what is read off them."""
 
-import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.calibration.cases import Case
+from benchmarks.calibration.curve import read_off
+
+if TYPE_CHECKING:
+    from benchmarks.calibration.cases import Case
 
 Row = dict[str, Any]
 
 
-def collected(kept: Row, found: Row, cases: tuple[Case, ...]) -> Row:
+def collected(kept: Row, found: Row, cases: "tuple[Case, ...]") -> Row:
     """What was found now, with the rows of before for the cases whose runs are not here.
 
     Args:
@@ -41,7 +43,9 @@ def estimated(row: Row, candidates: Row) -> dict[str, Row | None]:
     Returns:
         By name; None where there is no estimate.
     """
-    (own,) = [rate for rate in row["rates"] if abs(rate["lr"] / row["lr"] - 1) < 0.01]
+    own = rate_at(row, 1.0)
+    if own is None:
+        return {}
     told = {"calibrated": row["C"][0], **row["estimators"], **candidates}
     return {
         name: {"C": C, "over_best": steps_over_best(own, C)} if C else None
@@ -50,15 +54,14 @@ def estimated(row: Row, candidates: Row) -> dict[str, Row | None]:
     }
 
 
-def steps_over_best(rate: Row, C: float) -> float | None:
-    """Steps at C over those of the best, along the sweep's curve; None where it does not settle.
+def rate_at(row: Row, share: float) -> Row | None:
+    """A case's entry at a learning rate, in units of the calibration's; None if not swept."""
+    near = [rate for rate in row["rates"] if abs(rate["lr"] / (share * row["lr"]) - 1) < 0.01]
+    return near[0] if near else None
 
-    Beyond the curve's ends its last stretch goes on.
-    """
-    times = [math.inf if time is None else time for time in rate["time"]]
-    right = int(np.clip(np.searchsorted(rate["C"], C), 1, len(times) - 1))
-    ends, nearby = rate["C"][right - 1 : right + 1], times[right - 1 : right + 1]
-    if not np.isfinite(nearby).all():
-        return None
-    share = math.log(C / ends[0]) / math.log(ends[1] / ends[0])
-    return float(nearby[0] ** (1 - share) * nearby[1] ** share / rate["best_time"])
+
+def steps_over_best(rate: Row, C: float) -> float | None:
+    """Steps at C over those of the best, along the sweep's curve; None where it does not settle."""
+    times = np.array([np.inf if time is None else time for time in rate["time"]])
+    found = float(np.exp(read_off(np.log(rate["C"]), np.log(times), np.log(C))))
+    return found / rate["best_time"] if np.isfinite(found) else None

@@ -10,6 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from benchmarks.calibration.cases import CENTRE_BUDGET, Case
+from benchmarks.calibration.curve import read_off
 from benchmarks.calibration.measure import calibrated
 from flatfast.calibration import Calibration
 from flatfast.calibration.result import DAMPING
@@ -112,7 +113,7 @@ def _rate(table: pa.Table, found: list[Calibration], lr: float) -> Row | None:
     located = bool(optima.located[0])
     best = float(optima.log_time[0]) if located else float(np.min(medians))
     best_boot = optima.boot_log_time[:, 0] if located else boots.min(axis=1)
-    ours, ours_boot = (_at(np.log(C), times, np.log(found[0].C)) for times in (medians, boots))
+    ours, ours_boot = (read_off(np.log(C), times, np.log(found[0].C)) for times in (medians, boots))
     row: Row = {
         "lr": lr,
         "located": located,
@@ -126,7 +127,7 @@ def _rate(table: pa.Table, found: list[Calibration], lr: float) -> Row | None:
         "calibrated_time": _exp(float(ours)),
         "over_best": _ratio(float(ours), best, ours_boot, best_boot),
         "other_seeds_over_best": [
-            _exp(float(_at(np.log(C), medians, np.log(c.C)) - best)) for c in found[1:]
+            _exp(float(read_off(np.log(C), medians, np.log(c.C)) - best)) for c in found[1:]
         ],
     }
     if (methods == "constant").any():
@@ -176,18 +177,6 @@ def _pilot(table: pa.Table, case: Case) -> Row:
         "pilot": float(DAMPING * (4 * np.median(kappas)) ** (1 / 3)),
         "pilot_steps": float(np.median(costs)),
     }
-
-
-def _at(x: NDArray[np.float64], y: NDArray[np.float64], at: float) -> NDArray[np.float64]:
-    """Curves y (..., N) over x (N,) between their two points next to ``at``."""
-    right = int(np.clip(np.searchsorted(x, at), 1, len(x) - 1))
-    share = (at - x[right - 1]) / (x[right] - x[right - 1])
-    left_y, right_y = y[..., right - 1], y[..., right]
-    with np.errstate(invalid="ignore"):
-        between = (1 - share) * left_y + share * right_y
-    # On a point of the sweep a neighbour that did not settle does not count.
-    on_left, on_right = np.where(share < 0.01, left_y, between), share > 0.99
-    return np.asarray(np.where(on_right, right_y, np.where(np.isnan(on_left), np.inf, on_left)))
 
 
 def _ratio(

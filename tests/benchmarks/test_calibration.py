@@ -16,6 +16,7 @@ import torch
 from benchmarks.calibration import candidates, table
 from benchmarks.calibration.cases import CASES, CENTRE_BUDGET, Case
 from benchmarks.calibration.collect import collected, estimated, steps_over_best
+from benchmarks.calibration.curve import read_off
 from benchmarks.calibration.twins import twin
 from flatfast.calibration import calibrate
 from flatfast.calibration.calibrate import BUDGET
@@ -229,6 +230,6 @@ def test_both_candidates_on_a_parabola():
 def test_reading_a_curve_between_its_points():
     x = np.array([0.0, 1.0, 2.0])
     y = np.array([[np.inf, 2.0, 4.0], [1.0, 3.0, np.inf]])
-    assert table._at(x, y, 1.5) == pytest.approx([3.0, np.inf])
-    assert table._at(x, y, 1.0) == pytest.approx([2.0, 3.0])
-    assert table._at(x, y, 0.5) == pytest.approx([np.inf, 2.0])
+    assert read_off(x, y, 1.5) == pytest.approx([3.0, np.inf])
+    assert read_off(x, y, 1.0) == pytest.approx([2.0, 3.0])
+    assert read_off(x, y, 0.5) == pytest.approx([np.inf, 2.0])

@@ -222,3 +222,17 @@ def test_wrong_shares():
             auto_momentum(plain(fresh()), Told(0.8), share=share)
     with pytest.raises(ValueError, match="lr must be positive at the start"):
         auto_momentum(torch.optim.SGD(fresh().parameters(), lr=0.0), Told(0.8))
+
+
+def test_a_schedule_that_warms_up_from_zero():
+    model, told = fresh(), Told(0.8)
+    optimizer = plain(model)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(step / 2, 1.0))
+    auto = auto_momentum(optimizer, told)
+    assert auto.prefactor == pytest.approx(NINE)
+    used = []
+    for _ in range(3):
+        used += train(model, optimizer, 1)
+        schedule.step()
+    assert told.asked == [LR / 2]  # not at 0, where there is nothing to be had
+    assert used[1:] == [MomentumLaw(0.8)(LR / 2), MomentumLaw(0.8)(LR)]

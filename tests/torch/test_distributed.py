@@ -1,5 +1,7 @@
 """Two processes train as one: momentum is a function of the learning rate, so ranks agree."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import distributed, multiprocessing, nn
@@ -8,7 +10,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 import flatfast.torch
 from flatfast import MomentumLaw
-from flatfast.torch import LabelFlips, LabelNoise, couple
+from flatfast.torch import LabelFlips, LabelNoise, calibrate, couple
+from flatfast.torch.callback import Follower
 
 STEPS, RANKS = 20, 2
 
@@ -66,6 +69,49 @@ def process(rank, folder, how, ours):
     torch.save((momentum, whole, drawn), f"{folder}/rank{rank}.pt")
     distributed.barrier()
     distributed.destroy_process_group()
+
+
+def calibrating_process(rank, folder):
+    torch.set_num_threads(1)
+    distributed.init_process_group(
+        "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=RANKS
+    )
+    network = DistributedDataParallel(model().float())
+    x, y = (part[rank::RANKS].float() for part in data())
+    noise = LabelNoise(0.3)
+
+    def loss(outputs, targets):
+        return (outputs - noise(targets)).square().mean()
+
+    own = calibrate(network, loss, (x, y), 0.01)
+    alone = calibrate(network, loss, (x, y), 0.01, batches_per_step=1)
+    # Whether it counts as near the manifold is not the question here.
+    measured = replace(own, doubts=())
+    optimizer = flatfast.torch.SGD(
+        network.parameters(), lr=0.01, C="auto", measure=lambda lr: measured
+    )
+    for _ in range(3):
+        optimizer.zero_grad()
+        loss(network(x), y).backward()
+        optimizer.step()
+    follower = Follower(calibrate=lambda *_: measured)
+    follower.start([torch.optim.SGD(network.parameters(), lr=0.01)], 10, network, None)
+    weights = [p.detach() for p in network.parameters()]
+    told = own.C, own.noise, alone.noise, optimizer.auto.prefactor, follower.C, weights
+    torch.save(told, f"{folder}/rank{rank}.pt")
+    distributed.barrier()
+    distributed.destroy_process_group()
+
+
+def test_processes_agree_on_a_calibration(tmp_path):
+    multiprocessing.spawn(calibrating_process, (str(tmp_path),), nprocs=RANKS)
+    first, second = (torch.load(tmp_path / f"rank{rank}.pt") for rank in range(RANKS))
+    assert first[0] != second[0]  # each has data and noise of its own
+    assert first[1] == pytest.approx(first[2] / RANKS)
+    assert first[3] == second[3] == pytest.approx(first[0])
+    assert first[4] == second[4] == first[0]
+    for one, two in zip(first[5], second[5], strict=True):
+        assert torch.equal(one, two)
 
 
 @pytest.mark.parametrize("how", ["DDP", "FSDP2"])

@@ -21,8 +21,8 @@ and their time doubles at once. Too much damping only creeps.
 MODEL_ERROR = 0.5
 """What one point cannot know, as a standard deviation of ``log(best C / C)``.
 
-Where the sharpness ends, and how fast its slow directions relax. The root mean square over the
-lab's problems (``results/calibration``), rounded up.
+Where the sharpness ends, and how fast its slow directions relax. About the root mean square over
+the lab's problems (``results/calibration``), on which it was set.
 """
 
 NORMAL_95 = 1.96

@@ -78,16 +78,21 @@ def calibrate(
         The calibration.
 
     Raises:
-        ValueError: If an argument is out of range, a gradient not finite, there is no parameter or
-            no batch, or the loss's Hessian in the outputs cannot be had: a loss that couples
-            examples, or one with more than 32 outputs an example that is neither a sum over outputs
-            nor a softmax's cross-entropy.
+        ValueError: If an argument is out of range, a gradient not finite, parameters are sharded,
+            there is none or no batch, or the loss's Hessian in the outputs cannot be had: a loss
+            that couples examples, or one with more than 32 outputs an example that is neither a sum
+            over outputs nor a softmax's cross-entropy.
         RuntimeError: If an operation of the model has no second derivative.
     """
     every = model.parameters() if params is None else params
     chosen = list(dict.fromkeys(p for p in every if p.requires_grad))  # each once, in their order
     if not chosen:
         raise ValueError("no parameter requires a gradient")
+    if any(hasattr(p, "full_tensor") for p in chosen):
+        raise ValueError(
+            "parameters must be whole, and these are sharded: calibrate before fully_shard, or a "
+            "copy of the model on one process"
+        )
     if batches_per_step is None:
         batches_per_step = processes()
     if batches_per_step < 1:
