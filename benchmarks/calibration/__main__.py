@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.progress import track
 
 from benchmarks.calibration import along, budgets, candidates
 from benchmarks.calibration.cases import CASES, Case
 from benchmarks.calibration.collect import collected, estimated, rate_at
 from benchmarks.calibration.measure import measure, steps_planned
 from benchmarks.calibration.table import summarise
+from flatfast.lab.atomic import atomically
 from flatfast.lab.engines.devices import use_all_cores
 from flatfast.lab.machine import machine, versions
 
@@ -59,28 +61,32 @@ def main() -> None:
             continue
         console.print(f"{case.label}: {time.perf_counter() - before:.0f} s")
     if not chosen.measure_only:
-        kept = json.loads(OUT.read_text()) if OUT.exists() else {}
-        rows = collected(kept, summarise(CASES, chosen.runs), CASES)
-        found = {"machine": machine(), "versions": versions(), **rows}
-        found["candidates"] = kept.get("candidates", {}) | {
-            case.label: candidates.candidates(case)
-            for case in CASES
-            if case.label not in kept.get("candidates", {})
-            and any(row["label"] == case.label for row in found["cases"])
-        }
-        for row in found["cases"]:
-            row["estimated"] = estimated(row, found["candidates"][row["label"]])
-        found["budgets"] = kept.get("budgets") or {
-            case.label: budgets.spread(case) for case in budgets.cases()
-        }
-        found["along"] = kept.get("along", {}) | {
-            case.label: along.along(case, row["best_C"], row["best_time"])
-            for case in along.cases()
-            if case.label not in kept.get("along", {})
-            for row in _located(found, case)
-        }
-        OUT.parent.mkdir(parents=True, exist_ok=True)
-        OUT.write_text(json.dumps(found, indent=1) + "\n")
+        collect(chosen.runs)
+
+
+def collect(folder: Path) -> None:
+    """Summarise the runs that are there, and make what has not been made of the rest."""
+    kept = json.loads(OUT.read_text()) if OUT.exists() else {}
+    rows = collected(kept, summarise(CASES, folder), CASES)
+    found = {"machine": machine(), "versions": versions(), **rows}
+    found["candidates"] = tried = dict(kept.get("candidates", {}))
+    labels = {row["label"] for row in found["cases"]} - tried.keys()
+    for case in track([case for case in CASES if case.label in labels], "candidates"):
+        tried[case.label] = candidates.candidates(case)
+    for row in found["cases"]:
+        row["estimated"] = estimated(row, found["candidates"][row["label"]])
+    found["budgets"] = kept.get("budgets") or {
+        case.label: budgets.spread(case) for case in budgets.cases()
+    }
+    found["along"] = kept.get("along", {}) | {
+        case.label: along.along(case, row["best_C"], row["best_time"])
+        for case in along.cases()
+        if case.label not in kept.get("along", {})
+        for row in _located(found, case)
+    }
+    OUT.parent.mkdir(parents=True, exist_ok=True)
+    with atomically(OUT) as partial:
+        partial.write_text(json.dumps(found, indent=1) + "\n")
 
 
 def _located(found: dict[str, Any], case: Case) -> list[dict[str, Any]]:

@@ -101,7 +101,7 @@ def fit(problem: Problem, lr: float, found: Calibration) -> tuple[float | None, 
 
 
 def fitted(time: NDArray[np.float64], trace: NDArray[np.float64]) -> float:
-    """Rate kappa of a fall ``end + height exp(-2 kappa time)``, end not below zero."""
+    """Rate kappa of a fall ``end + height exp(-2 kappa time)``, end not below zero; NaN if none."""
     span, first = time[-1] - time[0], trace[0]
 
     def curve(
@@ -111,7 +111,10 @@ def fitted(time: NDArray[np.float64], trace: NDArray[np.float64]) -> float:
 
     start = (0.5, 0.5, 1.0)
     bounds = ((0.0, 0.0, 1e-3), (1.5, 1.5, 50.0))
-    (_, _, rate), _ = curve_fit(curve, time, trace, start, bounds=bounds)
+    try:
+        (_, _, rate), _ = curve_fit(curve, time, trace, start, bounds=bounds)
+    except RuntimeError:  # it does not converge
+        return float("nan")
     return float(rate / span / 2)
 
 

@@ -94,7 +94,7 @@ def coverage() -> str:
         "The root mean square of log(swept C / calibrated C) is "
         f"{np.sqrt(np.mean(np.square(logs))):.2f} "
         f"over {len(logs)} cases; the calibration's interval allows for {MODEL_ERROR:g} beside its "
-        f"own error, set by most of these, and holds the swept C in {sum(held)} of them."
+        f"own error, set by these same cases, and holds the swept C in {sum(held)} of them."
     )
 
 

@@ -38,11 +38,11 @@ WIDE = 0.25
 BATCH = 0.5
 """``lr tr G / (2 B mu)`` from which on the examples that a batch leaves out add to the noise."""
 
-STEEP = 0.2
+STEEP = 0.25
 """Share of the weights' length below which a parabola's end is too near to be the landscape's.
 
-On the lab's problems C is within a factor of 1.5 of the best above it, and two to three times the
-best below it (docs/calibration.md); nothing lies near it.
+Set by the lab's problems, on which C is two to four times the best below it, and within a factor
+of 1.5 of the best above it but for one (docs/calibration.md). It is a warning, no more.
 """
 
 _GO_ON = "train until the loss has settled, without noise if you can, and calibrate there"
@@ -120,7 +120,7 @@ def doubts_of(found: Calibration, landscape: Landscape, noise: Noise, products: 
             Verdict.STEEP,
             f"going on at this slope the sharpness would be gone after {found.reach:.0%} of the "
             f"weights' length, and below {STEEP:.0%} it seldom is: this may be a fast first part, "
-            "and C up to three times the best for what follows; calibrate again when training has "
+            "and C two to four times the best for what follows; calibrate again when training has "
             "moved on",
         )
     mu = 1 - momentum

@@ -18,11 +18,11 @@ that is known (0.39 for a tenth), by at most a third; but below it runs swing ou
 and their time doubles at once. Too much damping only creeps.
 """
 
-MODEL_ERROR = 0.5
+MODEL_ERROR = 0.6
 """What one point cannot know, as a standard deviation of ``log(best C / C)``.
 
-Where the sharpness ends, and how fast its slow directions relax. About the root mean square over
-the lab's problems (``results/calibration``), on which it was set.
+Where the sharpness ends, and how fast its slow directions relax. The root mean square over the
+lab's problems (``results/calibration``), on which it was set, rounded up.
 """
 
 NORMAL_95 = 1.96
