@@ -2,7 +2,7 @@
 
 *Curvature.* On a parabola with any floor, ``kappa = (s^2 / 4) T''``, with T the trace along the
 direction in which the weights drift. Second differences of the trace of the retracted weights give
-it, ``T''`` along the manifold, at the cost of two retractions.
+it, ``T''`` along the manifold, at the cost of three retractions.
 
 *Fit.* In the limit of much friction such a landscape's trace falls as
 

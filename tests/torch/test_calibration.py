@@ -16,7 +16,8 @@ import flatfast.torch
 from flatfast.calibration import Verdict
 from flatfast.calibration.result import CalibrationError
 from flatfast.torch import LabelFlips, LabelNoise, calibrate, couple
-from flatfast.torch.landscape import ModelLandscape, pair
+from flatfast.torch.batches import pair
+from flatfast.torch.landscape import ModelLandscape
 from flatfast.torch.output_hessian import OutputHessian
 
 

@@ -5,7 +5,6 @@ are, and buffers, generators, modes and the noise's own counts are put back as t
 """
 
 import contextlib
-import copy
 import random
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -14,13 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.data import DataLoader
 
 from flatfast.calibration import Calibration
 from flatfast.calibration import calibrate as calibrate_landscape
 from flatfast.calibration.calibrate import BUDGET, Progress
+from flatfast.torch.batches import Batch, pair
 from flatfast.torch.label_noise import counts_kept
-from flatfast.torch.landscape import Batch, Forward, ModelLandscape, pair
+from flatfast.torch.landscape import Forward, ModelLandscape
 from flatfast.torch.processes import processes
 from flatfast.torch.progress import showing
 
@@ -102,7 +101,7 @@ def calibrate(
         landscape = ModelLandscape(
             plain,
             loss_fn,
-            _apart(data),
+            data,
             chosen,
             forward or pair,
             seed=seed,
@@ -113,14 +112,6 @@ def calibrate(
         landscape.spread_products(budget)
         with showing(progress) as told:
             return calibrate_landscape(landscape, lr, budget=budget, progress=told)
-
-
-def _apart(data: Any) -> Any:
-    """A loader whose workers persist has one iterator, which training may be in the middle of."""
-    if isinstance(data, DataLoader) and data.persistent_workers:
-        data = copy.copy(data)
-        data.__dict__ |= {"persistent_workers": False, "_iterator": None}
-    return data
 
 
 @contextlib.contextmanager

@@ -6,20 +6,18 @@ mode twice, which more of PyTorch's operations have than forward mode.
 """
 
 import contextlib
-import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import Dataset, IterableDataset
 
 from flatfast.calibration.calibrate import LEAST, PRODUCT_SHARE
 from flatfast.calibration.landscape import GRADIENT, PROBE, PRODUCT
+from flatfast.torch.batches import Batch, Batches
 from flatfast.torch.output_hessian import OutputHessian
 
-Batch: TypeAlias = Any
 Forward = Callable[[nn.Module, Batch], tuple[Any, Any]]
 
 MOST_BATCHES = 8
@@ -27,20 +25,6 @@ MOST_BATCHES = 8
 
 ITERATIONS = 20
 """Products that a budget is meant to pay for, when it is decided how many batches they go over."""
-
-
-def pair(model: nn.Module, batch: Batch) -> tuple[Any, Any]:
-    """Outputs and targets of a batch ``(inputs, targets)``.
-
-    Raises:
-        ValueError: If the batch has another form.
-    """
-    if not (isinstance(batch, tuple | list) and len(batch) == 2):
-        raise ValueError(
-            f"a batch must be (inputs, targets), got {type(batch).__name__}; for others pass "
-            "forward=lambda model, batch: (outputs, targets)"
-        )
-    return model(batch[0]), batch[1]
 
 
 class ModelLandscape:
@@ -69,25 +53,18 @@ class ModelLandscape:
         Raises:
             ValueError: If there is no batch, or data is a map-style data set.
         """
-        if isinstance(data, Dataset) and not isinstance(data, IterableDataset):
-            raise ValueError(
-                f"data must give batches, and {type(data).__name__} gives examples: wrap it in a "
-                "DataLoader with the batch size of the training"
-            )
         self._model, self._loss_fn, self._forward = model, loss_fn, forward
         self._params = params
-        whole = isinstance(data, tuple) and all(isinstance(part, Tensor) for part in data)
-        self._data = [data] if whole else data
-        self._device = params[0].device
-        self._batches = self._endless()
-        self._first = first = next(self._batches)
+        device = params[0].device
+        self._batches = batches = Batches(data, device)
         self.batches_per_step = batches_per_step
-        self.batch_size = _length(first) * batches_per_step
-        # Given as tensors, the data are what a step takes.
-        self.examples = self.batch_size if whole else _examples(data)
-        self._operator = [first]
+        self.batch_size = batches.size * batches_per_step
+        # Where a batch is all there is, a step leaves none out, however many it takes.
+        whole = batches.examples == batches.size
+        self.examples = self.batch_size if whole else batches.examples
+        self._operator = [batches.first]
         self._graphs: list[Any] = []
-        self._probes = torch.Generator(device=self._device)
+        self._probes = torch.Generator(device=device)
         self._probes.manual_seed(seed)
         self._noisy = [m for m in model.modules() if _drops(m)]
 
@@ -107,7 +84,7 @@ class ModelLandscape:
         if self.examples is not None:
             afford = min(afford, -(-self.examples // self.batch_size))
         more = min(max(afford, 1), MOST_BATCHES) - 1
-        self._operator += list(itertools.islice(self._batches, more))
+        self._operator += [self._batches.next() for _ in range(more)]
 
     def affordable(self, seconds: float) -> int:
         """Gradient evaluations that fit into a time, by the second of two tries.
@@ -120,7 +97,7 @@ class ModelLandscape:
         taken = 0.0
         for _ in range(2):
             begun = time.perf_counter()
-            float(self._gradient(self._first)[0])  # reading a number waits for the device
+            float(self._gradient(self._batches.first)[0])  # reading a number waits for the device
             self.probe()
             taken = time.perf_counter() - begun
         found = int(seconds / taken * (GRADIENT + PROBE))
@@ -133,12 +110,12 @@ class ModelLandscape:
 
     def gradients(self) -> tuple[Tensor, Tensor]:
         """Two gradients of the next batch."""
-        batch = next(self._batches)
+        batch = self._batches.next()
         return self._gradient(batch), self._gradient(batch)
 
     def misfit(self) -> tuple[float, float]:
         """Squared slope of the loss in the outputs, ours and of outputs dealt one place on."""
-        batch = next(self._batches)
+        batch = self._batches.next()
         with torch.no_grad(), self._without_masks():
             outputs, targets = self._outputs(batch)
 
@@ -152,7 +129,7 @@ class ModelLandscape:
     def probe(self) -> tuple[float, Tensor]:
         """``|J^T S^(1/2) z|^2`` on the next batch, and its gradient."""
         with self._without_masks():
-            outputs, targets = self._outputs(next(self._batches))
+            outputs, targets = self._outputs(self._batches.next())
             hessian = OutputHessian(outputs, lambda o: self._loss_fn(o, targets))
             backward = self._derivative(outputs, hessian.probe(self._probes), create_graph=True)
             squared = sum((part.float().square().sum() for part in backward), torch.zeros(()))
@@ -213,23 +190,6 @@ class ModelLandscape:
             for g, p in zip(found, self._params, strict=True)
         ]
 
-    def _endless(self) -> Iterator[Batch]:
-        """Batches on the model's device, round after round."""
-        first = True
-        while True:
-            empty = True
-            for batch in self._data:
-                empty = False
-                yield _to(batch, self._device)
-            if empty:
-                raise ValueError(
-                    "data gives no batch"
-                    if first
-                    else "data can be gone through only once: give "
-                    "a DataLoader or a list of batches instead of a generator"
-                )
-            first = False
-
     @contextlib.contextmanager
     def _without_masks(self) -> Iterator[None]:
         modes = [module.training for module in self._noisy]
@@ -251,51 +211,9 @@ def _like(v: Tensor, params: list[Tensor]) -> list[Tensor]:
     return [part.view_as(p).to(p.dtype) for part, p in zip(split, params, strict=True)]
 
 
-def _to(batch: Batch, device: torch.device) -> Batch:
-    if isinstance(batch, Tensor):
-        return batch.to(device)
-    if hasattr(batch, "to"):  # a batch of its own kind, as tokenizers make
-        return batch.to(device)
-    if isinstance(batch, Mapping):
-        return {key: _to(value, device) for key, value in batch.items()}
-    if isinstance(batch, tuple | list):
-        moved = [_to(part, device) for part in batch]
-        return type(batch)(*moved) if hasattr(batch, "_fields") else type(batch)(moved)
-    return batch
-
-
-def _length(batch: Batch) -> int:
-    """Examples in a batch: the length of its first tensor.
-
-    Raises:
-        ValueError: If it holds none.
-    """
-    first = next(_tensors(batch), None)
-    if first is None:
-        raise ValueError(f"a batch must hold tensors, got {type(batch).__name__}")
-    return len(first) if first.ndim else 1
-
-
-def _tensors(batch: Any) -> Iterator[Tensor]:
-    if isinstance(batch, Tensor):
-        yield batch
-    elif isinstance(batch, Mapping):
-        yield from _tensors(list(batch.values()))
-    elif isinstance(batch, list | tuple):
-        for part in batch:
-            yield from _tensors(part)
-
-
 def _drops(module: nn.Module) -> bool:
     """Whether it drops at random in training mode: dropout, attention, recurrent, drop path."""
     rates = (getattr(module, name, None) for name in ("dropout", "drop_prob"))
     return isinstance(module, nn.modules.dropout._DropoutNd) or any(
         isinstance(rate, float) and rate > 0 for rate in rates
     )
-
-
-def _examples(data: Any) -> int | None:
-    try:
-        return len(data.dataset)
-    except (AttributeError, TypeError):
-        return None

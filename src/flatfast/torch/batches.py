@@ -1,0 +1,129 @@
+"""The batches of a training, round after round, in whatever form they come."""
+
+import copy
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset, IterableDataset
+
+Batch: TypeAlias = Any
+
+
+class Batches:
+    """Endless batches on a device.
+
+    Attributes:
+        first: The first batch.
+        size: Examples in it.
+        examples: Examples in all, None if not known.
+    """
+
+    def __init__(self, data: Iterable[Batch] | tuple[Tensor, Tensor], device: torch.device) -> None:
+        """Look at the first.
+
+        Args:
+            data: A loader or other iterable; or inputs and targets, which are then one batch.
+            device: Where they are wanted.
+
+        Raises:
+            ValueError: If there is none, it holds no tensor, or data is a map-style data set.
+        """
+        if isinstance(data, Dataset) and not isinstance(data, IterableDataset):
+            raise ValueError(
+                f"data must give batches, and {type(data).__name__} gives examples: wrap it in a "
+                "DataLoader with the batch size of the training"
+            )
+        whole = isinstance(data, tuple) and all(isinstance(part, Tensor) for part in data)
+        self._data = [data] if whole else _apart(data)
+        self._device = device
+        self._rounds = self._endless()
+        self.first = next(self._rounds)
+        self.size = _length(self.first)
+        self.examples = self.size if whole else _examples(data)
+
+    def next(self) -> Batch:
+        """The next one.
+
+        Raises:
+            ValueError: If the data can be gone through only once, and that has been done.
+        """
+        return next(self._rounds)
+
+    def _endless(self) -> Iterator[Batch]:
+        told = "data gives no batch"
+        while True:
+            empty = True
+            for batch in self._data:
+                empty = False
+                yield moved(batch, self._device)
+            if empty:
+                raise ValueError(told)
+            told = (
+                "data can be gone through only once: give a DataLoader or a list of batches "
+                "instead of a generator"
+            )
+
+
+def pair(model: nn.Module, batch: Batch) -> tuple[Any, Any]:
+    """Outputs and targets of a batch ``(inputs, targets)``.
+
+    Raises:
+        ValueError: If the batch has another form.
+    """
+    if not (isinstance(batch, tuple | list) and len(batch) == 2):
+        raise ValueError(
+            f"a batch must be (inputs, targets), got {type(batch).__name__}; for others pass "
+            "forward=lambda model, batch: (outputs, targets)"
+        )
+    return model(batch[0]), batch[1]
+
+
+def moved(batch: Batch, device: torch.device) -> Batch:
+    """The batch on a device, in its own form."""
+    if hasattr(batch, "to"):  # a tensor, or a batch of its own kind, as tokenizers make
+        return batch.to(device)
+    if isinstance(batch, Mapping):
+        return {key: moved(value, device) for key, value in batch.items()}
+    if isinstance(batch, tuple | list):
+        parts = [moved(part, device) for part in batch]
+        return type(batch)(*parts) if hasattr(batch, "_fields") else type(batch)(parts)
+    return batch
+
+
+def _apart(data: Any) -> Any:
+    """A loader whose workers persist has one iterator, which training may be in the middle of."""
+    if isinstance(data, DataLoader) and data.persistent_workers:
+        data = copy.copy(data)
+        data.__dict__ |= {"persistent_workers": False, "_iterator": None}
+    return data
+
+
+def _length(batch: Batch) -> int:
+    """Examples in a batch: the length of its first tensor.
+
+    Raises:
+        ValueError: If it holds none.
+    """
+    first = next(_tensors(batch), None)
+    if first is None:
+        raise ValueError(f"a batch must hold tensors, got {type(batch).__name__}")
+    return len(first) if first.ndim else 1
+
+
+def _tensors(batch: Any) -> Iterator[Tensor]:
+    if isinstance(batch, Tensor):
+        yield batch
+    elif isinstance(batch, Mapping):
+        yield from _tensors(list(batch.values()))
+    elif isinstance(batch, list | tuple):
+        for part in batch:
+            yield from _tensors(part)
+
+
+def _examples(data: Any) -> int | None:
+    try:
+        return len(data.dataset)
+    except (AttributeError, TypeError):
+        return None
