@@ -1,8 +1,12 @@
 """Calibration of PyTorch models: known answers, and everything left as it was."""
 
 import copy
+import gc
+import multiprocessing
 import random
+import weakref
 from collections import UserDict
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -266,6 +270,90 @@ def test_batches_of_a_kind_of_their_own():
     assert Encoding.moved > 0
 
 
+def test_a_batch_of_which_nothing_is_known_but_that_it_moves():
+    class Drawn:
+        def to(self, device):
+            return self
+
+    noise = LabelNoise(0.3)
+    found = calibrate(
+        Pairs(),
+        half_square(noise),
+        [Drawn()] * 2,
+        0.01,
+        forward=lambda model, batch: (model(INDEX), ZEROS),
+    )
+    assert found.ok
+
+
+def test_nothing_is_kept_alive():
+    gc.collect()
+    gc.disable()
+    try:
+        made = []
+
+        class Watched(ModelLandscape):
+            def __init__(self, *args, **options):
+                super().__init__(*args, **options)
+                made.append(weakref.ref(self))
+
+        data = DataLoader(TensorDataset(INDEX, ZEROS), 10, num_workers=1)
+        with mock.patch("flatfast.torch.calibration.ModelLandscape", Watched):
+            calibrate(Pairs(), half_square(LabelNoise(0.3)), data, 0.01, budget=40)
+        assert made[0]() is None
+        assert not multiprocessing.active_children()
+    finally:
+        gc.enable()
+
+
+def test_under_no_grad_and_inference_mode():
+    for off in (torch.no_grad, torch.inference_mode):
+        model, data = Pairs(), (INDEX.clone(), ZEROS.clone())
+        with off():
+            assert calibrate(model, half_square(LabelNoise(0.3)), data, 0.01).ok
+
+
+def test_a_saturated_softmax_has_no_curvature():
+    torch.manual_seed(0)
+    labels, flips = torch.arange(12) % 10, LabelFlips(0.1, classes=10)
+    model = nn.Linear(12, 10, bias=False)
+    with torch.no_grad():
+        model.weight.copy_(0.3 * torch.randn(10, 12) + 60.0 * F.one_hot(labels, 10).T)
+    loss = lambda f, y: F.cross_entropy(f, flips(y))  # noqa: E731
+    found = calibrate(model, loss, (torch.eye(12), labels), 0.01)
+    assert [doubt.verdict for doubt in found.doubts] == [Verdict.NO_CURVATURE]
+    for spread in (12.0, 14.0, 20.0):
+        for classes in (10, 40):
+            logits = 0.3 * torch.randn(5, classes) + spread * F.one_hot(torch.arange(5), classes)
+            for reduction in ("mean", "sum"):
+                OutputHessian(
+                    logits, lambda o, r=reduction: F.cross_entropy(o, torch.arange(5), reduction=r)
+                )
+
+
+def test_double_precision():
+    data = torch.randn(24, 6).double(), torch.randint(4, (24,))
+    model, flips = network().double(), LabelFlips(0.2, classes=4)
+    weight = torch.arange(1.0, 5.0).double()
+    loss = lambda f, y: F.cross_entropy(f, flips(y), weight=weight)  # noqa: E731
+    found = calibrate(model, loss, data, 0.01)
+    assert found.sharpness > 0
+
+
+def test_a_model_that_has_learnt_nothing_is_refused_on_a_few_examples():
+    accepted = 0
+    for seed in range(12):
+        torch.manual_seed(seed)
+        model = nn.Sequential(nn.Linear(20, 30), nn.Tanh(), nn.Linear(30, 2))
+        data, flips = (
+            TensorDataset(torch.randn(16, 20), torch.randint(2, (16,))),
+            LabelFlips(0.1, 2),
+        )
+        loss = lambda f, y, flips=flips: F.cross_entropy(f, flips(y))  # noqa: E731
+        accepted += calibrate(model, loss, DataLoader(data, 8), 0.01, seed=seed).ok
+    assert accepted <= 1
+
+
 def test_a_step_that_gathers_several_batches():
     one = calibrate(Pairs(), half_square(LabelNoise(0.3)), (INDEX, ZEROS), 0.01, budget=600)
     four = calibrate(
@@ -355,6 +443,35 @@ def test_a_loader_in_the_middle_of_an_epoch_goes_on():
     assert loader.persistent_workers
 
 
+@pytest.mark.parametrize("seedable", [False, True])
+def test_a_loader_that_accelerate_prepared_goes_on(seedable):
+    accelerate = pytest.importorskip("accelerate", reason="needs accelerate")
+    options = accelerate.utils.DataLoaderConfiguration(use_seedable_sampler=seedable)
+    accelerator = accelerate.Accelerator(cpu=True, dataloader_config=options)
+
+    def seen(calibrated):
+        torch.manual_seed(0)
+        loader = accelerator.prepare(
+            DataLoader(
+                TensorDataset(INDEX, ZEROS),
+                10,
+                shuffle=True,
+                num_workers=1,
+                persistent_workers=True,
+            )
+        )
+        found = []
+        for _ in range(2):
+            for number, (index, _) in enumerate(loader):
+                found += index.tolist()
+                if calibrated and number == 1:
+                    calibrate(Pairs(), half_square(LabelNoise(0.3)), loader, 0.01, budget=40)
+        return found
+
+    assert len(seen(True)) == 2 * len(INDEX)
+    assert seen(True) == seen(False)
+
+
 def test_a_buffer_that_forward_replaces_comes_back():
     class Averaging(Pairs):
         def __init__(self):
@@ -402,7 +519,8 @@ def test_half_precision():
         ({"data": []}, "data gives no batch"),
         ({"data": iter([(INDEX, ZEROS)] * 4)}, "data can be gone through only once"),
         ({"data": TensorDataset(INDEX, ZEROS)}, "TensorDataset gives examples"),
-        ({"data": [("text", ["more"])], "forward": lambda m, b: b}, "a batch must hold tensors"),
+        ({"data": [("text", ["more"])], "forward": lambda m, b: b}, "outputs must be a tensor"),
+        ({"data": [(INDEX[:0], ZEROS[:0])]}, "the first batch is empty"),
         ({"forward": lambda m, b: ({"logits": m(b[0])}, b[1])}, "outputs must be a tensor.*dict"),
         ({"forward": lambda m, b: (m(b[0]).sum(), b[1])}, "examples in its first dimension"),
         ({"params": []}, "no parameter requires a gradient"),

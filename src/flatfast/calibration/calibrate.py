@@ -23,7 +23,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from flatfast.calibration.doubts import doubts_of
+from flatfast.calibration.doubts import MISFIT as MISFIT_LIMIT
+from flatfast.calibration.doubts import RESOLVED, doubts_of
 from flatfast.calibration.landscape import GRADIENT, MISFIT, PROBE, PRODUCT, Landscape, Vector
 from flatfast.calibration.noise import Noise
 from flatfast.calibration.result import DAMPING, Calibration
@@ -44,7 +45,10 @@ NO_DRIFT = 1e-4
 """Cutoff where no noise sets it, as a share of ``tr G``."""
 
 MISFITS = 4
-"""Batches on which the outputs' misfit is read."""
+"""Batches on which the outputs' misfit is read at first."""
+
+MOST_LOOKS = 4
+"""Times as many, at most, where these do not tell which side of the limit it is on."""
 
 PRODUCT_SHARE = 0.4
 """Share of a budget that products take."""
@@ -117,8 +121,13 @@ def calibrate(
     for _ in range(planned.pairs):
         noise.add(landscape)
         meter.count(2 * GRADIENT)
-    misfit, misfit_error = _misfit([landscape.misfit() for _ in range(MISFITS)])
-    meter.count(MISFITS * MISFIT)
+    misfits: list[tuple[float, float]] = []
+    for _ in range(MOST_LOOKS):
+        misfits += [landscape.misfit() for _ in range(MISFITS)]
+        meter.count(MISFITS * MISFIT)
+        misfit, misfit_error = _misfit(misfits)
+        if abs(misfit - MISFIT_LIMIT) > RESOLVED * misfit_error:
+            break
 
     values: list[float] = []
     total: Vector = 0.0
@@ -231,7 +240,7 @@ class _Meter:
 
     def count(self, evaluations: int) -> None:
         self.done += evaluations
-        self._progress(self.done, self._total)
+        self._progress(self.done, max(self._total, self.done))
 
 
 def _kappa(noise: float, sharpness: float, along: float) -> float:

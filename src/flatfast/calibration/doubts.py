@@ -45,7 +45,10 @@ Set by the lab's problems, on which C is two to four times the best below it, an
 of 1.5 of the best above it but for one (docs/calibration.md). It is a warning, no more.
 """
 
-_GO_ON = "train until the loss has settled, without noise if you can, and calibrate there"
+_GO_ON = (
+    "train until the loss has settled, and calibrate there (Gaussian noise on labels may be off "
+    "meanwhile; flips and dropout not, since they move the minimum)"
+)
 
 
 def doubts_of(found: Calibration, landscape: Landscape, noise: Noise, products: int) -> Calibration:
@@ -58,8 +61,9 @@ def doubts_of(found: Calibration, landscape: Landscape, noise: Noise, products: 
     if found.sharpness == 0:
         doubt(
             Verdict.NO_CURVATURE,
-            "the loss has no curvature in these outputs, as an absolute error, a hinge or a "
-            "saturated softmax: there is no sharpness whose slope noise could follow",
+            "the loss has no curvature in these outputs, as an absolute error, a hinge, a "
+            "saturated softmax, or log-probabilities under an NLL loss (give logits and "
+            "cross-entropy): there is no sharpness whose slope noise could follow",
         )
         return replace(found, doubts=tuple(doubts))
     if found.noise <= max(LASTING * found.noise_total, ROUNDING * noise.square):
@@ -73,7 +77,8 @@ def doubts_of(found: Calibration, landscape: Landscape, noise: Noise, products: 
             "noise drives no drift, and the law promises nothing",
         )
         return replace(found, doubts=tuple(doubts))
-    if found.misfit - RESOLVED * found.misfit_error > MISFIT:
+    # One standard error: to take a model that has learnt nothing for a fitted one is worse.
+    if found.misfit - found.misfit_error > MISFIT:
         doubt(
             Verdict.OFF_MANIFOLD,
             f"outputs miss their targets by {found.misfit:.0%} of what outputs dealt to the wrong "

@@ -16,7 +16,7 @@ class Batches:
 
     Attributes:
         first: The first batch.
-        size: Examples in it.
+        size: Examples in it, None if it holds no tensor that could be counted.
         examples: Examples in all, None if not known.
     """
 
@@ -28,7 +28,7 @@ class Batches:
             device: Where they are wanted.
 
         Raises:
-            ValueError: If there is none, it holds no tensor, or data is a map-style data set.
+            ValueError: If there is none, it is empty, or data is a map-style data set.
         """
         if isinstance(data, Dataset) and not isinstance(data, IterableDataset):
             raise ValueError(
@@ -36,11 +36,11 @@ class Batches:
                 "DataLoader with the batch size of the training"
             )
         whole = isinstance(data, tuple) and all(isinstance(part, Tensor) for part in data)
-        self._data = [data] if whole else _apart(data)
-        self._device = device
-        self._rounds = self._endless()
+        self._rounds = _endless([data] if whole else _apart(data), device)
         self.first = next(self._rounds)
         self.size = _length(self.first)
+        if self.size == 0:
+            raise ValueError("the first batch is empty")
         self.examples = self.size if whole else _examples(data)
 
     def next(self) -> Batch:
@@ -51,19 +51,20 @@ class Batches:
         """
         return next(self._rounds)
 
-    def _endless(self) -> Iterator[Batch]:
-        told = "data gives no batch"
-        while True:
-            empty = True
-            for batch in self._data:
-                empty = False
-                yield moved(batch, self._device)
-            if empty:
-                raise ValueError(told)
-            told = (
-                "data can be gone through only once: give a DataLoader or a list of batches "
-                "instead of a generator"
-            )
+
+def _endless(data: Iterable[Batch], device: torch.device) -> Iterator[Batch]:
+    told = "data gives no batch"
+    while True:
+        empty = True
+        for batch in data:
+            empty = False
+            yield moved(batch, device)
+        if empty:
+            raise ValueError(told)
+        told = (
+            "data can be gone through only once: give a DataLoader or a list of batches instead of "
+            "a generator"
+        )
 
 
 def pair(model: nn.Module, batch: Batch) -> tuple[Any, Any]:
@@ -94,22 +95,18 @@ def moved(batch: Batch, device: torch.device) -> Batch:
 
 def _apart(data: Any) -> Any:
     """A loader whose workers persist has one iterator, which training may be in the middle of."""
-    if isinstance(data, DataLoader) and data.persistent_workers:
+    inner = getattr(data, "base_dataloader", None)  # Accelerate's loaders hold the one that works
+    if isinstance(data, DataLoader) and (data.persistent_workers or inner is not None):
         data = copy.copy(data)
         data.__dict__ |= {"persistent_workers": False, "_iterator": None}
+        if inner is not None:
+            data.__dict__["base_dataloader"] = _apart(inner)
     return data
 
 
-def _length(batch: Batch) -> int:
-    """Examples in a batch: the length of its first tensor.
-
-    Raises:
-        ValueError: If it holds none.
-    """
-    first = next(_tensors(batch), None)
-    if first is None:
-        raise ValueError(f"a batch must hold tensors, got {type(batch).__name__}")
-    return len(first) if first.ndim else 1
+def _length(batch: Batch) -> int | None:
+    """Examples in a batch: the length of its first tensor that has one."""
+    return next((len(tensor) for tensor in _tensors(batch) if tensor.ndim), None)
 
 
 def _tensors(batch: Any) -> Iterator[Tensor]:

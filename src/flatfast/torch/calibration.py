@@ -97,7 +97,13 @@ def calibrate(
     if batches_per_step < 1:
         raise ValueError(f"batches_per_step must be at least 1, got {batches_per_step}")
     plain = getattr(model, "_orig_mod", model)  # what torch.compile wraps
-    with _as_found(plain, data), _uncounted(chosen), _twice_differentiable(plain):
+    with (
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        _as_found(plain, data),
+        _uncounted(chosen),
+        _twice_differentiable(plain),
+    ):
         landscape = ModelLandscape(
             plain,
             loss_fn,
@@ -134,6 +140,12 @@ def _as_found(model: nn.Module, data: Any) -> Iterator[None]:
     ]
     modes = [(module, module.training) for module in model.modules()]
     generators = list(_generators(data))
+    counted = [
+        (owner, name, owner.__dict__[name])
+        for owner in _parts(data)
+        for name in ("epoch", "iteration")
+        if isinstance(getattr(owner, "__dict__", {}).get(name), int)
+    ]
     states = [g.get_state() for g in generators]
     python, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002 - the user's
     try:
@@ -144,6 +156,8 @@ def _as_found(model: nn.Module, data: Any) -> Iterator[None]:
         np.random.set_state(numpy_state)  # noqa: NPY002
         for generator, state in zip(generators, states, strict=True):
             generator.set_state(state)
+        for owner, name, count in counted:
+            owner.__dict__[name] = count
         for module, mode in modes:
             module.training = mode
         with torch.no_grad():
@@ -155,11 +169,18 @@ def _as_found(model: nn.Module, data: Any) -> Iterator[None]:
 
 def _generators(data: Any) -> Iterator[torch.Generator]:
     """Generators that a loader and its sampler draw from."""
-    sampler = getattr(data, "sampler", None)
-    for owner in (data, sampler, getattr(data, "batch_sampler", None)):
+    for owner in _parts(data):
         generator = getattr(owner, "generator", None)
         if isinstance(generator, torch.Generator):
             yield generator
+
+
+def _parts(data: Any) -> list[Any]:
+    """A loader, what draws its examples, and the loader that it may wrap."""
+    batches = getattr(data, "batch_sampler", None)
+    inner = getattr(data, "base_dataloader", None)
+    samplers = [getattr(data, "sampler", None), batches, getattr(batches, "sampler", None)]
+    return [data, *samplers, *([] if inner is None else _parts(inner))]
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """What the callbacks of Lightning and Transformers share: couple at the start, read for the log."""
 
-from collections.abc import Callable, Iterable
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
 from torch import nn
@@ -12,6 +13,19 @@ from flatfast.torch.processes import agreed
 
 Calibrator: TypeAlias = Callable[[nn.Module, Any, float], Calibration]
 """``(model, training data, lr) -> calibration``: :func:`flatfast.torch.calibrate` with a loss."""
+
+
+@contextlib.contextmanager
+def training(model: nn.Module) -> Iterator[None]:
+    """The model in training mode, if it is not; then all parts as they were."""
+    modes = [(module, module.training) for module in model.modules()]
+    if not model.training:
+        model.train()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
 
 
 class Follower:
@@ -69,7 +83,8 @@ class Follower:
         if self.calibrate is not None:
             if self.C is None:
                 lr = scheduled_lr(unwrapped(wanted[0]))
-                self.C = agreed(self.calibrate(model, data, lr)).law.C
+                with training(model):  # a trainer may switch only later
+                    self.C = agreed(self.calibrate(model, data, lr)).law.C
             self.law = law_of(self.C)
         for wrapped in wanted:
             optimizer = unwrapped(wrapped)

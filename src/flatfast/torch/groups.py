@@ -50,7 +50,7 @@ def set_momentum(group: Group, momentum: float) -> Any:
 
 
 def scheduled_lr(optimizer: Optimizer) -> float:
-    """Learning rate of the first group, or that which a schedule warms up to if that is larger."""
+    """Learning rate of the first group, or its schedule's base rate if that is larger."""
     group = optimizer.param_groups[0]
     return max(float(group["lr"]), float(group.get("initial_lr", 0.0)))
 

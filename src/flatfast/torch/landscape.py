@@ -16,9 +16,21 @@ from torch import Tensor, nn
 from flatfast.calibration.calibrate import LEAST, PRODUCT_SHARE
 from flatfast.calibration.landscape import GRADIENT, PROBE, PRODUCT
 from flatfast.torch.batches import Batch, Batches
-from flatfast.torch.output_hessian import OutputHessian
+from flatfast.torch.output_hessian import OutputHessian, at_least_single
 
 Forward = Callable[[nn.Module, Batch], tuple[Any, Any]]
+
+RATES = (
+    "dropout",
+    "attention_dropout",
+    "dropout_p",
+    "dropout_prob",
+    "dropout_rate",
+    "drop_prob",
+    "drop_rate",
+    "p",
+)
+"""Attributes in which attention, recurrent layers, drop path and the like keep what they drop."""
 
 MOST_BATCHES = 8
 """Batches that products go over at most: the graph of each is kept."""
@@ -56,9 +68,10 @@ class ModelLandscape:
         self._model, self._loss_fn, self._forward = model, loss_fn, forward
         self._params = params
         device = params[0].device
+        self._noisy = [m for m in model.modules() if _drops(m) and not _whole(m, model)]
         self._batches = batches = Batches(data, device)
         self.batches_per_step = batches_per_step
-        self.batch_size = batches.size * batches_per_step
+        self.batch_size = (batches.size or self._first_length()) * batches_per_step
         # Where a batch is all there is, a step leaves none out, however many it takes.
         whole = batches.examples == batches.size
         self.examples = self.batch_size if whole else batches.examples
@@ -66,7 +79,6 @@ class ModelLandscape:
         self._graphs: list[Any] = []
         self._probes = torch.Generator(device=device)
         self._probes.manual_seed(seed)
-        self._noisy = [m for m in model.modules() if _drops(m)]
 
     @property
     def product_batches(self) -> int:
@@ -77,6 +89,10 @@ class ModelLandscape:
     def length(self) -> float:
         """Euclidean norm of the parameters."""
         return float(_flat(self._params).norm())
+
+    def _first_length(self) -> int:
+        with torch.no_grad(), self._without_masks():
+            return len(self._outputs(self._batches.first)[0])
 
     def spread_products(self, budget: int) -> None:
         """Let products go over as many batches as a budget of evaluations allows."""
@@ -120,7 +136,7 @@ class ModelLandscape:
             outputs, targets = self._outputs(batch)
 
         def squared(at: Tensor) -> float:
-            at = at.detach().float().requires_grad_()
+            at = at_least_single(at.detach()).requires_grad_()
             slopes = [torch.autograd.grad(self._loss_fn(at, targets), at)[0] for _ in range(2)]
             return float((slopes[0] * slopes[1]).sum())
 
@@ -128,9 +144,10 @@ class ModelLandscape:
 
     def probe(self) -> tuple[float, Tensor]:
         """``|J^T S^(1/2) z|^2`` on the next batch, and its gradient."""
+        loss_fn = self._loss_fn
         with self._without_masks():
             outputs, targets = self._outputs(self._batches.next())
-            hessian = OutputHessian(outputs, lambda o: self._loss_fn(o, targets))
+            hessian = OutputHessian(outputs, lambda o: loss_fn(o, targets))
             backward = self._derivative(outputs, hessian.probe(self._probes), create_graph=True)
             squared = sum((part.float().square().sum() for part in backward), torch.zeros(()))
             slope = self._derivative(squared, None)
@@ -157,9 +174,10 @@ class ModelLandscape:
         return total / len(self._graphs)
 
     def _graph(self, batch: Batch) -> tuple[Tensor, OutputHessian, Tensor, list[Tensor]]:
+        loss_fn = self._loss_fn
         with self._without_masks():
             outputs, targets = self._outputs(batch)
-            hessian = OutputHessian(outputs, lambda o: self._loss_fn(o, targets))
+            hessian = OutputHessian(outputs, lambda o: loss_fn(o, targets))
             u = torch.zeros_like(outputs, requires_grad=True)
             backward = self._derivative(outputs, u, create_graph=True)
         return outputs, hessian, u, backward
@@ -212,8 +230,13 @@ def _like(v: Tensor, params: list[Tensor]) -> list[Tensor]:
 
 
 def _drops(module: nn.Module) -> bool:
-    """Whether it drops at random in training mode: dropout, attention, recurrent, drop path."""
-    rates = (getattr(module, name, None) for name in ("dropout", "drop_prob"))
-    return isinstance(module, nn.modules.dropout._DropoutNd) or any(
-        isinstance(rate, float) and rate > 0 for rate in rates
+    """Whether it draws at random in training mode, by its type or by the name of a rate."""
+    rates = (getattr(module, name, None) for name in RATES)
+    return isinstance(module, nn.modules.dropout._DropoutNd | nn.RReLU) or any(
+        isinstance(rate, float) and 0 < rate < 1 for rate in rates
     )
+
+
+def _whole(module: nn.Module, model: nn.Module) -> bool:
+    """Whether it is the user's model itself: its mode may mean more than masks."""
+    return module is model and any(True for _ in model.children())

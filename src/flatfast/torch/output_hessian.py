@@ -20,6 +20,21 @@ CLOSE = 1e-3
 
 TINY = 1e-30
 
+FAINT = 1e-2
+"""S relative to one over the outputs' number, below which it may be that of a saturated loss."""
+
+GONE = 1e-6
+"""S relative to what it is at outputs of zero, below which nothing is left of it."""
+
+ROUNDED = 64.0
+"""Difference of S v from a known form that is rounding, in units of the last place of its size at
+outputs of zero."""
+
+
+def at_least_single(outputs: Tensor) -> Tensor:
+    """In single precision, or double where they are that."""
+    return outputs if outputs.dtype == torch.float64 else outputs.float()
+
 
 class OutputHessian:
     """S at given outputs."""
@@ -36,36 +51,56 @@ class OutputHessian:
                 none of the known.
         """
         self._shape = outputs.shape
-        self._outputs = outputs.detach().float().requires_grad_()
-        with torch.autocast(self._outputs.device.type, enabled=False):
-            value = loss(self._outputs.view(self._shape))
-            self._slope = torch.autograd.grad(value, self._outputs, create_graph=True)[0]
-            self._examples = outputs.shape[0]
-            each = outputs.numel() // self._examples
-            self._root = self._dense_root(each) if each <= DENSE else self._known_root(each)
+        # Neither the loss nor the object itself is kept in a closure: graphs hang on both.
+        with torch.autocast(outputs.device.type, enabled=False):
+            here = at_least_single(outputs.detach()).clone().requires_grad_()
+            self._outputs, self._slope = here, _slope(loss, here, self._shape)
+            self._examples, self._rounding = outputs.shape[0], 0.0
+            self._root = self._found_root(loss)
+
+    def _found_root(self, loss: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+        v, image = self._looks()[0]
+        faint = image.norm() <= FAINT * v.norm() / self._outputs.numel()
+        if faint and image.norm() <= GONE * self._typical(loss):
+            return torch.zeros_like
+        try:
+            return self._known_root()
+        except ValueError:
+            # Where a loss is nearly saturated, S has its form but for rounding.
+            self._rounding = ROUNDED * torch.finfo(v.dtype).eps * self._typical(loss)
+            return self._known_root()
+
+    def _typical(self, loss: Callable[[Tensor], Tensor]) -> float:
+        """Size of S v at outputs of zero."""
+        nowhere = torch.zeros_like(self._outputs).requires_grad_()
+        v = self._looks()[0][0]
+        return float(_product(_slope(loss, nowhere, self._shape), nowhere, v).norm())
+
+    def _alike(self, a: Tensor, b: Tensor) -> bool:
+        return bool((a - b).norm() <= CLOSE * b.norm() + self._rounding)
 
     def times(self, v: Tensor) -> Tensor:
         """``S v`` in the shape of the outputs."""
-        return self._times(v.float()).to(v.dtype)
+        return self._times(v.to(self._outputs.dtype)).to(v.dtype)
 
     def probe(self, generator: torch.Generator) -> Tensor:
         """``S^(1/2) z`` for random signs z, in the shape of the outputs."""
         signs = torch.randint(0, 2, self._shape, generator=generator, device=self._outputs.device)
-        return self._root(2.0 * signs - 1.0)
+        return self._root((2.0 * signs - 1.0).to(self._outputs.dtype))
 
     def _times(self, v: Tensor) -> Tensor:
-        if not self._slope.requires_grad:  # a loss that is linear in the outputs
-            return torch.zeros_like(v)
-        found = torch.autograd.grad(
-            self._slope, self._outputs, v.view_as(self._slope), retain_graph=True
-        )[0]
-        return found.reshape(v.shape)
+        return _product(self._slope, self._outputs, v)
 
     def _looks(self) -> tuple[tuple[Tensor, Tensor], ...]:
         """Two random directions and what S makes of them."""
         generator = torch.Generator(device=self._outputs.device).manual_seed(0)
         directions = [
-            torch.randn(self._shape, generator=generator, device=self._outputs.device)
+            torch.randn(
+                self._shape,
+                generator=generator,
+                device=self._outputs.device,
+                dtype=self._outputs.dtype,
+            )
             for _ in range(2)
         ]
         return tuple((v, self._times(v)) for v in directions)
@@ -73,13 +108,13 @@ class OutputHessian:
     def _dense_root(self, each: int) -> Callable[[Tensor], Tensor]:
         rows = []
         for k in range(each):
-            one = torch.zeros(self._examples, each, device=self._outputs.device)
+            one = torch.zeros_like(self._outputs).detach().view(self._examples, each)
             one[:, k] = 1.0
             rows.append(self._times(one.view(self._shape)).reshape(self._examples, each))
         blocks = torch.stack(rows, dim=1)
         v, image = self._looks()[0]
         told = (blocks @ v.reshape(self._examples, each, 1)).view(self._shape)
-        if not _alike(told, image):
+        if not self._alike(told, image):
             raise ValueError(
                 "the loss must be a sum or mean over examples: its Hessian couples the outputs of "
                 "different ones, as a contrastive loss does"
@@ -89,15 +124,18 @@ class OutputHessian:
 
         def times(z: Tensor) -> Tensor:
             # As a sum, which autocast leaves in single precision.
-            found: Tensor = (root * z.reshape(self._examples, 1, each)).sum(-1)
-            return found.view(self._shape)
+            found: Tensor = (root * z.reshape(len(root), 1, each)).sum(-1)
+            return found.view(z.shape)
 
         return times
 
-    def _known_root(self, each: int) -> Callable[[Tensor], Tensor]:
+    def _known_root(self) -> Callable[[Tensor], Tensor]:
+        each = self._outputs.numel() // self._examples
+        if each <= DENSE:
+            return self._dense_root(each)
         (v, image), (other, other_image) = self._looks()
         diagonal = image / v
-        if _alike(diagonal * other, other_image):
+        if self._alike(diagonal * other, other_image):
             root = diagonal.clamp(min=0.0).sqrt()
             return lambda z: root * z
         # Classes in the second dimension, as in cross_entropy, or in the last.
@@ -118,11 +156,20 @@ class OutputHessian:
         # Ignored positions have the factor 0, weighted classes one each.
         squares = (told * told).sum(dim, keepdim=True).clamp(min=TINY)
         factor = (image * told).sum(dim, keepdim=True) / squares
-        if not _alike(factor * told, image):
+        if not self._alike(factor * told, image):
             return None
         root, scale = p.sqrt(), factor.clamp(min=0.0).sqrt()
         return lambda z: scale * (root * z - p * (root * z).sum(dim, keepdim=True))
 
 
-def _alike(a: Tensor, b: Tensor) -> bool:
-    return bool((a - b).norm() <= CLOSE * b.norm())
+def _slope(loss: Callable[[Tensor], Tensor], at: Tensor, shape: torch.Size) -> Tensor:
+    value = loss(at.view(shape))
+    return torch.autograd.grad(value, at, create_graph=True)[0]
+
+
+def _product(slope: Tensor, at: Tensor, v: Tensor) -> Tensor:
+    """Derivative of the slope in the outputs, times v."""
+    if not slope.requires_grad:  # a loss that is linear in the outputs
+        return torch.zeros_like(v)
+    found = torch.autograd.grad(slope, at, v.view_as(slope), retain_graph=True)[0]
+    return found.reshape(v.shape)
