@@ -74,7 +74,7 @@ def collect(folder: Path) -> None:
     for case in track([case for case in CASES if case.label in labels], "candidates"):
         tried[case.label] = candidates.candidates(case)
     for row in found["cases"]:
-        row["estimated"] = estimated(row, found["candidates"][row["label"]])
+        row["estimated"] = estimated(row, tried[row["label"]])
     found["budgets"] = kept.get("budgets") or {
         case.label: budgets.spread(case) for case in budgets.cases()
     }

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from rich.progress import track
 
-from benchmarks.calibration.cases import CASES
+from benchmarks.calibration.cases import CASES, SMALL
 from benchmarks.calibration.twins import Twin, twin
 from flatfast.lab.descent import descend
 from flatfast.lab.estimation.convergence import convergence
@@ -46,7 +46,7 @@ RUNS: tuple[tuple[str, dict[str, Any], float], ...] = (
     ("digits-mlp", {"noise_std": 1.0}, 0.01),
     ("digits-mlp", {"activation": "relu", "init_seed": 1}, 0.01),
     ("digits-mlp", {"loss": "cross-entropy"}, 0.02),
-    ("digits-resnet", {"examples": 60, "channels": 4}, 3e-3),
+    ("digits-resnet", {**SMALL}, 3e-3),
     ("digits-mlp", {"start": "init", "noise_std": 0.2}, 0.01),
 )
 """Problem, settings, learning rate; the last starts away from zero loss."""

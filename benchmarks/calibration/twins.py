@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from flatfast.lab.problem import Params, Problem
-from flatfast.lab.problems._classifier import Images, split
+from flatfast.lab.problems._classifier import Images, digits
+from flatfast.lab.problems.digits_resnet import CLASSES, SIDE
 from flatfast.torch import LabelFlips, LabelNoise
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
@@ -19,7 +20,6 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
     "gelu": lambda: nn.GELU(approximate="tanh"),  # JAX's
 }
-SIDE, CLASSES = 8, 10
 
 
 class Twin(NamedTuple):
@@ -202,11 +202,7 @@ def _layers(model: nn.Module) -> Params:
 
 def _images(problem: Problem) -> Images:
     """The digits that a problem has drawn."""
-    from sklearn.datasets import load_digits  # here, because it is slow to import
-
-    inputs, classes = load_digits(return_X_y=True)
-    examples, seed = (int(problem.settings[name]) for name in ("examples", "data_seed"))
-    return split(inputs / 16, classes.astype(np.int64), examples, seed)
+    return digits(int(problem.settings["examples"]), int(problem.settings["data_seed"]))
 
 
 def _inputs(problem: Problem) -> Tensor:

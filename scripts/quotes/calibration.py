@@ -188,22 +188,22 @@ def reach() -> str:
     found = load(FOUND)
     if found is None:
         return NOT_YET
-    parts: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
-    for case in found["cases"]:
-        middle = rate_at(case, 1.0)
-        if middle and middle["best_C"] is not None:
-            told = case["reach"], case["C"][0] / middle["best_C"]
-            parts[case["reach"] < STEEP].append(told)
+    told = [
+        (case["reach"], case["C"][0] / middle["best_C"])
+        for case in found["cases"]
+        if (middle := rate_at(case, 1.0)) and middle["best_C"] is not None
+    ]
+    steep = [row for row in told if row[0] < STEEP]
+    other = [row for row in told if row[0] >= STEEP]
 
-    def span(values: list[float]) -> str:
+    def span(rows: list[tuple[float, float]], column: int) -> str:
+        values = [row[column] for row in rows]
         return f"{min(values):.2g} to {max(values):.2g}"
 
-    steep, other = ([list(column) for column in zip(*rows, strict=True)] for rows in
-                    (parts[True], parts[False]))  # fmt: skip
     return (
-        f"In {len(steep[0])} cases the reach is below {STEEP:g} ({span(steep[0])}), and C is "
-        f"{span(steep[1])} times the swept one; in the other {len(other[0])} the reach is "
-        f"{span(other[0])}, and C {span(other[1])} times the swept one."
+        f"In {len(steep)} cases the reach is below {STEEP:g} ({span(steep, 0)}), and C is "
+        f"{span(steep, 1)} times the swept one; in the other {len(other)} the reach is "
+        f"{span(other, 0)}, and C {span(other, 1)} times the swept one."
     )
 
 

@@ -162,7 +162,7 @@ def test_steps_of_an_estimate_are_read_off_the_sweep(tmp_path):
     assert told["fit"] is None
     assert told["curvature"]["over_best"] == pytest.approx(1.0, abs=0.03)
     assert "fit_steps" not in told
-    # The same curve as the row's own ratio, which interpolates in C instead of its logarithm.
+    # The same curve as that of the row's own ratio.
     assert told["calibrated"]["over_best"] == pytest.approx(
         found["rates"][0]["over_best"]["estimate"], rel=0.02
     )

@@ -223,7 +223,7 @@ def test_ranks_draw_differently(kind, monkeypatch):
     make, targets = kind
     draws = []
     for rank in range(3):
-        monkeypatch.setattr("flatfast.torch.label_noise._rank", lambda rank=rank: rank)
+        monkeypatch.setattr("flatfast.torch.label_noise.rank", lambda rank=rank: rank)
         draws.append(make(0)(targets))
     assert not torch.equal(draws[0], draws[1])
     assert not torch.equal(draws[1], draws[2])

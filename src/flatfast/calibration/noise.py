@@ -92,9 +92,9 @@ class Noise:
     @property
     def total(self) -> float:
         """Trace of the covariance of a step's gradient, batch and fresh noise together."""
-        n = len(self.fresh)
+        n, summed = len(self.fresh), self._sum
         # Pairs share a batch: only products across pairs estimate the squared mean.
-        across = float(self._sum @ self._sum) - self._squares - 2 * self._products
+        across = float(summed @ summed) - self._squares - 2 * self._products
         squared_mean = across / (4 * n * (n - 1))
         return max(self.square - squared_mean, 0.0) / self._per_step
 

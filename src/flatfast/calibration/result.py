@@ -70,6 +70,10 @@ class Doubt:
         """Whether there is no law."""
         return self.verdict in FATAL
 
+    def __str__(self) -> str:
+        """Verdict and message."""
+        return f"{self.verdict}: {self.message}"
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -155,7 +159,7 @@ class Calibration:
         """
         for doubt in self.doubts:
             if doubt.fatal:
-                raise CalibrationError(f"{doubt.verdict}: {doubt.message}")
+                raise CalibrationError(str(doubt))
         return MomentumLaw(self.C)
 
     @property

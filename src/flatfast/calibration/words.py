@@ -10,10 +10,7 @@ WIDTH = 80
 
 def told(found: Calibration) -> str:
     """What was measured, and the doubts, as lines for a terminal."""
-    doubts = [
-        textwrap.fill(f"{doubt.verdict}: {doubt.message}", WIDTH, subsequent_indent="  ")
-        for doubt in found.doubts
-    ]
+    doubts = [textwrap.fill(str(doubt), WIDTH, subsequent_indent="  ") for doubt in found.doubts]
     return "\n".join([*measured(found), *doubts])
 
 

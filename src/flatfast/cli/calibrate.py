@@ -112,4 +112,4 @@ def _tell(console: Console, found: "Calibration") -> None:
     for line in lines[1:]:
         console.print(line, highlight=False)
     for doubt in found.doubts:
-        console.print(f"[yellow]{doubt.verdict}: {doubt.message}[/]", highlight=False)
+        console.print(f"[yellow]{doubt}[/]", highlight=False)

@@ -10,6 +10,9 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 Batch: TypeAlias = Any
 
+OTHERS = "for others pass forward=lambda model, batch: (outputs, targets)"
+"""What to do about batches and outputs of another form."""
+
 
 class Batches:
     """Endless batches on a device.
@@ -74,10 +77,7 @@ def pair(model: nn.Module, batch: Batch) -> tuple[Any, Any]:
         ValueError: If the batch has another form.
     """
     if not (isinstance(batch, tuple | list) and len(batch) == 2):
-        raise ValueError(
-            f"a batch must be (inputs, targets), got {type(batch).__name__}; for others pass "
-            "forward=lambda model, batch: (outputs, targets)"
-        )
+        raise ValueError(f"a batch must be (inputs, targets), got {type(batch).__name__}; {OTHERS}")
     return model(batch[0]), batch[1]
 
 
@@ -88,14 +88,26 @@ def moved(batch: Batch, device: torch.device) -> Batch:
     if isinstance(batch, Mapping):
         return {key: moved(value, device) for key, value in batch.items()}
     if isinstance(batch, tuple | list):
-        parts = [moved(part, device) for part in batch]
-        return type(batch)(*parts) if hasattr(batch, "_fields") else type(batch)(parts)
+        found = [moved(part, device) for part in batch]
+        return type(batch)(*found) if hasattr(batch, "_fields") else type(batch)(found)
     return batch
+
+
+def parts(data: Any) -> list[Any]:
+    """A loader, what draws its examples, and the loader that it may wrap."""
+    batches, inner = getattr(data, "batch_sampler", None), _wrapped(data)
+    samplers = [getattr(data, "sampler", None), batches, getattr(batches, "sampler", None)]
+    return [data, *samplers, *([] if inner is None else parts(inner))]
+
+
+def _wrapped(data: Any) -> Any:
+    """The loader within: Accelerate's hold the one that works."""
+    return getattr(data, "base_dataloader", None)
 
 
 def _apart(data: Any) -> Any:
     """A loader whose workers persist has one iterator, which training may be in the middle of."""
-    inner = getattr(data, "base_dataloader", None)  # Accelerate's loaders hold the one that works
+    inner = _wrapped(data)
     if isinstance(data, DataLoader) and (data.persistent_workers or inner is not None):
         data = copy.copy(data)
         data.__dict__ |= {"persistent_workers": False, "_iterator": None}

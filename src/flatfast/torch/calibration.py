@@ -17,9 +17,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from flatfast.calibration import Calibration
 from flatfast.calibration import calibrate as calibrate_landscape
 from flatfast.calibration.calibrate import BUDGET, Progress
-from flatfast.torch.batches import Batch, pair
+from flatfast.torch.batches import Batch, pair, parts
 from flatfast.torch.label_noise import counts_kept
 from flatfast.torch.landscape import Forward, ModelLandscape
+from flatfast.torch.modes import modes_kept
 from flatfast.torch.processes import processes
 from flatfast.torch.progress import showing
 
@@ -138,18 +139,17 @@ def _as_found(model: nn.Module, data: Any) -> Iterator[None]:
         for module in model.modules()
         for name, buffer in module._buffers.items()
     ]
-    modes = [(module, module.training) for module in model.modules()]
     generators = list(_generators(data))
     counted = [
         (owner, name, owner.__dict__[name])
-        for owner in _parts(data)
+        for owner in parts(data)
         for name in ("epoch", "iteration")
         if isinstance(getattr(owner, "__dict__", {}).get(name), int)
     ]
     states = [g.get_state() for g in generators]
     python, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002 - the user's
     try:
-        with torch.random.fork_rng(), counts_kept():
+        with torch.random.fork_rng(), counts_kept(), modes_kept(model.modules()):
             yield
     finally:
         random.setstate(python)
@@ -158,8 +158,6 @@ def _as_found(model: nn.Module, data: Any) -> Iterator[None]:
             generator.set_state(state)
         for owner, name, count in counted:
             owner.__dict__[name] = count
-        for module, mode in modes:
-            module.training = mode
         with torch.no_grad():
             for module, name, buffer, value in buffers:
                 module._buffers[name] = buffer  # forward may have put another in its place
@@ -169,18 +167,10 @@ def _as_found(model: nn.Module, data: Any) -> Iterator[None]:
 
 def _generators(data: Any) -> Iterator[torch.Generator]:
     """Generators that a loader and its sampler draw from."""
-    for owner in _parts(data):
+    for owner in parts(data):
         generator = getattr(owner, "generator", None)
         if isinstance(generator, torch.Generator):
             yield generator
-
-
-def _parts(data: Any) -> list[Any]:
-    """A loader, what draws its examples, and the loader that it may wrap."""
-    batches = getattr(data, "batch_sampler", None)
-    inner = getattr(data, "base_dataloader", None)
-    samplers = [getattr(data, "sampler", None), batches, getattr(batches, "sampler", None)]
-    return [data, *samplers, *([] if inner is None else _parts(inner))]
 
 
 @contextlib.contextmanager

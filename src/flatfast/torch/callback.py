@@ -9,6 +9,7 @@ from torch import nn
 from flatfast.calibration import Calibration
 from flatfast.torch.coupling import Coupling, Law, couple, law_of
 from flatfast.torch.groups import scheduled_lr, unwrapped
+from flatfast.torch.modes import modes_kept
 from flatfast.torch.processes import agreed
 
 Calibrator: TypeAlias = Callable[[nn.Module, Any, float], Calibration]
@@ -18,14 +19,10 @@ Calibrator: TypeAlias = Callable[[nn.Module, Any, float], Calibration]
 @contextlib.contextmanager
 def training(model: nn.Module) -> Iterator[None]:
     """The model in training mode, if it is not; then all parts as they were."""
-    modes = [(module, module.training) for module in model.modules()]
-    if not model.training:
-        model.train()
-    try:
+    with modes_kept(model.modules()):
+        if not model.training:
+            model.train()
         yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
 
 
 class Follower:

@@ -21,6 +21,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from flatfast.torch.processes import rank
+
 _COUNTS: ContextVar[dict["TargetNoise", int] | None] = ContextVar("counts", default=None)
 """Counts to be put back, of the modules that have drawn since :func:`counts_kept` began."""
 
@@ -64,9 +66,7 @@ class TargetNoise(nn.Module):
         if not self.training:
             return self.clean(targets)
         generator = torch.Generator(device=targets.device)
-        words = np.random.SeedSequence((self.seed, _rank(), self.count)).generate_state(
-            1, np.uint64
-        )
+        words = np.random.SeedSequence((self.seed, rank(), self.count)).generate_state(1, np.uint64)
         generator.manual_seed(int(words[0]) >> 1)
         kept = _COUNTS.get()
         if kept is not None:
@@ -202,9 +202,3 @@ class LabelFlips(TargetNoise):
     def extra_repr(self) -> str:
         """Settings, for ``print(model)``."""
         return f"probability={self.probability}, classes={self.classes}, seed={self.seed}"
-
-
-def _rank() -> int:
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        return int(torch.distributed.get_rank())
-    return 0

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from flatfast.calibration.calibrate import LEAST, PRODUCT_SHARE
 from flatfast.calibration.landscape import GRADIENT, PROBE, PRODUCT
-from flatfast.torch.batches import Batch, Batches
+from flatfast.torch.batches import OTHERS, Batch, Batches
+from flatfast.torch.modes import modes_kept
 from flatfast.torch.output_hessian import OutputHessian, at_least_single
 
 Forward = Callable[[nn.Module, Batch], tuple[Any, Any]]
@@ -185,12 +186,10 @@ class ModelLandscape:
     def _outputs(self, batch: Batch) -> tuple[Tensor, Any]:
         outputs, targets = self._forward(self._model, batch)
         if not (isinstance(outputs, Tensor) and outputs.is_floating_point() and outputs.ndim):
-            told = str(tuple(outputs.shape)) if isinstance(outputs, Tensor) else ""
+            shape = f" {tuple(outputs.shape)}" if isinstance(outputs, Tensor) else ""
             raise ValueError(
                 "outputs must be a tensor of numbers with examples in its first dimension, got "
-                f"{type(outputs).__name__} {told}".rstrip()
-                + "; for others pass "
-                "forward=lambda model, batch: (outputs, targets)"
+                f"{type(outputs).__name__}{shape}; {OTHERS}"
             )
         return outputs, targets
 
@@ -210,14 +209,10 @@ class ModelLandscape:
 
     @contextlib.contextmanager
     def _without_masks(self) -> Iterator[None]:
-        modes = [module.training for module in self._noisy]
-        for module in self._noisy:
-            module.training = False
-        try:
+        with modes_kept(self._noisy):
+            for module in self._noisy:
+                module.training = False
             yield
-        finally:
-            for module, mode in zip(self._noisy, modes, strict=True):
-                module.training = mode
 
 
 def _flat(parts: Iterable[Tensor]) -> Tensor:

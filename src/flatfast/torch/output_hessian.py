@@ -55,29 +55,26 @@ class OutputHessian:
         with torch.autocast(outputs.device.type, enabled=False):
             here = at_least_single(outputs.detach()).clone().requires_grad_()
             self._outputs, self._slope = here, _slope(loss, here, self._shape)
-            self._examples, self._rounding = outputs.shape[0], 0.0
+            self._examples = outputs.shape[0]
             self._root = self._found_root(loss)
 
     def _found_root(self, loss: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-        v, image = self._looks()[0]
+        v = self._direction(0)
+        image = self._times(v)
         faint = image.norm() <= FAINT * v.norm() / self._outputs.numel()
-        if faint and image.norm() <= GONE * self._typical(loss):
+        if faint and image.norm() <= GONE * self._typical(loss, v):
             return torch.zeros_like
         try:
-            return self._known_root()
+            return self._known_root(v, image, 0.0)
         except ValueError:
             # Where a loss is nearly saturated, S has its form but for rounding.
-            self._rounding = ROUNDED * torch.finfo(v.dtype).eps * self._typical(loss)
-            return self._known_root()
+            rounding = ROUNDED * torch.finfo(v.dtype).eps * self._typical(loss, v)
+            return self._known_root(v, image, rounding)
 
-    def _typical(self, loss: Callable[[Tensor], Tensor]) -> float:
+    def _typical(self, loss: Callable[[Tensor], Tensor], v: Tensor) -> float:
         """Size of S v at outputs of zero."""
         nowhere = torch.zeros_like(self._outputs).requires_grad_()
-        v = self._looks()[0][0]
         return float(_product(_slope(loss, nowhere, self._shape), nowhere, v).norm())
-
-    def _alike(self, a: Tensor, b: Tensor) -> bool:
-        return bool((a - b).norm() <= CLOSE * b.norm() + self._rounding)
 
     def times(self, v: Tensor) -> Tensor:
         """``S v`` in the shape of the outputs."""
@@ -91,30 +88,23 @@ class OutputHessian:
     def _times(self, v: Tensor) -> Tensor:
         return _product(self._slope, self._outputs, v)
 
-    def _looks(self) -> tuple[tuple[Tensor, Tensor], ...]:
-        """Two random directions and what S makes of them."""
-        generator = torch.Generator(device=self._outputs.device).manual_seed(0)
-        directions = [
-            torch.randn(
-                self._shape,
-                generator=generator,
-                device=self._outputs.device,
-                dtype=self._outputs.dtype,
-            )
-            for _ in range(2)
-        ]
-        return tuple((v, self._times(v)) for v in directions)
+    def _direction(self, seed: int) -> Tensor:
+        """A random one, of the outputs' shape."""
+        device, dtype = self._outputs.device, self._outputs.dtype
+        generator = torch.Generator(device=device).manual_seed(seed)
+        return torch.randn(self._shape, generator=generator, device=device, dtype=dtype)
 
-    def _dense_root(self, each: int) -> Callable[[Tensor], Tensor]:
+    def _dense_root(
+        self, each: int, v: Tensor, image: Tensor, rounding: float
+    ) -> Callable[[Tensor], Tensor]:
         rows = []
         for k in range(each):
             one = torch.zeros_like(self._outputs).detach().view(self._examples, each)
             one[:, k] = 1.0
             rows.append(self._times(one.view(self._shape)).reshape(self._examples, each))
         blocks = torch.stack(rows, dim=1)
-        v, image = self._looks()[0]
         told = (blocks @ v.reshape(self._examples, each, 1)).view(self._shape)
-        if not self._alike(told, image):
+        if not _alike(told, image, rounding):
             raise ValueError(
                 "the loss must be a sum or mean over examples: its Hessian couples the outputs of "
                 "different ones, as a contrastive loss does"
@@ -129,18 +119,22 @@ class OutputHessian:
 
         return times
 
-    def _known_root(self) -> Callable[[Tensor], Tensor]:
+    def _known_root(self, v: Tensor, image: Tensor, rounding: float) -> Callable[[Tensor], Tensor]:
+        """The root of an S that gives this image of v, but for rounding.
+
+        Raises:
+            ValueError: If it has none of the known forms.
+        """
         each = self._outputs.numel() // self._examples
         if each <= DENSE:
-            return self._dense_root(each)
-        (v, image), (other, other_image) = self._looks()
-        diagonal = image / v
-        if self._alike(diagonal * other, other_image):
+            return self._dense_root(each, v, image, rounding)
+        diagonal, other = image / v, self._direction(1)
+        if _alike(diagonal * other, self._times(other), rounding):
             root = diagonal.clamp(min=0.0).sqrt()
             return lambda z: root * z
         # Classes in the second dimension, as in cross_entropy, or in the last.
         for dim in dict.fromkeys((1, len(self._shape) - 1)):
-            if found := self._softmax_root(dim, v, image):
+            if found := self._softmax_root(dim, v, image, rounding):
                 return found
         raise ValueError(
             f"the loss's Hessian in the {each} outputs of an example is neither diagonal nor a "
@@ -148,7 +142,7 @@ class OutputHessian:
         )
 
     def _softmax_root(
-        self, dim: int, v: Tensor, image: Tensor
+        self, dim: int, v: Tensor, image: Tensor, rounding: float
     ) -> Callable[[Tensor], Tensor] | None:
         """The root of softmaxes over ``dim``, each with a factor of its own; None if it is not."""
         p = torch.softmax(self._outputs.detach(), dim=dim).view(self._shape)
@@ -156,10 +150,14 @@ class OutputHessian:
         # Ignored positions have the factor 0, weighted classes one each.
         squares = (told * told).sum(dim, keepdim=True).clamp(min=TINY)
         factor = (image * told).sum(dim, keepdim=True) / squares
-        if not self._alike(factor * told, image):
+        if not _alike(factor * told, image, rounding):
             return None
         root, scale = p.sqrt(), factor.clamp(min=0.0).sqrt()
         return lambda z: scale * (root * z - p * (root * z).sum(dim, keepdim=True))
+
+
+def _alike(a: Tensor, b: Tensor, rounding: float) -> bool:
+    return bool((a - b).norm() <= CLOSE * b.norm() + rounding)
 
 
 def _slope(loss: Callable[[Tensor], Tensor], at: Tensor, shape: torch.Size) -> Tensor:

@@ -10,6 +10,11 @@ def processes() -> int:
     return int(torch.distributed.get_world_size()) if _together() else 1
 
 
+def rank() -> int:
+    """Which of them this is; 0 without ``torch.distributed``."""
+    return int(torch.distributed.get_rank()) if _together() else 0
+
+
 def agreed(found: Calibration) -> Calibration:
     """The first process's calibration, in all of them: their momenta must not differ.
 

@@ -28,6 +28,18 @@ class Images(NamedTuple):
     test_classes: NDArray[np.int64]
 
 
+def digits(examples: int, data_seed: int) -> Images:
+    """Scikit-learn's 8 x 8 digits, drawn as :func:`split` does.
+
+    Raises:
+        ValueError: If there are not that many.
+    """
+    from sklearn.datasets import load_digits  # here, because it is slow to import
+
+    inputs, classes = load_digits(return_X_y=True)
+    return split(inputs / 16, classes.astype(np.int64), examples, data_seed)
+
+
 def split(
     inputs: NDArray[np.float64],
     classes: NDArray[np.int64],

@@ -5,12 +5,10 @@ a few hundred images, squared error on one-hot targets with Gaussian label noise
 with label flips.
 """
 
-import numpy as np
-
 from flatfast.lab.descent import Descent
 from flatfast.lab.goal import Goal
 from flatfast.lab.problem import Problem
-from flatfast.lab.problems._classifier import image_classifier, split
+from flatfast.lab.problems._classifier import digits, image_classifier
 
 
 def digits_mlp(
@@ -48,13 +46,10 @@ def digits_mlp(
     Raises:
         ValueError: If a setting is out of range.
     """
-    from sklearn.datasets import load_digits  # here, because it is slow to import
-
-    inputs, classes = load_digits(return_X_y=True)
     squared = loss == "squared"
     return image_classifier(
         "digits-mlp",
-        split(inputs / 16, classes.astype(np.int64), examples, data_seed),
+        digits(examples, data_seed),
         width=width,
         depth=depth,
         activation=activation,

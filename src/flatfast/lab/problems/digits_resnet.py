@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from flatfast.lab.descent import Descent
 from flatfast.lab.goal import Goal
 from flatfast.lab.problem import Params, Problem
-from flatfast.lab.problems._classifier import split
+from flatfast.lab.problems._classifier import digits
 from flatfast.lab.training.mlp import activation as activation_named
 from flatfast.lab.training.supervised import like, supervised
 
@@ -55,14 +55,11 @@ def digits_resnet(
     Raises:
         ValueError: If a setting is out of range.
     """
-    from sklearn.datasets import load_digits  # here, because it is slow to import
-
     for name, value in (("channels", channels), ("blocks", blocks)):
         if value < 1:
             raise ValueError(f"{name} must be at least 1, got {value}")
     activate = activation_named(activation)
-    inputs, classes = load_digits(return_X_y=True)
-    images = split(inputs / 16, classes.astype(np.int64), examples, data_seed)
+    images = digits(examples, data_seed)
     one_hot = np.eye(CLASSES)[images.train_classes]
 
     def outputs(params: Params, batch: jax.Array) -> jax.Array:
