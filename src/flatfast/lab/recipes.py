@@ -168,7 +168,7 @@ PROBLEM_RECIPES: dict[str, dict[str, Recipe]] = {
             seeds=256,
             duration=40,
             metrics=("u_norm", "v_norm", "trace"),
-            comparison_lr=(1e-5, 1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1),
+            comparison_lr=(1e-5, 1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 1.8e-1),
             comparison_seeds=64,
             comparison_steps=200_000,
             dtype="float64",
@@ -197,6 +197,7 @@ PROBLEM_RECIPES: dict[str, dict[str, Recipe]] = {
             comparison_lr=(*spaced(1e-3, 3e-2, 6), 6e-2),
             comparison_seeds=8,
             comparison_steps=60_000,
+            comparison_records=48,
         ),
     },
     "digits-mlp": {
@@ -222,7 +223,7 @@ PROBLEM_RECIPES: dict[str, dict[str, Recipe]] = {
             comparison_lr=(*spaced(2e-3, 2e-2, 5)[::2], 6e-2),
             comparison_seeds=4,
             comparison_steps=12_000,
-            comparison_records=40,
+            comparison_records=28,
         ),
     },
     "digits-resnet": {

@@ -21,7 +21,7 @@ from flatfast.lab.estimation.interval import Interval
 from flatfast.lab.report.comparisons import comparison_summary
 from flatfast.lab.report.study import Best, Study, best_momenta
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 SCHEMA = Path(__file__).with_name("summary.schema.json")
 """The JSON Schema of the document."""
