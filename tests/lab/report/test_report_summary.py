@@ -80,7 +80,7 @@ def test_follows_the_schema(study: Study, schema: dict[str, Any], tmp_path: Path
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"schema_version": 2}, "not 1"),
+        ({"schema_version": 1}, "not 2"),
         ({"etas": ["a"]}, "not ['number']"),
         ({"surprise": 1}, "has surprise"),
         ({"level": True}, "not ['number']"),

@@ -269,7 +269,7 @@ def _time(table: MethodTable, e: int, series: Series, level: float) -> MethodTim
     interval = percentile_interval(series.log_time, series.boot, level)
     steps = (float(np.exp(end)) for end in (interval.estimate, interval.low, interval.high))
     setting = table.settings[e]
-    notes = (setting.note, _caveat(table, series))
+    notes = (setting.note, _caveat(table, e, series))
     return MethodTime(
         method=table.name,
         lr=table.lr[e],
@@ -285,10 +285,11 @@ def _time(table: MethodTable, e: int, series: Series, level: float) -> MethodTim
     )
 
 
-def _caveat(table: MethodTable, series: Series) -> str:
+def _caveat(table: MethodTable, e: int, series: Series) -> str:
     """What to know of a best time, in words."""
     if series.end == "greatest":
-        within = "" if np.isnan(table.stable_below) else f", {SAFE:g} of its stability limit"
+        near = table.lr[e] > 0.99 * SAFE * table.stable_below
+        within = f", {SAFE:g} of its stability limit" if near else ""
         return f"best at the greatest learning rate compared{within}: it may be faster beyond"
     if series.end == "least":
         return "best at the least learning rate compared: it may be faster below"

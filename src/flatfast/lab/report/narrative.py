@@ -128,7 +128,7 @@ def faster_line(summary: Mapping[str, Any]) -> str:
 
 def open_note(speedup: Mapping[str, Any]) -> str:
     """What to know of a ratio that is no bound on either side."""
-    return " as far as was looked, neither with a best inside" if speedup["relation"] == "~" else ""
+    return " (both are fastest at the end of their ranges)" if speedup["relation"] == "~" else ""
 
 
 def forecast_line(summary: Mapping[str, Any]) -> str:

@@ -92,9 +92,16 @@ def _against(name: str, speedup: Mapping[str, Any]) -> Markup:
     value = ratio_text(speedup)
     for words, sign in (("more than ", "> "), ("less than ", "< "), ("about ", "≈ ")):
         value = value.replace(words, sign)
-    said = {"law": "the law is faster", "method": f"{method_name(name)} is faster"}
+    said = {
+        "law": "the law is faster",
+        "method": f"{method_name(name)} is faster",
+        "=": "no winner",
+        "<": f"{method_name(name)} is fastest at the end of its range",
+        ">": "the law is fastest at the end of its range",
+        "~": "both are fastest at the end of their ranges",
+    }
     notes = [
-        said.get(speedup["faster"], "no winner"),
+        said.get(speedup["faster"], said.get(speedup["relation"], "no winner")),
         *(
             [f"{times(speedup['low'])} to {times(speedup['high'])}"]
             if speedup["relation"] == "="
