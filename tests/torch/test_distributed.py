@@ -1,11 +1,13 @@
 """Two processes train as one: momentum is a function of the learning rate, so ranks agree."""
 
+import copy
 from dataclasses import replace
 
 import pytest
 import torch
 from torch import distributed, multiprocessing, nn
 from torch.distributed.fsdp import fully_shard
+from torch.distributed.optim import ZeroRedundancyOptimizer
 from torch.nn.parallel import DistributedDataParallel
 
 import flatfast.torch
@@ -126,3 +128,40 @@ def test_two_processes_train_as_one(tmp_path, how, ours):
         torch.testing.assert_close(one, single, rtol=1e-10, atol=1e-12)
     for noise_of_first, noise_of_second in zip(first[2], second[2], strict=True):
         assert not torch.equal(noise_of_first, noise_of_second)
+
+
+def test_an_optimizer_whose_state_is_sharded(tmp_path):
+    """One process: what is looked at is the wrapper, whose groups and shard's go their own ways."""
+    distributed.init_process_group(
+        "gloo", init_method=f"file://{tmp_path}/meeting", rank=0, world_size=1
+    )
+    try:
+        weights, counted = [], []
+        for sharded in (True, False):
+            network = model()
+            if sharded:
+                optimizer = ZeroRedundancyOptimizer(
+                    network.parameters(), torch.optim.SGD, lr=0.2, momentum=0.9
+                )
+            else:
+                optimizer = torch.optim.SGD(network.parameters(), lr=0.2, momentum=0.9)
+            couple(optimizer, MomentumLaw(C=0.5), total_steps=40)
+            schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.9)
+            x, y = data()
+            for step in range(10):
+                if step == 5:
+                    if sharded:
+                        optimizer.consolidate_state_dict()
+                    optimizer.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+                optimizer.zero_grad()
+                (network(x) - y).square().mean().backward()
+                optimizer.step()
+                schedule.step()
+            (group, *_) = optimizer.param_groups
+            assert group["momentum"] == pytest.approx(MomentumLaw(C=0.5)(0.2 * 0.9**9), rel=1e-12)
+            weights.append([p.detach() for p in network.parameters()])
+            counted.append(group["coupled_steps"])
+    finally:
+        distributed.destroy_process_group()
+    assert all(torch.equal(one, two) for one, two in zip(*weights, strict=True))
+    assert counted == [10, 10]
