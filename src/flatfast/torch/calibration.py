@@ -18,11 +18,11 @@ from flatfast.calibration import Calibration
 from flatfast.calibration import calibrate as calibrate_landscape
 from flatfast.calibration.calibrate import BUDGET, Progress
 from flatfast.torch.batches import Batch, pair, parts
-from flatfast.torch.label_noise import counts_kept
 from flatfast.torch.landscape import Forward, ModelLandscape
 from flatfast.torch.modes import modes_kept
 from flatfast.torch.processes import processes
 from flatfast.torch.progress import showing
+from flatfast.torch.target_noise import counts_kept
 
 
 def calibrate(
