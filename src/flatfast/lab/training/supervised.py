@@ -196,8 +196,8 @@ def supervised(
         raise ValueError("noise_std needs loss='squared'; use flip_probability for cross-entropy")
     noise = Noise(len(inputs), noise_std, batch_size, flip_probability)
     if loss == "cross-entropy":
-        shape = jax.eval_shape(predict, init, like(init, inputs[:1])).shape
-        _check_classes(np.asarray(targets), shape[-1])
+        one = jax.ShapeDtypeStruct((1, *inputs.shape[1:]), jnp.float32)
+        _check_classes(np.asarray(targets), jax.eval_shape(predict, init, one).shape[-1])
     descent = descent or Descent(steps=20_000)
 
     error = _squared_error if loss == "squared" else _cross_entropy
@@ -248,7 +248,7 @@ def supervised(
 
 
 def _check_classes(targets: NDArray[Any], classes: int) -> None:
-    """Flips would make a class of any number, and the loss would read outputs that are not there."""
+    """Flips would make a class of any number, and the loss read outputs that are not there."""
     if targets.ndim != 1 or targets.dtype.kind not in "iu":
         raise ValueError(
             f"targets for cross-entropy must be one integer class an example, (P,), got "
