@@ -17,8 +17,9 @@ from torch.optim import Optimizer
 from flatfast.calibration import Calibration
 from flatfast.law import GAMMA, MomentumLaw
 from flatfast.torch.coupling import Coupling, couple
-from flatfast.torch.groups import scheduled_lr, unwrapped
+from flatfast.torch.groups import scheduled_lr
 from flatfast.torch.processes import agreed
+from flatfast.torch.wrappers import unwrapped
 
 START = 0.9
 """Momentum until there is a measurement."""
