@@ -5,6 +5,7 @@ are, and buffers, generators, modes and the noise's own counts are put back as t
 """
 
 import contextlib
+import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -34,6 +35,7 @@ def calibrate(
     params: Iterable[Tensor] | None = None,
     forward: Forward | None = None,
     batches_per_step: int | None = None,
+    weight_decay: float | None = None,
     seed: int = 0,
     progress: bool | Progress = False,
 ) -> Calibration:
@@ -69,6 +71,8 @@ def calibrate(
         forward: ``(model, batch) -> (outputs, targets)`` for batches of another form.
         batches_per_step: Batches that a step averages over: gradient accumulation times processes.
             By default the number of processes that train together.
+        weight_decay: The optimizer's, as in ``torch.optim.SGD``: it moves the weights along the
+            manifold too, and is weighed against the noise. A penalty in the loss is found there.
         seed: Draws the probes, apart from PyTorch's own generators.
         progress: Show a bar (needs rich), or be told the evaluations made and planned.
 
@@ -117,8 +121,13 @@ def calibrate(
         if seconds is not None:
             budget = landscape.affordable(seconds)
         landscape.spread_products(budget)
+        penalty = landscape.penalty()
+        told_none = weight_decay is None and penalty == 0
+        decay = math.nan if told_none else (weight_decay or 0.0) + penalty
         with showing(progress) as told:
-            return calibrate_landscape(landscape, lr, budget=budget, progress=told)
+            return calibrate_landscape(
+                landscape, lr, budget=budget, weight_decay=decay, progress=told
+            )
 
 
 @contextlib.contextmanager

@@ -37,6 +37,9 @@ RATES = (
 MOST_BATCHES = 8
 """Batches that products go over at most: the graph of each is kept."""
 
+ALIGNED = 0.5
+"""Cosine of a slope and the weights from which on it counts as weight decay; |w| has about 0.8."""
+
 ITERATIONS = 20
 """Products that a budget is meant to pay for, when it is decided how many batches they go over."""
 
@@ -125,6 +128,21 @@ class ModelLandscape:
                 f"{LEAST} gradient evaluations here, got {seconds}"
             )
         return found
+
+    def penalty(self) -> float:
+        """Weight decay in the loss: how fast its part beside the outputs shrinks the weights.
+
+        The slope of that part along the weights, over their square: of a sum of squares what
+        ``weight_decay`` is in an optimizer. 0 where the slope is not along them.
+        """
+        with torch.no_grad(), self._without_masks():
+            outputs, targets = self._outputs(self._batches.first)
+        slope = flat(self._derivative(self._loss_fn(outputs, targets), None))
+        weights = flat(self._params)
+        radial = float(slope @ weights)
+        if not radial > ALIGNED * float(slope.norm() * weights.norm()):
+            return 0.0
+        return radial / float(weights @ weights)
 
     def gradients(self) -> tuple[Tensor, Tensor]:
         """Two gradients of the next batch."""
