@@ -1,6 +1,7 @@
 """Calibration of models, losses and parameters of many kinds: as the plain form, or refused."""
 
 import copy
+import math
 
 import pytest
 import torch
@@ -142,7 +143,7 @@ def test_a_loss_without_a_second_derivative():
 def test_losses_that_are_piecewise_linear_have_no_curvature(loss, at_kinks):
     noise, data = LabelNoise(0.3), (X, network()(X).detach() if at_kinks else Y)
     found = calibrate(network(), lambda f, y: loss(f, noise(y)), data, 0.02)
-    assert [doubt.verdict for doubt in found.doubts] == [Verdict.NO_CURVATURE]
+    assert found.doubts[0].verdict is Verdict.NO_CURVATURE
 
 
 def test_a_loss_with_a_part_that_is_no_function_of_the_outputs(plain):
@@ -183,6 +184,25 @@ def test_complex_weights_are_pairs_of_reals(conjugate):
 def test_complex_outputs_are_refused():
     with pytest.raises(ValueError, match=r"real numbers .*got Tensor torch\.complex64 \(30, 1\)"):
         calibrate(network(), F.mse_loss, (X, Y), 0.02, forward=lambda m, b: (m(b[0]) * 1j, b[1]))
+
+
+def test_a_penalty_in_the_loss_is_weight_decay():
+    noise, model = LabelNoise(0.3), network().eval()
+
+    def penalised(square=0.0, absolute=0.0, other=0.0):
+        def loss(f, y):
+            weights = torch.cat([p.flatten() for p in model.parameters()])
+            own = square * weights.square().sum() / 2 + absolute * weights.abs().sum()
+            return F.mse_loss(f, noise(y)) + own + other * weights[::2].sum()
+
+        return calibrate(model, loss, (X, Y), 0.02)
+
+    weights = torch.cat([p.detach().flatten() for p in model.parameters()])
+    assert penalised(square=0.01).weight_decay == pytest.approx(0.01, rel=1e-4)
+    radial = float(weights.abs().sum() / weights.square().sum())
+    assert penalised(absolute=0.01).weight_decay == pytest.approx(0.01 * radial, rel=1e-4)
+    assert math.isnan(penalised().weight_decay)
+    assert math.isnan(penalised(other=0.01).weight_decay)
 
 
 class Words(nn.Module):
