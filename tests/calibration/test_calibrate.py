@@ -122,7 +122,7 @@ def test_no_curvature():
         found = calibrate(Flat(X, noise_std=noise_std), 0.01)
         noisy = [] if noise_std else [Verdict.NO_LASTING_NOISE]
         assert [doubt.verdict for doubt in found.doubts] == [Verdict.NO_CURVATURE, *noisy]
-        assert "absolute error" in str(found)
+        assert "absolute error" in found.refusal
 
 
 def test_no_slope():
