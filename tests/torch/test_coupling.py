@@ -2,15 +2,18 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.optim import lr_scheduler as schedulers
 
 from flatfast import MomentumLaw
+from flatfast.calibration.result import CalibrationError
 from flatfast.torch import couple
 from flatfast.torch.groups import LEAST
-from tests.torch.bowl import LAW, by_hand, loss_of, sgd, train, weight
+from tests.made_up import made_up_calibration
+from tests.torch.bowl import LAW, START, by_hand, loss_of, sgd, train, weight
 
 
 def one_cycle(optimizer):
@@ -98,11 +101,50 @@ def test_nothing_else_changes():
 def test_the_first_beta_of_the_adam_family(kind):
     w = weight()
     optimizer = getattr(torch.optim, kind)([w], lr=0.1, betas=(0.8, 0.97))
-    coupling = couple(optimizer, LAW)
+    with pytest.warns(UserWarning, match=rf"{kind} .* beta1.* from 0.8 to 0.8923") as told:
+        coupling = couple(optimizer, LAW)
+    assert len(told) == 1
     train(w, optimizer, 3)
     assert optimizer.param_groups[0]["betas"] == (LAW(0.1), 0.97)
     coupling.remove()
     assert optimizer.param_groups[0]["betas"] == (0.8, 0.97)
+
+
+def test_betas_that_are_tensors_are_written_in_place():
+    w = nn.Parameter(torch.ones(2))
+    betas = torch.tensor(0.8), torch.tensor(0.97)
+    optimizer = torch.optim.Adam([w], lr=torch.tensor(0.1), betas=betas, foreach=False)
+    with pytest.warns(UserWarning, match="beta1"):
+        coupling = couple(optimizer, LAW)
+    for lr in (0.1, 0.1, 0.2):
+        w.grad = torch.ones(2)
+        optimizer.param_groups[0]["lr"].fill_(lr)
+        optimizer.step()
+    assert optimizer.param_groups[0]["betas"][0] is betas[0]
+    assert float(betas[0]) == pytest.approx(LAW(0.2))
+    coupling.remove()
+    assert float(betas[0]) == pytest.approx(0.8)
+
+
+def test_the_second_beta_is_nobody_s_business():
+    w = weight()
+    optimizer = torch.optim.Adam([w], lr=0.1)
+    with pytest.warns(UserWarning, match="beta1"):
+        couple(optimizer, LAW)
+    train(w, optimizer, 2)
+    optimizer.param_groups[0]["betas"] = (LAW(0.1), 0.9)
+    train(w, optimizer, 1)
+    assert optimizer.param_groups[0]["betas"] == (LAW(0.1), 0.9)
+
+
+def test_a_calibration_is_a_law():
+    w = weight()
+    optimizer = sgd(w)
+    couple(optimizer, made_up_calibration(C=0.3, lr=0.1))
+    train(w, optimizer, 1)
+    assert optimizer.param_groups[0]["momentum"] == MomentumLaw(0.3)(0.1)
+    with pytest.raises(CalibrationError, match="no lasting noise"):
+        couple(sgd(weight()), made_up_calibration(C=0.3, lr=0.1, doubt="no lasting noise"))
 
 
 def test_rmsprop_that_had_no_momentum():
@@ -203,11 +245,47 @@ def test_the_memory_ends_with_the_training():
     assert used[None][:25] == used[steps][:25]  # and before the end nothing differs
 
 
-def test_more_steps_than_announced_go_on_as_plain_sgd():
+def test_more_steps_than_announced_follow_the_law_and_say_so_once():
     w = weight()
     optimizer = sgd(w)
     coupling = couple(optimizer, LAW, total_steps=2)
-    train(w, optimizer, 4)
+    train(w, optimizer, 2)
     assert coupling.groups()[0].memory == 1
+    with pytest.warns(UserWarning, match="goes on after total_steps = 2") as told:
+        train(w, optimizer, 3)
+    assert len(told) == 1
+    assert coupling.groups()[0].momentum == LAW(0.1)
     with pytest.raises(ValueError, match="total_steps must be at least 1, got 0"):
         couple(sgd(weight()), LAW, total_steps=0)
+
+
+@pytest.mark.parametrize("given", [math.nan, 1, 1.2, math.inf, -0.1])
+def test_a_law_that_leaves_the_range_is_not_followed(given):
+    w = weight()
+    optimizer = sgd(w, lr=0.25)
+    coupling = couple(optimizer, lambda lr: given)
+    loss_of(w).backward()
+    for use in (optimizer.step, coupling.groups):
+        with pytest.raises(ValueError, match=rf"gives momentum {given:g} at learning rate 0\.25"):
+            use()
+    assert w.item() == START
+    assert optimizer.param_groups[0]["momentum"] == 0.9
+
+
+@pytest.mark.parametrize("given", [None, "0.9", [0.9]])
+def test_a_law_that_gives_no_number(given):
+    w = weight()
+    optimizer = sgd(w)
+    couple(optimizer, lambda lr: given)
+    with pytest.raises(TypeError, match="the law must give a number, got"):
+        optimizer.step()
+
+
+def test_a_law_may_give_numbers_of_any_kind():
+    for kind in (np.float32, torch.tensor):
+        w = weight()
+        optimizer = sgd(w)
+        couple(optimizer, lambda lr, kind=kind: kind(0.75))
+        train(w, optimizer, 1)
+        assert type(optimizer.param_groups[0]["momentum"]) is float
+        assert optimizer.param_groups[0]["momentum"] == 0.75

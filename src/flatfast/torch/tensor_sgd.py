@@ -5,7 +5,6 @@ tensors of one element, and so are what a ``GradScaler`` tells a fused optimizer
 gradients, and whether there are infinities among them.
 """
 
-
 import torch
 from torch import Tensor
 
