@@ -104,12 +104,11 @@ def _of_model(
 
 
 def _tell(console: Console, found: "Calibration") -> None:
-    from flatfast.calibration.words import measured
+    from flatfast.calibration.words import reasons, rest, verdict
 
-    lines = measured(found)
-    colour = "green" if found.ok else "red"
-    console.print(f"[bold {colour}]{lines[0]}[/]", highlight=False)
-    for line in lines[1:]:
-        console.print(line, highlight=False)
-    for doubt in found.doubts:
-        console.print(f"[yellow]{doubt}[/]", highlight=False)
+    plain: Any = {"markup": False, "highlight": False}
+    console.print(verdict(found), style="bold green" if found.ok else "bold red", **plain)
+    for reason in reasons(found):
+        console.print(reason, style="yellow", **plain)
+    for part in rest(found):
+        console.print(part, **plain)

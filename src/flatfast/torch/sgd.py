@@ -17,8 +17,7 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from flatfast.calibration import Calibration
-from flatfast.law import GAMMA, MomentumLaw
-from flatfast.torch.auto import START, AutoMomentum
+from flatfast.torch.auto import AutoMomentum, unmeasured
 from flatfast.torch.coupling import Coupling, restored
 from flatfast.torch.groups import Group
 from flatfast.torch.laws import Law, law_of, momentum_on_device
@@ -61,8 +60,8 @@ class SGD(torch.optim.SGD):
             params: Parameters or parameter groups.
             lr: Learning rate. A tensor on an accelerator is followed on the device.
             C: Prefactor of the 2/3 law, or the calibration that found it; ``"auto"`` to have it
-                measured while training goes on (experimental, see
-                :func:`flatfast.torch.auto_momentum`).
+                measured while training goes on, at momentum 0.9 until something is found
+                (experimental, see :func:`flatfast.torch.auto_momentum`).
             law: Another law, or a sequence of one for each parameter group.
             measure: With ``C="auto"``: learning rate to calibration.
             total_steps: Length of the training; see :func:`flatfast.torch.couple`.
@@ -83,8 +82,7 @@ class SGD(torch.optim.SGD):
         if isinstance(C, str) != (measure is not None):
             raise ValueError('C="auto" and measure, learning rate to calibration, go together')
         if isinstance(C, str):
-            # What the coupling needs until the first measurement is in.
-            chosen: Any = MomentumLaw((1 - START) * max(float(lr), sys.float_info.min) ** -GAMMA)
+            chosen: Any = unmeasured()
         else:
             chosen = law_of(C) if C is not None else law
         assert chosen is not None
@@ -116,8 +114,8 @@ class SGD(torch.optim.SGD):
         """Take over a copied or pickled state."""
         coupled = state.pop("coupled", None)
         super().__setstate__(state)
-        self.auto = None  # its measurement is of another optimizer's model
-        if coupled is not None:
+        if coupled is not None:  # or it is a checkpoint that is loaded
+            self.auto = None  # its measurement is of another optimizer's model
             self._ready(restored(self, coupled, hook=False))
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
