@@ -21,7 +21,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from flatfast.calibration import Calibration
-from flatfast.law import MomentumLaw, effective_step, memory
+from flatfast.law import ORDER, MomentumLaw, effective_step, memory
 from flatfast.torch.groups import Group, key_of, momentum_of, set_momentum, unwrapped
 
 Law = Callable[[float], float]
@@ -154,7 +154,10 @@ class Coupling:
         if self.total_steps is not None:
             raise ValueError("total_steps needs a learning rate on the host, a number")
         lr: Tensor = self.optimizer.param_groups[index]["lr"]
-        return (1 - law.C * lr**law.gamma).clamp(law.min_momentum, law.max_momentum)
+        mu = law.C * lr**law.gamma
+        if law.correction:
+            mu = mu * (law.correction * lr**ORDER).exp()
+        return (1 - mu).clamp(law.min_momentum, law.max_momentum)
 
     def remove(self) -> None:
         """End the coupling: every group gets back the momentum that it had before."""
