@@ -210,6 +210,17 @@ def test_the_law_on_arrays_is_the_law():
     np.testing.assert_allclose(found, law(rates), atol=1e-6)
 
 
+def test_the_law_with_its_correction():
+    law = MomentumLaw(C=0.2, correction=1.3)
+    rates = [0.0, 1e-3, 0.1, 1.0, 1e9]
+    found = [ours.momentum_schedule(lambda n: rates[n], law)(n) for n in range(len(rates))]
+    np.testing.assert_allclose(found, [law(rate) for rate in rates], atol=1e-6)
+    slope = jax.grad(ours.momentum_schedule(lambda lr: lr, law))
+    h = 1e-4
+    assert float(slope(0.1)) == pytest.approx((law(0.1 + h) - law(0.1 - h)) / (2 * h), rel=1e-3)
+    assert [float(slope(rate)) for rate in (0.0, 1e9)] == [0.0, 0.0]
+
+
 @pytest.mark.parametrize(
     "give", [float, np.float32, np.float64, np.asarray, jnp.asarray, lambda lr: int(lr > 0)]
 )

@@ -20,7 +20,10 @@ import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike, DTypeLike
 
-from flatfast.law import GAMMA, MAX_MOMENTUM, MomentumLaw
+from flatfast.law import GAMMA, MAX_MOMENTUM, ORDER, MomentumLaw
+
+LARGEST = 80.0
+"""Exponent of the correction at most: beyond it momentum is at its floor, and exp overflows."""
 
 Schedule = Callable[[ArrayLike], ArrayLike]
 """Count of updates to a number."""
@@ -44,8 +47,9 @@ def momentum_at(
     gamma: ArrayLike = GAMMA,
     min_momentum: ArrayLike = 0.0,
     max_momentum: ArrayLike = MAX_MOMENTUM,
+    correction: ArrayLike = 0.0,
 ) -> jax.Array:
-    """``1 - C * lr**gamma`` between its clamps, for arrays that may be traced.
+    """``1 - C * lr**gamma * exp(a * lr**(1/3))`` between its clamps, for arrays that may be traced.
 
     In single precision at least: in eight bits 0.999 is 1. Derivatives are finite everywhere, 0
     where a clamp holds.
@@ -57,6 +61,7 @@ def momentum_at(
         gamma: Exponent.
         min_momentum: Floor.
         max_momentum: Ceiling.
+        correction: The law's first correction, a.
 
     Returns:
         Momentum, in the shape of ``lr``.
@@ -65,7 +70,9 @@ def momentum_at(
     moves = rate > 0
     # The power of what is not positive is kept out of both branches: its slope, infinite or NaN,
     # would pass through a `where` that covers the value alone.
-    power = jnp.where(moves, jnp.where(moves, rate, 1.0) ** gamma, 0.0)
+    safe = jnp.where(moves, rate, 1.0)
+    corrected = safe**gamma * jnp.exp(jnp.minimum(correction * safe**ORDER, LARGEST))
+    power = jnp.where(moves, corrected, 0.0)
     return jnp.clip(1 - constant * power, min_momentum, max_momentum)
 
 
@@ -88,7 +95,8 @@ def momentum_schedule(learning_rate: ArrayLike | Schedule, law: MomentumLaw) -> 
 
     def schedule(count: ArrayLike) -> jax.Array:
         lr = learning_rate(count) if callable(learning_rate) else learning_rate
-        return momentum_at(lr, law.C, law.gamma, law.min_momentum, law.max_momentum)
+        clamps = law.min_momentum, law.max_momentum
+        return momentum_at(lr, law.C, law.gamma, *clamps, law.correction)
 
     return schedule
 
