@@ -136,6 +136,7 @@ def small_recipe(monkeypatch):
         comparison_lr=(1e-2, 3e-2),
         comparison_seeds=3,
         comparison_steps=2000,
+        dtype="float32",
     )
     monkeypatch.setitem(recipes.RECIPES, "scalar-product", {"quick": small, "full": small})
 
