@@ -174,6 +174,7 @@ def test_list_names_every_experiment(flatfast):
         assert name in answer.out
         sizes = [recipes.recipe_of(name, size).grid_size() for size in ("quick", "full")]
         assert f"{sizes[0]:,}, {sizes[1]:,}" in answer.out
+    assert answer.out.count("Needs data: --set data=FOLDER") == 1  # fashion-mlp alone
 
 
 def test_version_and_help(flatfast):
