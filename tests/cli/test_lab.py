@@ -136,6 +136,7 @@ def small_recipe(monkeypatch):
         comparison_lr=(1e-2, 3e-2),
         comparison_seeds=3,
         comparison_steps=2000,
+        dtype="float32",
     )
     monkeypatch.setitem(recipes.RECIPES, "scalar-product", {"quick": small, "full": small})
 
@@ -173,6 +174,7 @@ def test_list_names_every_experiment(flatfast):
         assert name in answer.out
         sizes = [recipes.recipe_of(name, size).grid_size() for size in ("quick", "full")]
         assert f"{sizes[0]:,}, {sizes[1]:,}" in answer.out
+    assert answer.out.count("Needs data: --set data=FOLDER") == 1  # fashion-mlp alone
 
 
 def test_version_and_help(flatfast):

@@ -12,7 +12,6 @@ from rich.console import Console
 
 import flatfast
 from flatfast.cli import (
-    INSTALL_LAB,
     calibrate,
     catalogue,
     momentum,
@@ -61,8 +60,8 @@ def run(arguments: list[str] | None = None) -> int:
         return _fail("interrupted before the first run; nothing was stored", 130)
     except (ValueError, TypeError) as error:
         return _fail(f"{error}{_place(error)}", 2)
-    except ModuleNotFoundError as error:
-        return _fail(f"{error}{_place(error)}; the lab needs its extra: {INSTALL_LAB}", 1)
+    except ModuleNotFoundError as error:  # says which extra, where it is one
+        return _fail(f"{error}{_place(error)}", 1)
     except (RuntimeError, OSError) as error:
         # The lab's own errors tell how to go on; an interrupted sweep is among them.
         return _fail(f"{error}{_place(error)}", 130 if _was_interrupted(error) else 1)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from flatfast.lab.estimation.correction import corrected_law
 from flatfast.lab.report.typography import (
     fixed,
     method_name,
@@ -18,12 +19,15 @@ FIRST_AGAINST = ("momentum 0.9", "plain SGD")
 """Methods whose speed-ups are told first, if they were run."""
 
 
+FEWEST_FOR_CORRECTION = 4
+"""Best momenta from which the law's two constants are fitted with some left to judge them."""
+
 ORACLE = "oracle"
 """How the source of a method begins that chose its momentum knowing the times; it is no rule."""
 
 
 def headline(summary: Mapping[str, Any]) -> tuple[str, ...]:
-    """What was found, in one to six lines of plain text; the first is the answer.
+    """What was found, in one to seven lines of plain text; the first is the answer.
 
     Args:
         summary: What :func:`flatfast.lab.report.summary.summarise` returned, or ``summary.json``.
@@ -34,6 +38,7 @@ def headline(summary: Mapping[str, Any]) -> tuple[str, ...]:
     lines = (
         answer(summary),
         verdict_line(summary),
+        limit_line(summary),
         constant_line(summary),
         speed_line(summary),
         faster_line(summary),
@@ -86,6 +91,34 @@ def verdict_line(summary: Mapping[str, Any]) -> str:
     if outside:
         said.append(f"{listed(outside)} {'is' if len(outside) == 1 else 'are'} excluded")
     return f"{'; '.join(said)}." if said else ""
+
+
+def limit_line(summary: Mapping[str, Any]) -> str:
+    """Where 2/3 is excluded: whether the law's own correction at these learning rates does it.
+
+    An interval tells the errors of the slope over the learning rates that were swept. The law is
+    the limit of small ones, and narrow intervals see the way there.
+    """
+    excluded = {v["name"] for v in summary["verdicts"] if not v["inside"]}
+    found = [entry for entry in summary["best_momentum"] if entry["located"]]
+    if "2/3" not in excluded or len(found) < FEWEST_FOR_CORRECTION:
+        return ""
+    mu = [1 - entry["estimate"] for entry in found]
+    law = corrected_law([entry["eta"] for entry in found], mu)
+    constants = ", ".join(
+        f"{name} {number(value.estimate)} ({number(value.low)} to {number(value.high)})"
+        for name, value in (("C", law.constant), ("a", law.slope))
+    )
+    return (
+        "That is the slope over these learning rates, and 2/3 is the limit of small ones. The law "
+        "with its first correction, C·lr^(2/3)·exp(a·lr^(1/3)), misses these best momenta by "
+        f"{misfit(law.misfit)}, a free exponent by {misfit(law.power_law_misfit)}: {constants}."
+    )
+
+
+def misfit(value: float) -> str:
+    """A root mean square difference of logarithms, as a share of ``1 - momentum``."""
+    return f"{100 * value:.1f}%"
 
 
 def constant_line(summary: Mapping[str, Any]) -> str:
