@@ -12,10 +12,16 @@ INSTALL_LAB = 'pip install "flatfast[lab]"'
 
 def main() -> None:
     """Entry point of the ``flatfast`` command."""
+    from flatfast.cli.interrupts import until_stopped
+
+    sys.exit(until_stopped(_run))
+
+
+def _run() -> int:
     try:
         from flatfast.cli.app import run
     except ImportError as error:
         if error.name is None or error.name.partition(".")[0] not in ("typer", "rich"):
             raise
         sys.exit(f"the command line needs the lab extra: {INSTALL_LAB}")
-    sys.exit(run())
+    return run()

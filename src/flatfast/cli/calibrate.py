@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
+from flatfast.cli.console import Console
 from flatfast.cli.options import Set
 
 if TYPE_CHECKING:
@@ -59,10 +60,10 @@ def calibrate(
 
         with atomically(out) as partial:
             partial.write_text(found.to_json() + "\n", encoding="utf-8")
-        console.print(f"calibration: [bold]{out}[/]", highlight=False, soft_wrap=True)
+        console.say("calibration: ", (str(out), "bold"))
     if figure is not None:
         found.figure(figure)
-        console.print(f"figure: [bold]{figure}[/]", highlight=False, soft_wrap=True)
+        console.say("figure: ", (str(figure), "bold"))
     if not found.ok:
         raise typer.Exit(3)
 
@@ -108,8 +109,8 @@ def _tell(console: Console, found: "Calibration") -> None:
 
     lines = measured(found)
     colour = "green" if found.ok else "red"
-    console.print(f"[bold {colour}]{lines[0]}[/]", highlight=False)
+    console.print(Text(lines[0], style=f"bold {colour}"))
     for line in lines[1:]:
-        console.print(line, highlight=False)
+        console.print(Text(line))
     for doubt in found.doubts:
-        console.print(f"[yellow]{doubt}[/]", highlight=False)
+        console.print(Text(doubt, style="yellow"))

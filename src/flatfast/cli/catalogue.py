@@ -3,8 +3,9 @@
 import sys
 
 import typer
-from rich.console import Console
 from rich.table import Table
+
+from flatfast.cli.console import Console
 
 
 def register(app: typer.Typer) -> None:

@@ -1,9 +1,9 @@
 """Smoothing-spline fit of log T_c against log mu.
 
 The natural cubic smoothing spline in its band form (Green and Silverman, Nonparametric Regression
-and Generalized Linear Models, 1994, chapter 2): values and second derivatives at the cells, roughness
-penalty ``Q R^-1 Q^T``. The penalty is set by a length rather than by cross-validation, so that all
-learning rates and bootstrap replicates are smoothed alike.
+and Generalized Linear Models, 1994, chapter 2): values and second derivatives at the cells,
+roughness penalty ``Q R^-1 Q^T``. The penalty is set by a length rather than by cross-validation, so
+that all learning rates and bootstrap replicates are smoothed alike.
 """
 
 import numpy as np
@@ -103,7 +103,7 @@ def _smoothed(
     """
     cells = table.shape[1]
     right = np.zeros((2 * cells - 2, len(table)))
-    # g_0, g_1, c_1, g_2, c_2, ..., g_last: unknown i of the values stands at 2 i - 1, but the first.
+    # In the order g_0, g_1, c_1, g_2, c_2, ..., c_last, g_last.
     at_value = np.maximum(2 * np.arange(cells) - 1, 0)
     at_bend = 2 * np.arange(1, cells - 1)
     right[at_value] = np.where(active, table, 0.0).T
@@ -151,7 +151,7 @@ def _evaluated(
     bend: NDArray[np.float64],
     places: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Splines with values and second derivatives (..., M) at the cells, at places (G,): (..., G)."""
+    """Splines at places (G,), by their values and second derivatives (..., M) at the cells."""
     left = np.clip(np.searchsorted(log_mu, places, side="right") - 1, 0, len(log_mu) - 2)
     gap = np.diff(log_mu)[left]
     behind = (places - log_mu[left]) / gap
