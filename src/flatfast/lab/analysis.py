@@ -16,6 +16,7 @@ from flatfast.lab.estimation.exponent import fit_exponent
 from flatfast.lab.estimation.methods import REFERENCE, SCAN, Method, standard_methods
 from flatfast.lab.estimation.optimum import DEFAULT_FIT, locate, median_times
 from flatfast.lab.estimation.times import time_grid
+from flatfast.lab.estimation.usable import usable
 from flatfast.lab.forecast import Forecast
 from flatfast.lab.report.study import Study
 
@@ -43,8 +44,13 @@ def analyse(
     Raises:
         ValueError: If there is no grid run at all.
     """
-    grid = time_grid(runs)
+    runs, left_out = usable(runs)
     absent = dict(missing or {})
+    if left_out:
+        absent["rows"] = "; ".join(left_out)
+    if not len(runs):
+        raise ValueError(absent.get("rows", "there are no runs"))
+    grid = time_grid(runs)
     optima = fit = collapsed = comparison = None
     try:
         optima = locate(median_times(grid, n_boot=n_boot, seed=0), DEFAULT_FIT)
