@@ -11,6 +11,12 @@ import sys
 
 def main() -> None:
     """Entry point of the ``flatfast`` command."""
+    from flatfast.cli.interrupts import until_stopped
+
+    sys.exit(until_stopped(_run))
+
+
+def _run() -> int:
     from flatfast.cli.app import run
 
-    sys.exit(run())
+    return run()

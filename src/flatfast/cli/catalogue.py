@@ -3,10 +3,10 @@
 import sys
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from flatfast.cli.console import Console
 from flatfast.extras import install_command
 
 NEEDS_DATA = escape(f"--set data=FOLDER or a connection, and {install_command('data')}")

@@ -4,10 +4,10 @@ import math
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from flatfast import timescales
+from flatfast.cli.console import Console
 from flatfast.law import GAMMA, MomentumLaw, effective_step, memory
 
 RANGE = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8, 16)

@@ -67,7 +67,7 @@ def _methods(summary: dict[str, Any]) -> Table:
             (s for s in summary["speedup_at_eta"].get(name, ()) if s["eta"] == middle), None
         )
         table.add_row(
-            name,
+            Text(name),
             _time(here),
             _ratio(at_middle),
             _at_best(best),

@@ -26,6 +26,10 @@ ORACLE = "oracle"
 """How the source of a method begins that chose its momentum knowing the times; it is no rule."""
 
 
+LEFT_OUT = ("rows", "manifest", "forecast")
+"""Parts that are missing because they could not be read, and not because the runs are too few."""
+
+
 def headline(summary: Mapping[str, Any]) -> tuple[str, ...]:
     """What was found, in one to seven lines of plain text; the first is the answer.
 
@@ -189,29 +193,43 @@ def advice(summary: Mapping[str, Any]) -> tuple[str, ...]:
     said = []
     counts = summary["counts"]["by_method"].get("grid", {})
     located = sum(entry["located"] for entry in summary["best_momentum"])
+    few = summary["exponent"] is None and len(summary["etas"]) < 3
     if counts.get("converged", 0) == 0:
         said.append(
             "No run of the sweep reached the goal. Make the runs longer, choose an easier "
             "threshold, or move the learning rates."
         )
     elif located < len(summary["best_momentum"]):
+        why = "" if summary["exponent"] is not None else summary["missing"].get("fit", "")
+        rates: dict[str, list[str]] = {}
+        for entry in summary["best_momentum"]:
+            # What the refusal of an exponent says already is not said twice.
+            if not entry["located"] and (few or entry["reason"] not in why):
+                rates.setdefault(entry["reason"], []).append(rate(entry["eta"]))
         said += [
-            sentence(f"no best momentum at learning rate {rate(entry['eta'])}: {entry['reason']}")
-            for entry in summary["best_momentum"]
-            if not entry["located"]
+            sentence(
+                f"no best momentum at learning rate{'s'[: len(at) > 1]} {listed(at)}: {reason}"
+            )
+            for reason, at in rates.items()
         ]
         said.append(
             "Widen the range of momenta where an optimum is at its edge; make the runs longer "
             "where times lie beyond them."
         )
-    if summary["exponent"] is None and len(summary["etas"]) < 3:
+    if few:
         said.append(
             "An exponent needs three or more learning rates; this sweep has "
             f"{len(summary['etas'])}. Add some, spread over a decade."
         )
     elif summary["exponent"] is None and counts.get("converged", 0):
         said.append(sentence(f"no exponent: {summary['missing'].get('fit', 'it was not fitted')}"))
-    return tuple(said)
+    return (*said, *left_out(summary))
+
+
+def left_out(summary: Mapping[str, Any]) -> tuple[str, ...]:
+    """What was there and could not be used."""
+    missing = summary["missing"]
+    return tuple(sentence(missing[part]) for part in LEFT_OUT if part in missing)
 
 
 def listed(names: Sequence[str]) -> str:

@@ -21,6 +21,7 @@ import numpy as np
 from jax.sharding import Mesh
 from numpy.typing import ArrayLike, NDArray
 
+from flatfast.lab.length import check_length
 from flatfast.lab.problem import Problem
 from flatfast.lab.simulation.batch import ProblemError, compile_batch
 
@@ -54,7 +55,7 @@ def record_steps(steps: int, records: int, spacing: Spacing = "linear") -> NDArr
     """The steps at which metrics are read: 0, then up to ``records`` more that end at ``steps``.
 
     Args:
-        steps: Length of the run in steps, at least 1.
+        steps: Length of the run in steps, from 1 to :data:`flatfast.lab.length.MOST_STEPS`.
         records: How many records after the start, at least 1; fewer come out where rounding to
             whole steps makes them coincide.
         spacing: ``linear`` (regular) or ``log`` (from step 1 on).
@@ -62,8 +63,7 @@ def record_steps(steps: int, records: int, spacing: Spacing = "linear") -> NDArr
     Raises:
         ValueError: If an argument is out of range.
     """
-    if steps < 1:
-        raise ValueError(f"steps must be at least 1, got {steps}")
+    check_length(steps)
     if records < 1:
         raise ValueError(f"records must be at least 1, got {records}")
     if spacing == "linear":
