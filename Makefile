@@ -11,7 +11,7 @@ demo: $(VENV)/.lab
 	$(VENV)/bin/flatfast reproduce matrix-sensing --quick --out runs/demo
 
 test: lint
-	$(VENV)/bin/python -m pytest -n $(JOBS)
+	$(VENV)/bin/python -m pytest -n $(JOBS) --dist loadfile
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check .

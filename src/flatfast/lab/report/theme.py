@@ -165,4 +165,5 @@ def save(figure: Figure, theme: Theme, folder: Path, name: str) -> dict[str, Pat
             # Writes SVGs without a date: the same runs give the same bytes.
             figure.savefig(path, dpi=200, metadata=metadata)
             paths[suffix] = path
+            figure.set_layout_engine("none")  # laid out once, which takes as long as to draw
     return paths
