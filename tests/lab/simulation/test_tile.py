@@ -14,7 +14,7 @@ from flatfast.lab.simulation.simulate import simulate
 from flatfast.lab.simulation.tile import NARROWEST, WIDEST, tile_width
 
 SMALL = {
-    "digits-mlp": {"examples": 30, "width": 8, "depth": 3},
+    "digits-mlp": {"examples": 30, "width": 8, "depth": 2},
     "matrix-sensing": {"dimension": 6, "examples": 20},
     "digits-resnet": {"examples": 12, "channels": 4, "blocks": 1},
 }
@@ -29,7 +29,7 @@ def losses(problem, runs):
     """(N, R) losses of these runs, which differ in learning rate, momentum and seed."""
     runs = np.asarray(runs)
     settings = (1e-3 * (1 + runs % 7), 0.8 + 0.01 * (runs % 13), runs)
-    return simulate(problem, *settings, steps=60, records=6).values["loss"]
+    return simulate(problem, *settings, steps=40, records=4).values["loss"]
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -59,7 +59,7 @@ def test_a_nested_program_is_counted():
     def looped(x):
         return jax.lax.fori_loop(0, 9, lambda _, x: jnp.sin(x), x)
 
-    size = 2**15
+    size = 2**13
     plain = tile_width(jax.make_jaxpr(jnp.sin)(jnp.ones(size)).jaxpr, "cpu")
     nested = tile_width(jax.make_jaxpr(looped)(jnp.ones(size)).jaxpr, "cpu")
     assert nested < plain
