@@ -14,7 +14,7 @@ demo: $(VENV)/.lab
 	$(VENV)/bin/flatfast reproduce matrix-sensing --quick --out runs/demo
 
 test: lint
-	$(VENV)/bin/python -m pytest -n $(JOBS)
+	$(VENV)/bin/python -m pytest -n $(JOBS) --dist loadfile
 
 # In an environment of its own, for EXTRAS; tests of what is not installed are skipped.
 EXTRAS ?= lab optax
