@@ -140,7 +140,7 @@ def test_a_law_that_turns_back_has_no_rate_for_a_low_momentum():
 def test_a_correction_out_of_range():
     with pytest.raises(ValueError, match="correction must be finite, got nan"):
         MomentumLaw(0.2, correction=math.nan)
-    with pytest.raises(ValueError, match="with gamma = 0.5 it must be 0, got 1"):
+    with pytest.raises(ValueError, match=r"with gamma = 0\.5 it must be 0, got 1"):
         MomentumLaw(0.2, 0.5, correction=1.0)
     with pytest.raises(ValueError, match="with gamma = 1 it must be 0, got 1"):
         MomentumLaw.from_reference(0.1, 0.9, 1.0, correction=1.0)

@@ -172,7 +172,8 @@ def test_reproduce_goes_from_runs_to_the_comparison(flatfast, tmp_path, small_re
     assert answer.code == 0, answer.err
     assert "On scalar-product the fastest momentum obeys" in answer.out
     assert "next: flatfast reproduce scalar-product --full" in answer.out
-    assert "plain SGD, same effective step" in answer.out
+    assert "law with correction" in answer.out
+    assert "with catapults" in answer.out
     summary = json.loads((tmp_path / "here" / "summary.json").read_text())
     exponent = summary["exponent"]
     assert exponent["low"] < exponent["estimate"] < exponent["high"]
@@ -180,11 +181,13 @@ def test_reproduce_goes_from_runs_to_the_comparison(flatfast, tmp_path, small_re
     again = flatfast("reproduce", "scalar-product", "--out", "here")
     assert f"{summary['counts']['runs']} runs are stored already" in again.out
     assert json.loads((tmp_path / "here" / "summary.json").read_text()) == summary
-    # Every method has runs at every learning rate compared, and so have the oracles.
+    # Every method has runs up to its own stability limit, and so have the oracles.
+    assert {1e-2, 3e-2} <= set(summary["comparison"]["etas"])
     for method in summary["comparison"]["methods"]:
         outcomes = [entry["outcome"] for entry in method["at_eta"]]
-        assert len(outcomes) == 2
+        assert len(outcomes) >= 4
         assert "no runs" not in outcomes
+        assert max(entry["eta"] for entry in method["at_eta"]) < method["stability_limit"]
 
 
 def test_reproduce_with_settings_is_another_experiment(flatfast, small_recipe):

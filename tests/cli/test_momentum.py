@@ -21,6 +21,15 @@ def test_a_constant(flatfast):
     assert f"momentum {MomentumLaw(0.24)(0.01):.4g} at lr 0.01" in answer.out
 
 
+def test_the_first_correction(flatfast):
+    answer = flatfast("momentum", "--lr", 0.18, "--C", 0.168, "--correction", 1.24)
+    assert f"momentum {MomentumLaw(0.168, correction=1.24)(0.18):.4g} at lr 0.18" in answer.out
+    assert "0.168 * lr^(2/3) * exp(1.24 lr^(1/3))" in answer.out
+    answer = flatfast("momentum", "--lr", 0.4, "--like", "0.1:0.9", "--correction", 1.24)
+    law = MomentumLaw.from_reference(0.1, 0.9, correction=1.24)
+    assert f"momentum {law(0.4):.4g} at lr 0.4" in answer.out
+
+
 @pytest.mark.parametrize(
     ("curvature", "regime"), [(1e-5, "overdamped"), (10.0, "underdamped"), (1e6, "unstable")]
 )
@@ -65,6 +74,10 @@ def test_rows_out_of_range_are_marked(flatfast):
         (["--lr", 0.1, "--like", "0.9"], "--like takes LR:MOMENTUM, for instance 0.1:0.9, got"),
         (["--lr", 0.1, "--like", "0.1:1"], "[0, 1)"),
         (["--lr", 0.1, "--like", "-0.1:0.9"], "got -0.1"),
+        (
+            ["--lr", 0.1, "--C", 0.2, "--gamma", 0.5, "--correction", 1],
+            "correction belongs to the exponent 2/3",
+        ),
         (["--lr", 0.1, "--C", 0], "C must be positive and finite, got 0.0"),
         (["--lr", -1, "--C", 0.2], "lr must be positive and finite, got -1"),
         (["--lr", "nan", "--C", 0.2], "lr must be positive and finite, got nan"),

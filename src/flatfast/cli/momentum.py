@@ -29,6 +29,9 @@ def show_momentum(
         float | None, typer.Option("--C", help="The law's prefactor, instead of a pair.")
     ] = None,
     gamma: Annotated[float, typer.Option(help="The law's exponent.")] = GAMMA,
+    correction: Annotated[
+        float, typer.Option(help="The law's first correction, a in exp(a lr^(1/3)).")
+    ] = 0.0,
     curvature: Annotated[
         float | None,
         typer.Option(help="A Hessian eigenvalue of interest: tells the regime of its mode."),
@@ -38,7 +41,7 @@ def show_momentum(
 
     Example: `flatfast momentum --lr 0.4 --like 0.1:0.9`
     """
-    law = _law(like, constant, gamma)
+    law = _law(like, constant, gamma, correction)
     if not (math.isfinite(lr) and lr > 0):
         raise ValueError(f"lr must be positive and finite, got {lr:g}")
     console = Console()
@@ -47,25 +50,25 @@ def show_momentum(
         console.print(f"[yellow]{_out_of_range(law, lr)}[/]", highlight=False)
     console.print(f"[bold]momentum {found:.4g}[/] at lr {lr:g}")
     console.print(
-        f"law: 1 - momentum = {law.C:.4g} * lr^{_power(gamma)}; "
+        f"law: 1 - momentum = {law.C:.4g} * lr^{_power(gamma)}{_corrected(law)}; "
         f"memory {memory(found):.3g} steps, effective step {effective_step(lr, found):.3g}"
     )
     console.print(_regime(lr, found, curvature))
     console.print(_table(law, lr, curvature))
 
 
-def _law(like: str | None, constant: float | None, gamma: float) -> MomentumLaw:
+def _law(like: str | None, constant: float | None, gamma: float, correction: float) -> MomentumLaw:
     if (like is None) == (constant is None):
         raise ValueError("give either --like LR:MOMENTUM (a pair that served) or --C, not both")
     if constant is not None:
-        return MomentumLaw(constant, gamma)
+        return MomentumLaw(constant, gamma, correction=correction)
     assert like is not None
     lr, _, momentum = like.partition(":")
     try:
         pair = float(lr), float(momentum)
     except ValueError:
         raise ValueError(f"--like takes LR:MOMENTUM, for instance 0.1:0.9, got {like!r}") from None
-    return MomentumLaw.from_reference(*pair, gamma)
+    return MomentumLaw.from_reference(*pair, gamma, correction=correction)
 
 
 def _holds(law: MomentumLaw, lr: float) -> bool:
@@ -123,6 +126,10 @@ def _table(law: MomentumLaw, lr: float, curvature: float | None) -> Table:
     if not all(_holds(law, factor * lr) for factor in RANGE):
         table.caption += "; *: out of the law's range"
     return table
+
+
+def _corrected(law: MomentumLaw) -> str:
+    return f" * exp({law.correction:.4g} lr^(1/3))" if law.correction else ""
 
 
 def _power(gamma: float) -> str:

@@ -82,7 +82,7 @@ def test_follows_the_schema(study: Study, schema: dict[str, Any], tmp_path: Path
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"schema_version": 2}, "not 1"),
+        ({"schema_version": 1}, "not 2"),
         ({"etas": ["a"]}, "not ['number']"),
         ({"surprise": 1}, "has surprise"),
         ({"level": True}, "not ['number']"),
@@ -137,7 +137,12 @@ def test_numbers_are_those_of_the_fit(full: Study) -> None:
         summary["speedup_best_eta"]["momentum 0.9"]["estimate"]
         == speed["momentum 0.9"].ratio.estimate
     )
-    assert [s["eta"] for s in summary["speedup_at_eta"]["plain SGD"]] == list(full.comparison.lr)
+    assert set(full.comparison.lr) <= {s["eta"] for s in summary["speedup_at_eta"]["momentum 0.9"]}
+    for method in summary["comparison"]["methods"]:
+        within = [entry["eta"] for entry in method["at_eta"]]
+        above = [entry["eta"] for entry in method["beyond"]]
+        assert max(within) < method["stability_limit"]
+        assert not above or min(above) > method["stability_limit"]
 
 
 def test_open_ends_are_null_and_labelled(full: Study) -> None:
@@ -184,11 +189,12 @@ def test_headline_reads_the_numbers_back(full: Study) -> None:
 def test_headline_tells_of_rules_that_beat_the_law(full: Study) -> None:
     summary = summarise(full)
     assert not any("Faster than the law" in line for line in headline(summary))
-    beaten = {**summary["speedup_best_eta"]["momentum 0.9"], "estimate": 0.5, "high": 0.9}
+    beaten = {**summary["speedup_best_eta"]["momentum 0.9"], "estimate": 0.5, "faster": "method"}
+    beaten["relation"] = "<"
     names = ("momentum 0.9", "best momentum at each lr")  # the second is an oracle, no rule
     changed = summary | {"speedup_best_eta": dict.fromkeys(names, beaten)}
     (said,) = [line for line in headline(changed) if "Faster than the law" in line]
-    assert "momentum 0.9 (0.50 of the law's steps)." in said
+    assert "momentum 0.9 (less than 0.500× the law's steps)." in said
     assert "each lr" not in said
 
 

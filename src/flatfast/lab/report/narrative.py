@@ -137,14 +137,14 @@ def constant_line(summary: Mapping[str, Any]) -> str:
 
 
 def speed_line(summary: Mapping[str, Any]) -> str:
-    """Speed-ups over the usual choices, each method at its own best learning rate."""
+    """The usual choices beside the law, each method at its own best learning rate."""
     best = summary["speedup_best_eta"]
     told = [
-        f"{ratio_text(best[name])} over {method_name(name)}"
+        f"{method_name(name)} takes {ratio_text(best[name])} the law's steps{open_note(best[name])}"
         for name in FIRST_AGAINST
-        if name in best
+        if name in best and best[name]["estimate"] is not None
     ]
-    return f"Speed-up, each at its own best learning rate: {'; '.join(told)}." if told else ""
+    return f"Each at its own best learning rate, {'; '.join(told)}." if told else ""
 
 
 def faster_line(summary: Mapping[str, Any]) -> str:
@@ -154,13 +154,18 @@ def faster_line(summary: Mapping[str, Any]) -> str:
         return ""
     rules = {m["name"] for m in comparison["methods"] if not m["source"].startswith(ORACLE)}
     faster = [
-        f"{method_name(name)} ({number(speedup['estimate'], 2)} of the law's steps)"
+        f"{method_name(name)} ({ratio_text(speedup)} the law's steps)"
         for name, speedup in summary["speedup_best_eta"].items()
-        if name in rules and speedup["high"] is not None and speedup["high"] < 1
+        if name in rules and speedup["faster"] == "method"
     ]
     if not faster:
         return ""
     return f"Faster than the law, each at its own best learning rate: {listed(faster)}."
+
+
+def open_note(speedup: Mapping[str, Any]) -> str:
+    """What to know of a ratio that is no bound on either side."""
+    return " (both are fastest at the end of their ranges)" if speedup["relation"] == "~" else ""
 
 
 def forecast_line(summary: Mapping[str, Any]) -> str:
@@ -181,11 +186,12 @@ def forecast_line(summary: Mapping[str, Any]) -> str:
 
 
 def ratio_text(speedup: Mapping[str, Any]) -> str:
-    """A speed-up with what is known of it: 1.35×, more than 58×."""
+    """A ratio of times with what is known of it: 1.35×, more than 58×, less than 4×, about 4×."""
     relation, estimate = speedup["relation"], speedup["estimate"]
     if estimate is None or relation == "unknown":
         return "unknown"
-    return {"=": "", ">": "more than ", "<": "less than "}[relation] + times(estimate)
+    words = {"=": "", ">": "more than ", "<": "less than ", "~": "about "}
+    return words[relation] + times(estimate)
 
 
 def advice(summary: Mapping[str, Any]) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from flatfast.lab.report.comparisons import comparison_summary
 from flatfast.lab.report.provenance import provenance
 from flatfast.lab.report.study import Best, Study, best_momenta
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 SCHEMA = Path(__file__).with_name("summary.schema.json")
 """The JSON Schema of the document."""

@@ -30,6 +30,10 @@ from flatfast.lab.simulation.batch import Batch, ProblemError, compile_batch
 Spacing = Literal["linear", "log"]
 Settled = Callable[[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]], NDArray[np.bool_]]
 
+LOG_SPAN = 1000
+"""Ratio of the last to the first record of a log-spaced run, at most: earlier ones would be dear
+and tell little."""
+
 BLOCKS = 16
 """How often the host looks in during a run, to stop a batch whose runs are all done."""
 
@@ -60,7 +64,7 @@ def record_steps(steps: int, records: int, spacing: Spacing = "linear") -> NDArr
         steps: Length of the run in steps, from 1 to :data:`flatfast.lab.length.MOST_STEPS`.
         records: How many records after the start, at least 1; fewer come out where rounding to
             whole steps makes them coincide.
-        spacing: ``linear`` (regular) or ``log`` (from step 1 on).
+        spacing: ``linear`` (regular) or ``log`` (over the last factor of :data:`LOG_SPAN`).
 
     Raises:
         ValueError: If an argument is out of range.
@@ -71,7 +75,7 @@ def record_steps(steps: int, records: int, spacing: Spacing = "linear") -> NDArr
     if spacing == "linear":
         marks = np.linspace(0, steps, records + 1)
     elif spacing == "log":
-        marks = np.concatenate([[0.0], np.geomspace(1, steps, records)])
+        marks = np.concatenate([[0.0], np.geomspace(max(1, steps / LOG_SPAN), steps, records)])
     else:
         raise ValueError(f"spacing must be 'linear' or 'log', got {spacing!r}")
     return np.unique(np.rint(marks).astype(np.int64))
