@@ -32,11 +32,12 @@ class Carried:
         """
         self._optimizer, self._settings, self._restore = optimizer, settings, restore
         # On the object: copy.deepcopy and pickle both look there first.
-        optimizer.__reduce_ex__ = self._reduce  # type: ignore[method-assign, assignment]
+        vars(optimizer)["__reduce_ex__"] = self._reduce
 
     def _reduce(self, protocol: Any) -> tuple[Any, ...]:
         optimizer = self._optimizer
-        make, arguments, state, *_ = type(optimizer).__reduce_ex__(optimizer, protocol)
+        plain: Any = type(optimizer).__reduce_ex__(optimizer, protocol)
+        make, arguments, state, *_ = plain
         carried = {"own": state, "restore": self._restore, "settings": self._settings()}
         return _unfinished, (make, arguments), carried
 

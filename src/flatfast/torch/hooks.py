@@ -14,7 +14,7 @@ class LastPreHook:
         self._optimizer = optimizer
         self._handle = optimizer.register_step_pre_hook(hook)
         self._register = optimizer.register_step_pre_hook
-        optimizer.register_step_pre_hook = self._register_earlier  # type: ignore[method-assign]
+        vars(optimizer)["register_step_pre_hook"] = self._register_earlier
 
     def _register_earlier(self, theirs: Any) -> Any:
         handle = self._register(theirs)
