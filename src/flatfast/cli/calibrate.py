@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from flatfast.cli.console import Console
 from flatfast.cli.options import Set
 
 if TYPE_CHECKING:
@@ -59,10 +59,10 @@ def calibrate(
 
         with atomically(out) as partial:
             partial.write_text(found.to_json() + "\n", encoding="utf-8")
-        console.print(f"calibration: [bold]{out}[/]", highlight=False, soft_wrap=True)
+        console.say("calibration: ", (str(out), "bold"))
     if figure is not None:
         found.figure(figure)
-        console.print(f"figure: [bold]{figure}[/]", highlight=False, soft_wrap=True)
+        console.say("figure: ", (str(figure), "bold"))
     if not found.ok:
         raise typer.Exit(3)
 

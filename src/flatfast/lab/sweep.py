@@ -10,6 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from flatfast.lab.estimation.methods import GRID
+from flatfast.lab.length import check_length
 from flatfast.lab.store import Key, Store, key_rows
 
 
@@ -78,7 +79,10 @@ def runs_of(
             raise ValueError(f"momentum must be in [0, 1), got {momentum}")
     rates = np.array([lr for lr, _ in points], np.float64)
     momenta = np.array([momentum for _, momentum in points], np.float64)
-    lengths = np.array([steps(float(lr)) if callable(steps) else steps for lr in rates], np.int64)
+    planned = [steps(float(lr)) if callable(steps) else steps for lr in rates]
+    for length in planned:
+        check_length(length)
+    lengths = np.array(planned, np.int64)
     return Runs(
         np.repeat(rates, seeds),
         np.repeat(momenta, seeds),

@@ -3,6 +3,10 @@
 Callbacks are in :mod:`flatfast.torch.lightning` and :mod:`flatfast.torch.transformers`.
 """
 
+from flatfast.extras import require
+
+require("flatfast.torch", "torch", "torch")
+
 from flatfast.torch.auto import AutoMomentum, auto_momentum
 from flatfast.torch.calibration import calibrate
 from flatfast.torch.coupling import Coupling, couple

@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from flatfast.calibration import Calibration
-from flatfast.law import MomentumLaw
+from flatfast.law import ORDER, MomentumLaw
 
 Law = Callable[[float], float]
 """Learning rate to momentum; a :class:`flatfast.law.MomentumLaw` is one."""
@@ -88,4 +88,7 @@ def momentum_on_device(law: Law | None, lr: Tensor) -> Tensor:
         raise TypeError(
             f"a learning rate on an accelerator needs a MomentumLaw, got {type(law).__name__}"
         )
-    return (1 - law.C * lr**law.gamma).clamp(law.min_momentum, law.max_momentum)
+    mu = law.C * lr**law.gamma
+    if law.correction:
+        mu = mu * (law.correction * lr**ORDER).exp()
+    return (1 - mu).clamp(law.min_momentum, law.max_momentum)

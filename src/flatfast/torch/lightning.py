@@ -2,6 +2,10 @@
 
 from typing import Any
 
+from flatfast.extras import require
+
+require("flatfast.torch.lightning", "lightning", "lightning")
+
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from flatfast.calibration import Calibration

@@ -2,6 +2,10 @@
 
 from typing import Any
 
+from flatfast.extras import require
+
+require("flatfast.torch.transformers", "transformers", "transformers")
+
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from flatfast.calibration import Calibration
