@@ -70,7 +70,8 @@ def test_the_first_measurement_is_taken_over_before_the_first_step():
     model, told = fresh(), Told(0.8)
     optimizer = plain(model)
     auto = auto_momentum(optimizer, told)
-    assert auto.prefactor is None
+    assert auto.law is None
+    assert auto.prefactor == pytest.approx(0.5 / LR ** (2 / 3))
     assert not told.asked
     assert train(model, optimizer, 3) == [MomentumLaw(0.8)(LR)] * 3
     assert told.asked == [LR]
@@ -195,7 +196,7 @@ def test_measuring_goes_on_after_a_load(ours, found):
     optimizer.load_state_dict(state)
     if ours:
         assert optimizer.auto is auto
-        assert (auto.prefactor is not None) == found
+        assert (auto.law is not None) == found
     train(model, optimizer, 3000)
     assert optimizer.param_groups[0]["momentum"] == MomentumLaw(0.8)(LR)
     # One that has measured nothing may be brought back to.
@@ -376,7 +377,8 @@ def test_a_schedule_that_warms_up_from_zero():
     optimizer = plain(model)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(step / 2, 1.0))
     auto = auto_momentum(optimizer, told)
-    assert auto.prefactor is None
+    assert auto.law is None
+    assert auto.prefactor == math.inf  # at learning rate 0
     used = []
     for _ in range(3):
         used += train(model, optimizer, 1)

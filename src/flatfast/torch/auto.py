@@ -21,7 +21,7 @@ from torch.optim import Optimizer
 
 from flatfast.calibration import Calibration
 from flatfast.calibration.doubts import weight_decay_doubt
-from flatfast.law import MomentumLaw
+from flatfast.law import GAMMA, MomentumLaw
 from flatfast.torch.coupling import Coupling
 from flatfast.torch.groups import Group, momentum_of
 from flatfast.torch.processes import agreed, rank
@@ -99,9 +99,21 @@ class AutoMomentum:
         self._give_laws()
 
     @property
-    def prefactor(self) -> float | None:
-        """The prefactor in use; None until something has been measured."""
-        return float(self._state["C"]) if self._state["found"] else None
+    def law(self) -> MomentumLaw | None:
+        """The law in use; None until one has been measured."""
+        return MomentumLaw(self._state["C"]) if self._state["found"] else None
+
+    @property
+    def prefactor(self) -> float:
+        """C of the law in use.
+
+        Until one has been measured, what the momentum that is kept amounts to at the learning rate
+        of the moment, ``(1 - momentum) / lr^(2/3)``: a reading, which nothing follows.
+        """
+        if self.law is not None:
+            return self.law.C
+        first = self.coupling.groups()[0]
+        return (1 - first.momentum) / first.lr**GAMMA if first.lr > 0 else math.inf
 
     def remove(self) -> None:
         """End measuring; the momentum goes back to what it was before, or stays where C is.
@@ -120,9 +132,9 @@ class AutoMomentum:
         if not self._hooks:
             return f"AutoMomentum({name}, removed)"
         used = f"momentum {self._momenta()}"
-        if self.prefactor is not None:
+        if self.law is not None:
             times = self._state["found"]
-            return f"AutoMomentum({name}: {used} by C={self.prefactor:.3g}, measured {times}x)"
+            return f"AutoMomentum({name}: {used} by C={self.law.C:.3g}, measured {times}x)"
         why = "nothing has been tried"
         if self.last is not None:
             why = ", ".join(doubt.verdict for doubt in self.last.doubts if doubt.fatal)
@@ -177,7 +189,7 @@ class AutoMomentum:
             return
         self._told.add(why)
         left = round(self._state["spent"] / self.share - self._state["steps"])
-        kept = "as it was" if self.prefactor is None else f"that of C = {self.prefactor:.3g}"
+        kept = "as it was" if self.law is None else f"that of C = {self.law.C:.3g}"
         warnings.warn(
             f"momentum stays {kept} ({self._momenta()}) at step {self._state['steps']}. {text} "
             f"The next calibration is due in {max(left, 1):,} steps; this reason is not told again",
@@ -189,7 +201,7 @@ class AutoMomentum:
         decay = max(float(g.get("weight_decay", 0.0)) for g in self.optimizer.param_groups)
         decayed = weight_decay_doubt(found, decay)
         for doubt in (what_is_doubtful(self.optimizer, found.law), decayed and str(decayed)):
-            if doubt and self.prefactor is not None and self._state["found"] == 1 and rank() == 0:
+            if doubt and self._state["found"] == 1 and rank() == 0:
                 warnings.warn(doubt, stacklevel=2)
 
     # --- State -------------------------------------------------------------------------------
@@ -204,19 +216,19 @@ class AutoMomentum:
         self.optimizer.param_groups[0][STATE] = {**self._state, **changed}
 
     def _after_load(self, optimizer: Optimizer) -> None:
-        if self.prefactor is None:  # the momenta as they were loaded
+        if self.law is None:  # the momenta as they were loaded
             for index, group in enumerate(optimizer.param_groups):
                 self.coupling.set_law(index, self._kept(group))
         self._give_laws()
 
     def _give_laws(self) -> None:
         """The law, or the momentum as it is, to every group without it, as one that was added."""
-        C = self.prefactor
+        found = self.law
         for index, group in enumerate(self.optimizer.param_groups):
             law = self.coupling.law(index)
-            if C is not None and law != MomentumLaw(C):
-                self.coupling.set_law(index, MomentumLaw(C))
-            elif C is None and not isinstance(law, Unmeasured):
+            if found is not None and law != found:
+                self.coupling.set_law(index, found)
+            elif found is None and not isinstance(law, Unmeasured):
                 self.coupling.set_law(index, self._kept(group))
 
     def _kept(self, group: Group) -> Unmeasured:
