@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from flatfast.cli.options import Smoothing, Threshold
-from flatfast.cli.studies import forecast_of, print_study, study_of
+from flatfast.cli.studies import forecast_of, print_study, study_of, tell_problems
 
 
 def register(app: typer.Typer) -> None:
@@ -30,7 +30,7 @@ def report(
     from flatfast.lab.goal import Goal
     from flatfast.lab.rejudge import rejudge
     from flatfast.lab.report import write_report
-    from flatfast.lab.store import read_chunks, read_manifest
+    from flatfast.lab.store import read_store
 
     another = {
         name: value
@@ -41,10 +41,9 @@ def report(
         raise ValueError(f"another goal makes another report: give --out, not {folder}")
 
     console = Console()
-    manifest = read_manifest(folder)
-    runs, leftovers = read_chunks(folder)
-    for line in leftovers:
-        console.print(f"[yellow]note:[/] {line}", highlight=False, soft_wrap=True)
+    stored = read_store(folder)
+    runs, manifest = stored.rows, stored.manifest
+    tell_problems(console, stored.problems)
     if not len(runs):
         raise ValueError(f"{folder} holds no runs yet; repeat the command that made it")
     if another:

@@ -60,10 +60,10 @@ def reproduce(
 
     with open_store(folder, identity_of(recipe, problem), fresh) as store:
         tell_leftovers(console, store)
-        make_forecast(console, problem, folder)
+        make_forecast(console, problem, store)
         with SweepProgress(console, ("grid", "methods")) as progress:
-            run(recipe, problem, store, progress)
-        page = report_of(console, store)
+            runs = run(recipe, problem, store, progress)
+        page = report_of(console, store, runs)
     console.print(f"\npage: [bold]{page}[/]", highlight=False, soft_wrap=True)
     if not full:
         console.print(

@@ -103,6 +103,6 @@ def sweep(
         tell_leftovers(console, store)
         engine = LocalEngine(problem, **options)
         with SweepProgress(console, ("sweep",)) as progress:
-            run(wanted, store, engine, progress)
-        page = report_of(console, store)
+            runs = run(wanted, store, engine, progress)
+        page = report_of(console, store, runs)
     console.print(f"\npage: [bold]{page}[/]", highlight=False, soft_wrap=True)

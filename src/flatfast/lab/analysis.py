@@ -15,6 +15,7 @@ from flatfast.lab.estimation.comparison import compare
 from flatfast.lab.estimation.exponent import fit_exponent
 from flatfast.lab.estimation.methods import REFERENCE, SCAN, Method, standard_methods
 from flatfast.lab.estimation.optimum import DEFAULT_FIT, locate, median_times
+from flatfast.lab.estimation.selection import comparable
 from flatfast.lab.estimation.times import time_grid
 from flatfast.lab.forecast import Forecast
 from flatfast.lab.report.study import Study
@@ -36,11 +37,16 @@ def analyse(
         n_boot: Resamples of the seeds.
 
     Returns:
-        The study; under ``missing``, part by part, why it could not be estimated.
+        The study; under ``missing``, part by part, why it could not be estimated, and in the
+        manifest, under ``set_aside``, which runs were not used
+        (:func:`flatfast.lab.estimation.selection.comparable`).
 
     Raises:
         ValueError: If there is no grid run at all.
     """
+    runs, set_aside = comparable(runs)
+    if set_aside:
+        manifest = {**manifest, "set_aside": set_aside}
     grid = time_grid(runs)
     missing: dict[str, str] = {}
     optima = fit = collapsed = comparison = None
