@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from flatfast.cli.studies import portable
 from flatfast.lab import recipes
 from flatfast.lab.problems import template
 from flatfast.lab.store import read_chunks
@@ -52,17 +53,90 @@ def test_other_settings_in_the_same_folder_are_refused(flatfast):
     assert fresh.code == 0, fresh.err
 
 
-def test_starting_over_removes_the_old_report(flatfast, tmp_path):
+def test_starting_over_leaves_nothing_of_the_old(flatfast, tmp_path):
     flatfast(*SWEEP, *TINY[2:], "--out", "here")
-    flatfast(
-        *SWEEP, *TINY[2:], "--out", "here", "--fresh", "--goal", "u_norm", "--threshold", 0.999
+    here = tmp_path / "here"
+    (here / "notes.txt").write_text("mine")
+    (here / "manifest.json").write_text("{")
+    again = flatfast(
+        *(*SWEEP, *TINY[2:], "--out", "here", "--fresh"), "--goal", "u_norm", "--threshold", 0.999
     )
-    assert (tmp_path / "here" / "index.html").exists()
-    (tmp_path / "here" / "notes.txt").write_text("mine")
-    failed = flatfast(*SWEEP, *TINY[2:], "--out", "here", "--fresh", "--metric", "speed")
-    assert failed.code == 2
-    left = {path.name for path in (tmp_path / "here").iterdir()} - {".lock"}
-    assert left == {"chunks", "manifest.json", "notes.txt"}
+    assert again.code == 0, again.err
+    assert "stored already" not in again.out
+    summary = json.loads((here / "summary.json").read_text())
+    assert summary["problem"]["goal"]["metric"] == "u_norm"
+    assert (here / "notes.txt").read_text() == "mine"
+
+
+WRONG = (
+    ("--metric", "speed"),
+    ("--spacing", "weird"),
+    ("--dtype", "float16"),
+    ("--records", 0),
+    ("--goal", "u_norm", "--threshold", 1e6, "--absolute"),
+    ("--lr", "0.1,0.10000000001"),
+)
+
+
+def test_a_command_that_is_refused_changes_nothing(flatfast, tmp_path):
+    words = (*SWEEP, *TINY[2:], "--steps", 50)
+    for wrong in WRONG:
+        assert flatfast(*words, "--out", "new", *wrong).code == 2
+    assert list(tmp_path.iterdir()) == []
+    assert flatfast(*words, "--out", "here").code == 0
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    for wrong in WRONG:
+        assert flatfast(*words, "--out", "here", *wrong, "--fresh").code == 2
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_longer_runs_in_the_same_folder(flatfast, tmp_path):
+    words = (*SWEEP, "--seeds", 2, "--out", "here")
+    assert flatfast(*words, "--duration", 30).code == 0
+    longer = flatfast(*words, "--duration", 60)
+    assert longer.code == 0, longer.err
+    assert "12 other runs are stored here that this command does not ask for" in longer.out
+    short = flatfast(*words, "--duration", 30)
+    assert short.code == 0, short.err
+    assert "24 runs are stored already" in short.out
+    assert pq.read_table(tmp_path / "here" / "runs.parquet")["steps"].to_pylist() == (
+        [round(30 * 0.02 ** (-2 / 3))] * 6 + [round(30 * 0.04 ** (-2 / 3))] * 6
+    )
+    report = flatfast("report", "here")
+    assert report.code == 0, report.err
+    assert "grid at lr 0.02: the 6 runs of 814 steps are used, and set aside are 6 of 407" in (
+        report.out
+    )
+    assert "set aside" in (tmp_path / "here" / "index.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("flatfast sweep x --out /home/me/runs/a --lr 0.1", "flatfast sweep x --lr 0.1"),
+        ("flatfast sweep x --out=/home/me/a --fresh", "flatfast sweep x"),
+        ("flatfast sweep '/home/my files/p.py:make'", "flatfast sweep p.py:make"),
+        ("flatfast sweep x --set data=/srv/images", "flatfast sweep x --set data=images"),
+        ("flatfast sweep ../p.py:make --lr 0.1:0.2:3", "flatfast sweep p.py:make --lr 0.1:0.2:3"),
+    ],
+)
+def test_a_command_is_kept_without_places(given, kept):
+    assert portable(given) == kept
+
+
+def test_results_name_no_folder_of_the_machine(flatfast, tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text(Path(template.__file__).read_text())
+    words = ["sweep", f"{tmp_path}/mine.py:problem", "--lr", "0.02", "--momentum", "0.5,0.9"]
+    words += ["--set", "width=8", "--start", "init", "--seeds", "1", "--steps", "20"]
+    words += ["--records", "4", "--out", str(tmp_path / "here")]
+    monkeypatch.setattr("sys.argv", ["flatfast", *words])
+    assert flatfast(*words).code == 0
+    for name in ("manifest.json", "summary.json", "index.html", "runs.parquet"):
+        assert str(tmp_path).encode() not in (tmp_path / "here" / name).read_bytes()
+    [chunk] = (tmp_path / "here" / "chunks").iterdir()
+    assert str(tmp_path).encode() not in chunk.read_bytes()
+    told = json.loads((tmp_path / "here" / "summary.json").read_text())["command"]
+    assert told.startswith("flatfast sweep mine.py:problem --lr 0.02")
 
 
 def test_a_report_written_anew_is_the_same(flatfast, tmp_path):

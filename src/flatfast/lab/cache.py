@@ -60,7 +60,7 @@ def cached(key: str, compute: Callable[[], Any]) -> Any:
     path = cache_folder() / f"start-{key}.npz"
     try:
         return _read(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         pass
     except Exception as error:  # whatever a damaged file makes zipfile and NumPy raise
         _warn(f"the cached start {path} cannot be used and is computed anew", error)
