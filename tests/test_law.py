@@ -91,6 +91,62 @@ def test_lr_at_inverts_the_law(constant, momentum, gamma):
         assert law(lr) == pytest.approx(momentum, abs=1e-6)
 
 
+corrections = st.floats(-3, 3)
+
+
+@given(st.floats(1e-3, 1), st.floats(1e-6, 1), corrections)
+def test_the_first_correction(constant, lr, a):
+    plain, corrected = MomentumLaw(constant), MomentumLaw(constant, correction=a)
+    mu = constant * lr ** (2 / 3) * math.exp(a * lr ** (1 / 3))
+    expected = min(max(1 - mu, 0.0), MAX_MOMENTUM)
+    assert corrected(lr) == pytest.approx(expected, abs=1e-12)
+    assert corrected([lr, 0.0]) == [corrected(lr), plain(0.0)]
+    # An array is no other way to the same number, at zero too, and the correction fades there.
+    np.testing.assert_allclose(corrected(np.array([lr, 0.0])), corrected([lr, 0.0]), rtol=1e-12)
+    assert corrected(1e-12) == pytest.approx(plain(1e-12), abs=1e-3 * (1 - plain(1e-12)) + 1e-12)
+
+
+@given(rates, st.floats(0, MAX_MOMENTUM), corrections)
+def test_a_corrected_law_passes_through_its_reference(lr, momentum, a):
+    law = MomentumLaw.from_reference(min(lr, 10.0), momentum, correction=a)
+    assert law.correction == a
+    assert law(min(lr, 10.0)) == pytest.approx(momentum, abs=1e-9)
+
+
+@given(prefactors, st.floats(0, 0.9999), corrections)
+def test_lr_at_inverts_a_corrected_law(constant, momentum, a):
+    law = MomentumLaw(constant, correction=a)
+    try:
+        lr = law.lr_at(momentum)
+    except ValueError:
+        # The lowest momentum that the law gives lies where the correction turns it back.
+        assert a < 0
+        assert law((2 / -a) ** 3) >= momentum
+        return
+    mu = constant * lr ** (2 / 3) * math.exp(a * lr ** (1 / 3))
+    assert mu == pytest.approx(1 - momentum, rel=1e-9)
+    assert a >= 0 or lr ** (1 / 3) <= 2 / -a * (1 + 1e-9)
+
+
+def test_a_law_that_turns_back_has_no_rate_for_a_low_momentum():
+    law = MomentumLaw(0.2, correction=-2.0)
+    turn = law((2 / 2.0) ** 3)
+    assert turn == pytest.approx(1 - 0.2 * math.exp(-2))
+    assert law.lr_at(turn + 1e-6) < 1.0
+    with pytest.raises(ValueError, match=r"momentum must be at least 0\.9729.*got 0\.9"):
+        law.lr_at(0.9)
+
+
+def test_a_correction_out_of_range():
+    with pytest.raises(ValueError, match="correction must be finite, got nan"):
+        MomentumLaw(0.2, correction=math.nan)
+    with pytest.raises(ValueError, match=r"with gamma = 0\.5 it must be 0, got 1"):
+        MomentumLaw(0.2, 0.5, correction=1.0)
+    with pytest.raises(ValueError, match="with gamma = 1 it must be 0, got 1"):
+        MomentumLaw.from_reference(0.1, 0.9, 1.0, correction=1.0)
+    assert MomentumLaw(0.2, correction=50.0)(1e6) == 0.0
+
+
 def test_memory_and_effective_step():
     assert memory(0.9) == pytest.approx(10)
     assert effective_step(0.1, 0.9) == pytest.approx(1)

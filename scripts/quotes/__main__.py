@@ -30,6 +30,8 @@ BLOCK = re.compile(r"(<!-- quote:(\w+) -->\n).*?(<!-- /quote -->)", re.DOTALL)
 
 QUOTES: dict[str, Callable[[], str]] = {
     "results": lab.results,
+    "comparison": lab.comparison,
+    "catapults": lab.catapults,
     "sensitivity": lab.sensitivity,
     "collapse": lab.collapses,
     "corrections": lab.corrections,

@@ -10,24 +10,43 @@ from flatfast.lab.estimation.correction import corrected_law
 from scripts.quotes.values import ROOT, SUMMARIES, interval, ratio
 
 
-def speed_up(found: dict[str, Any], name: str) -> str:
-    """How much slower than the law a method is, each at its own best learning rate."""
-    comparison = found["comparison"]
-    if comparison is None:
+def method_of(found: dict[str, Any], name: str) -> dict[str, Any] | None:
+    """A compared method's entry in a summary."""
+    methods = found["comparison"]["methods"] if found["comparison"] else []
+    return next((entry for entry in methods if entry["name"] == name), None)
+
+
+def best_time(method: dict[str, Any] | None) -> str:
+    """Steps at a method's own best learning rate, marked where that is an end of those compared."""
+    best = method and method["best"]
+    if not best or best["outcome"] == "no runs":
         return "-"
-    method = next(entry for entry in comparison["methods"] if entry["name"] == name)
-    if all(entry["outcome"] == "diverged" for entry in method["at_eta"]):
+    if best["outcome"] == "diverged":
         return "diverges"
-    return ratio(found["speedup_best_eta"].get(name))
+    if best["outcome"] == "beyond limit":
+        return f"> {best['limit']:,.0f}"
+    return f"{best['time']['estimate']:,.0f} at {best['eta']:.3g}{'*' if best['end'] else ''}"
+
+
+def times_the_law(found: dict[str, Any], name: str) -> str:
+    """A method's steps over the law's, each at its own best learning rate."""
+    if method_of(found, name) is None:
+        return "-"
+    ratio_ = found["speedup_best_eta"].get(name)
+    told = ratio(ratio_)
+    if ratio_ and ratio_["relation"] in ("=", "~"):
+        high = "more" if ratio_["high"] is None else f"{ratio_['high']:.3g}"
+        told += f" ({ratio_['low']:.3g} to {high})"
+    return told
 
 
 def results() -> str:
     """The table of experiments."""
-    others = ("momentum 0.9", "momentum 0.99", "plain SGD", "plain SGD, same effective step")
+    others = ("law with correction", "momentum 0.9", "momentum 0.99", "plain SGD")
     lines = [
-        "| experiment | learning rates | exponent | best C | over momentum 0.9 | over 0.99 "
-        "| over plain SGD | over plain SGD at the same effective step |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| experiment | learning rates | exponent | best C | steps of the law | "
+        f"{' | '.join(others)} |",
+        f"| --- | --- | --- | --- | --- |{' --- |' * len(others)}",
     ]
     for path in SUMMARIES:
         found = json.loads(path.read_text())
@@ -36,9 +55,58 @@ def results() -> str:
             f"{min(found['etas']):.2g} to {max(found['etas']):.2g}",
             interval(found["exponent"]),
             interval(found["best_C"]),
-            *(speed_up(found, name) for name in others),
+            best_time(method_of(found, "law")),
+            *(times_the_law(found, name) for name in others),
         ]
         lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _compared() -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """Summaries with a comparison by experiment, and the methods' names in order."""
+    every = {path.parent.name: json.loads(path.read_text()) for path in SUMMARIES}
+    every = {name: found for name, found in every.items() if found["comparison"]}
+    names = [m["name"] for found in every.values() for m in found["comparison"]["methods"]]
+    return every, list(dict.fromkeys(names))
+
+
+def comparison() -> str:
+    """Every method at its own best learning rate: steps, where, and how many times the law's."""
+    every, names = _compared()
+    lines = [f"| | {' | '.join(every)} |", f"| --- |{' --- |' * len(every)}"]
+    for name in names:
+        cells = []
+        for found in every.values():
+            told = best_time(method_of(found, name))
+            if name != found["comparison"]["reference"] and told != "-":
+                told += f"; {times_the_law(found, name)}"
+            cells.append(told)
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def catapults() -> str:
+    """The fastest time above each method's stability limit, and the share that diverged there."""
+    every, names = _compared()
+    lines = [f"| | {' | '.join(every)} |", f"| --- |{' --- |' * len(every)}"]
+    for name in names:
+        cells = []
+        for found in every.values():
+            method = method_of(found, name)
+            above = method["beyond"] if method else []
+            arrived = [entry for entry in above if entry["outcome"] == "measured"]
+            if arrived:
+                best = min(arrived, key=lambda entry: entry["time"]["estimate"])
+                cells.append(
+                    f"{best['time']['estimate']:,.0f} at {best['eta']:.3g} "
+                    f"({best['diverged'] / best['runs']:.0%})"
+                )
+            elif any(entry["outcome"] == "beyond limit" for entry in above):
+                cells.append("not within the runs")
+            else:
+                cells.append("diverges" if above else "-")
+        if any(cell != "-" for cell in cells):
+            lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -30,5 +30,5 @@ def ratio(value: dict[str, Any] | None) -> str:
     """A speed-up with what is known of it."""
     if value is None or value["estimate"] is None:
         return "unknown"
-    mark = {"=": "", ">": "> ", "<": "< "}.get(value["relation"], "")
+    mark = {"=": "", ">": "> ", "<": "< ", "~": "~ "}.get(value["relation"], "")
     return f"{mark}{value['estimate']:.3g}"

@@ -16,6 +16,9 @@ from typing import Any, TypeVar, overload
 GAMMA = 2 / 3
 """The exponent of the law."""
 
+ORDER = 1 / 3
+"""Power of the learning rate in the law's first correction."""
+
 MAX_MOMENTUM = 0.9995
 """Default ceiling of the momentum: a memory of 2,000 steps."""
 
@@ -25,6 +28,10 @@ Array = TypeVar("Array")
 @dataclass(frozen=True)
 class MomentumLaw:
     """``momentum = 1 - C * lr**gamma``, kept between a floor and a ceiling.
+
+    The 2/3 law is the limit of small learning rates. With ``correction=a`` it is
+    ``1 - C * lr**(2/3) * exp(a * lr**(1/3))``: near the stability limit, where most networks are
+    trained, the correction counts. A sweep measures a; theory does not give it (docs/theory.md).
 
     Where the learning rate is large, ``C * lr**gamma`` passes 1 and the law asks for a momentum
     below zero: the floor (0, plain SGD) holds. Where the learning rate goes to 0 (the first step of
@@ -45,6 +52,8 @@ class MomentumLaw:
         gamma: Exponent, positive.
         min_momentum: Floor, in [0, 1).
         max_momentum: Ceiling, in [min_momentum, 1).
+        correction: a, the law's first correction; in units of ``lr**(-1/3)``. It belongs to the
+            exponent 2/3, and is 0 with any other.
 
     Raises:
         ValueError: If a value is out of its range.
@@ -54,6 +63,7 @@ class MomentumLaw:
     gamma: float = GAMMA
     min_momentum: float = 0.0
     max_momentum: float = MAX_MOMENTUM
+    correction: float = 0.0
 
     def __post_init__(self) -> None:
         _check_positive("C", self.C)
@@ -65,10 +75,17 @@ class MomentumLaw:
                 f"min_momentum must be at most max_momentum = {self.max_momentum}, "
                 f"got {self.min_momentum}"
             )
+        _check_correction(self.correction, self.gamma)
 
     @classmethod
     def from_reference(
-        cls, lr: float, momentum: float, gamma: float = GAMMA, **clamps: float
+        cls,
+        lr: float,
+        momentum: float,
+        gamma: float = GAMMA,
+        *,
+        correction: float = 0.0,
+        **clamps: float,
     ) -> "MomentumLaw":
         """The law through a pair that somebody has already tuned.
 
@@ -76,6 +93,7 @@ class MomentumLaw:
             lr: The pair's learning rate, positive.
             momentum: The pair's momentum, in [0, 1).
             gamma: Exponent.
+            correction: The law's first correction, a.
             clamps: ``min_momentum`` and ``max_momentum``; by default the ceiling is raised where
                 the reference itself lies above it.
 
@@ -85,8 +103,10 @@ class MomentumLaw:
         _check_positive("lr", lr)
         _check_momentum("momentum", momentum)
         _check_positive("gamma", gamma)
+        _check_correction(correction, gamma)
         clamps.setdefault("max_momentum", max(MAX_MOMENTUM, momentum))
-        return cls((1 - momentum) / lr**gamma, gamma, **clamps)
+        C = (1 - momentum) / _power(lr, gamma, correction)
+        return cls(C, gamma, correction=correction, **clamps)
 
     @overload
     def __call__(self, lr: float) -> float: ...
@@ -108,7 +128,10 @@ class MomentumLaw:
             return self._momentum(float(lr))
         if hasattr(lr, "__array__") and hasattr(lr, "clip"):
             _check_rates(lr)
-            return (1 - self.C * lr**self.gamma).clip(self.min_momentum, self.max_momentum)
+            mu = self.C * lr**self.gamma
+            if self.correction:
+                mu = mu * math.e ** (self.correction * lr**ORDER)
+            return (1 - mu).clip(self.min_momentum, self.max_momentum)
         if isinstance(lr, Iterable):
             return [self._momentum(float(value)) for value in lr]
         raise TypeError(f"lr must be a number, a sequence or an array, got {type(lr).__name__}")
@@ -116,17 +139,36 @@ class MomentumLaw:
     def _momentum(self, lr: float) -> float:
         if not 0 <= lr < math.inf:
             raise ValueError(_bad_rate(lr))
-        momentum = 1 - self.C * lr**self.gamma
+        momentum = 1 - self.C * _power(lr, self.gamma, self.correction)
         return float(min(max(momentum, self.min_momentum), self.max_momentum))
 
     def lr_at(self, momentum: float) -> float:
         """The learning rate at which the law, without its clamps, gives this momentum.
 
+        With a negative correction ``1 - momentum`` rises with the learning rate up to
+        ``lr = (2 / -a)**3`` and falls again, where the correction is no longer a small one: the
+        answer is sought below.
+
         Raises:
-            ValueError: If ``momentum`` is not in [0, 1).
+            ValueError: If ``momentum`` is not in [0, 1), or so low that a law with a negative
+                correction does not give it.
         """
         _check_momentum("momentum", momentum)
-        return float(((1 - momentum) / self.C) ** (1 / self.gamma))
+        if not self.correction:
+            return float(((1 - momentum) / self.C) ** (1 / self.gamma))
+        # In y = lr^(1/3) the law is y exp(a y / 2) = root; its logarithm does not overflow.
+        root, a = ((1 - momentum) / self.C) ** 0.5, self.correction
+        low, high = (0.0, root) if a > 0 else (root, -2 / a)
+        if a < 0 and high * math.exp(-1) < root:
+            least = 1 - self.C * (high * math.exp(-1)) ** 2
+            raise ValueError(
+                f"momentum must be at least {least:.4g}, the lowest that this law gives with its "
+                f"correction of {a:g}, got {momentum}"
+            )
+        while low < (middle := (low + high) / 2) < high:
+            below = math.log(middle) + a * middle / 2 < math.log(root)
+            low, high = (middle, high) if below else (low, middle)
+        return float(high**3)
 
 
 def transfer(lr: float, momentum: float, new_lr: float, gamma: float = GAMMA) -> float:
@@ -169,6 +211,26 @@ def effective_step(lr: float, momentum: float) -> float:
     """
     _check_momentum("momentum", momentum)
     return lr / (1 - momentum)
+
+
+def _power(lr: float, gamma: float, correction: float) -> float:
+    """``lr**gamma``, with the law's first correction."""
+    power = lr**gamma
+    if not correction:
+        return power
+    exponent = correction * lr**ORDER
+    # Beyond this 1 - momentum is past 1 for any C that is of use, and exp would overflow.
+    return power * math.exp(min(exponent, 700.0))
+
+
+def _check_correction(value: float, gamma: float) -> None:
+    if not math.isfinite(value):
+        raise ValueError(f"correction must be finite, got {value}")
+    if value and not math.isclose(gamma, GAMMA):
+        raise ValueError(
+            f"correction belongs to the exponent 2/3; with gamma = {gamma:g} it must be 0, "
+            f"got {value}"
+        )
 
 
 def _check_positive(name: str, value: float) -> None:

@@ -9,6 +9,8 @@ import pytest
 from flatfast.lab.store import read_chunks
 from tests.cli.conftest import TINY
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 PAIR = ("--lr", 0.02, "--momentum", 0.9, *TINY[2:])
 SCALAR = ("sweep", "scalar-product", *PAIR)
 

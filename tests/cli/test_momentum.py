@@ -21,12 +21,49 @@ def test_a_constant(flatfast):
     assert f"momentum {MomentumLaw(0.24)(0.01):.4g} at lr 0.01" in answer.out
 
 
+def test_the_first_correction(flatfast):
+    answer = flatfast("momentum", "--lr", 0.18, "--C", 0.168, "--correction", 1.24)
+    assert f"momentum {MomentumLaw(0.168, correction=1.24)(0.18):.4g} at lr 0.18" in answer.out
+    assert "0.168 * lr^(2/3) * exp(1.24 lr^(1/3))" in answer.out
+    answer = flatfast("momentum", "--lr", 0.4, "--like", "0.1:0.9", "--correction", 1.24)
+    law = MomentumLaw.from_reference(0.1, 0.9, correction=1.24)
+    assert f"momentum {law(0.4):.4g} at lr 0.4" in answer.out
+
+
 @pytest.mark.parametrize(
     ("curvature", "regime"), [(1e-5, "overdamped"), (10.0, "underdamped"), (1e6, "unstable")]
 )
 def test_the_regime_of_a_mode(flatfast, curvature, regime):
     answer = flatfast("momentum", "--lr", 0.01, "--C", 0.24, "--curvature", curvature)
     assert f"a mode of curvature {curvature:g} is {regime}" in answer.out
+
+
+@pytest.mark.parametrize(
+    ("lr", "words", "held"),
+    [
+        (10, ("--C", 0.46), "from 3.58e-05 to 3.21; here momentum is 0, which is plain SGD"),
+        (
+            1e-5,
+            ("--like", "0.1:0.9"),
+            "from 3.54e-05 to 3.16; here momentum is its ceiling, 0.9995",
+        ),
+        (1e-7, ("--like", "1e-8:0.9999"), None),  # a reference above the ceiling raises it
+        (0.1, ("--C", 0.46), None),
+    ],
+)
+def test_out_of_the_law_s_range(flatfast, lr, words, held):
+    answer = flatfast("momentum", "--lr", lr, *words)
+    assert answer.code == 0
+    assert ("out of the law's range: with" in answer.out) == (held is not None)
+    assert held is None or held in answer.out
+
+
+def test_rows_out_of_range_are_marked(flatfast):
+    answer = flatfast("momentum", "--lr", 1, "--C", 0.46)  # momentum 0.54; at 4, -0.16
+    assert "│ 1 │ 0.54 │" in answer.out
+    assert "│ 4 │ 0* │" in answer.out
+    assert "*: out of the law's range" in answer.out
+    assert "*" not in flatfast("momentum", "--lr", 0.01, "--C", 0.46).out.partition("memory")[2]
 
 
 @pytest.mark.parametrize(
@@ -37,6 +74,10 @@ def test_the_regime_of_a_mode(flatfast, curvature, regime):
         (["--lr", 0.1, "--like", "0.9"], "--like takes LR:MOMENTUM, for instance 0.1:0.9, got"),
         (["--lr", 0.1, "--like", "0.1:1"], "[0, 1)"),
         (["--lr", 0.1, "--like", "-0.1:0.9"], "got -0.1"),
+        (
+            ["--lr", 0.1, "--C", 0.2, "--gamma", 0.5, "--correction", 1],
+            "correction belongs to the exponent 2/3",
+        ),
         (["--lr", 0.1, "--C", 0], "C must be positive and finite, got 0.0"),
         (["--lr", -1, "--C", 0.2], "lr must be positive and finite, got -1"),
         (["--lr", "nan", "--C", 0.2], "lr must be positive and finite, got nan"),

@@ -6,10 +6,22 @@ import math
 import numpy as np
 import pytest
 
-from flatfast.lab.estimation.methods import SCAN, standard_methods
+from flatfast.lab.estimation.methods import SCAN, constant_momentum, standard_methods
+from flatfast.lab.estimation.ranges import (
+    SAFE,
+    compared_rates,
+    rates_beyond,
+    stability_limit,
+)
 from flatfast.lab.problems import PROBLEMS
 from flatfast.lab.recipes import PROBLEM_RECIPES, RECIPES, log_points, recipe_of
-from flatfast.lab.reproduce import PATIENCE, SCAN_PATIENCE, grid_runs, method_runs
+from flatfast.lab.reproduce import (
+    PATIENCE,
+    PATIENCE_NEAR,
+    SCAN_PATIENCE,
+    grid_runs,
+    method_runs,
+)
 
 EVERY = [(name, size) for name in RECIPES for size in ("quick", "full")]
 
@@ -47,31 +59,43 @@ def test_log_points():
     assert log_points(0.11, 0.99, 1) == ()
 
 
-def test_methods_run_at_every_compared_rate_and_long_enough():
-    recipe = recipe_of("matrix-sensing", "quick")
-    methods = standard_methods(0.11, 1e-3)
-    runs = method_runs(recipe, methods, 16.0)
-    for method in methods:
-        for lr in recipe.comparison_lr:
-            used = method.setting(lr)
-            mine = (runs.method == method.name) & (runs.lr == used.lr)
-            assert mine.sum() == recipe.comparison_seeds
-            assert (runs.momentum[mine] == used.momentum).all()
-            longest = min(PATIENCE * 16 * lr ** (-2 / 3), recipe.comparison_steps)
-            assert (runs.steps[mine] == math.ceil(longest)).all()
+CURVATURE = 32.6
+METHODS = standard_methods(0.11, 1e-3, (0.1, 0.4))
 
 
-def test_the_scan_has_the_same_momenta_at_every_rate():
-    """Otherwise there is no best constant: it has to have been run everywhere."""
+def test_methods_run_up_to_their_limits_and_above_and_long_enough():
     recipe = recipe_of("matrix-sensing", "quick")
-    runs = method_runs(recipe, standard_methods(0.11, 1e-3), 16.0)
+    runs = method_runs(recipe, METHODS, 16.0, CURVATURE)
+    for method in METHODS:
+        rates = compared_rates(method, CURVATURE, recipe.comparison_lr)
+        mine = runs[runs.method == method.name]
+        assert sorted(set(mine.lr.tolist())) == sorted({*rates, *rates_beyond(method, CURVATURE)})
+        for lr in set(mine.lr.tolist()):
+            own = mine[mine.lr == lr]
+            assert len(own) == recipe.comparison_seeds
+            assert (own.momentum == method.setting(lr).momentum).all()
+            patience = PATIENCE if lr in recipe.comparison_lr else PATIENCE_NEAR
+            longest = min(patience * 16 * lr ** (-2 / 3), recipe.comparison_steps)
+            assert (own.steps == math.ceil(longest)).all()
+
+
+def test_the_oracles_have_every_momentum_up_to_its_own_limit():
+    recipe = recipe_of("matrix-sensing", "quick")
+    runs = method_runs(recipe, METHODS, 16.0, CURVATURE)
     runs = runs[runs.method == SCAN]
-    rows = [tuple(runs.momentum[runs.lr == lr]) for lr in recipe.comparison_lr]
-    assert len(set(rows)) == 1
+    momenta = sorted(set(runs.momentum.tolist()))
     # From plain SGD to beyond the law's momentum at the least rate.
-    assert min(rows[0]) == 0.0
-    assert 1 - max(rows[0]) < 0.11 * min(recipe.comparison_lr) ** (2 / 3)
-    for lr in recipe.comparison_lr:
+    assert momenta[0] == 0.0
+    assert 1 - momenta[-1] < 0.11 * min(recipe.comparison_lr) ** (2 / 3)
+    for momentum in momenta:
+        own = runs.lr[runs.momentum == momentum]
+        end = SAFE * stability_limit(constant_momentum(momentum), CURVATURE)
+        assert {lr for lr in recipe.comparison_lr if lr <= 0.99 * end} <= set(own.tolist())
+        assert own.max() <= 1.005 * end
+        # All but the longest memories, which swing there, go to the very end.
+        if 1 - momentum > 0.11 * end ** (2 / 3) / 4:
+            assert own.max() == pytest.approx(end, rel=5e-3)
+    for lr in set(runs.lr.tolist()):
         length = math.ceil(SCAN_PATIENCE * 16 * lr ** (-2 / 3))
         assert (runs.steps[runs.lr == lr] == length).all()
 

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import brentq
 from scipy.special import airy
 
 from flatfast.theory import best_ratio, settling_time
+from flatfast.timescales import prefactor_from_curvature, roots, stationary_variance
 
 
 def test_a_creeping_ball_takes_the_time_of_the_flow():
@@ -44,6 +46,30 @@ def test_best_is_the_least_of_a_fine_row():
     times = settling_time(q, 0.1)
     assert best_ratio(0.1).time <= times.min() * 1.001
     assert best_ratio(0.1).ratio == pytest.approx(q[times.argmin()], rel=0.02)
+
+
+def test_what_is_linear_adds_no_correction_of_the_first_order():
+    """Critical damping at a finite learning rate, exactly: no term in ``lr^(1/3)``."""
+    noise_std, examples, steepest, h = 0.3, 40, 0.5, 12.0
+
+    def apart(lr):
+        def discriminant(log_mu):
+            momentum = -np.expm1(log_mu)
+            gradient_noise = noise_std**2 * steepest / examples
+            variance = stationary_variance(lr, momentum, steepest, gradient_noise)
+            # The mode pulls along with half its variance times the curvature of its eigenvalue.
+            first, second = roots(lr, momentum, h * variance / 2)
+            return float(((first - second) ** 2).real)
+
+        limit = prefactor_from_curvature(noise_std, h, examples) * lr ** (2 / 3)
+        found = brentq(discriminant, np.log(limit / 2), np.log(2 * limit), xtol=1e-13)
+        return abs(np.exp(found) / limit - 1)
+
+    rates = np.array([1e-3, 1e-4, 1e-5])
+    gaps = np.array([apart(lr) for lr in rates])
+    orders = np.diff(np.log(gaps)) / np.diff(np.log(rates))
+    assert (orders > 0.6).all()
+    assert gaps[0] < 0.02
 
 
 def test_what_is_refused():

@@ -4,10 +4,10 @@ import math
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from flatfast import timescales
+from flatfast.cli.console import Console
 from flatfast.law import GAMMA, MomentumLaw, effective_step, memory
 
 RANGE = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8, 16)
@@ -29,6 +29,9 @@ def show_momentum(
         float | None, typer.Option("--C", help="The law's prefactor, instead of a pair.")
     ] = None,
     gamma: Annotated[float, typer.Option(help="The law's exponent.")] = GAMMA,
+    correction: Annotated[
+        float, typer.Option(help="The law's first correction, a in exp(a lr^(1/3)).")
+    ] = 0.0,
     curvature: Annotated[
         float | None,
         typer.Option(help="A Hessian eigenvalue of interest: tells the regime of its mode."),
@@ -38,32 +41,49 @@ def show_momentum(
 
     Example: `flatfast momentum --lr 0.4 --like 0.1:0.9`
     """
-    law = _law(like, constant, gamma)
+    law = _law(like, constant, gamma, correction)
     if not (math.isfinite(lr) and lr > 0):
         raise ValueError(f"lr must be positive and finite, got {lr:g}")
     console = Console()
     found = law(lr)
+    if not _holds(law, lr):
+        console.print(f"[yellow]{_out_of_range(law, lr)}[/]", highlight=False)
     console.print(f"[bold]momentum {found:.4g}[/] at lr {lr:g}")
     console.print(
-        f"law: 1 - momentum = {law.C:.4g} * lr^{_power(gamma)}; "
+        f"law: 1 - momentum = {law.C:.4g} * lr^{_power(gamma)}{_corrected(law)}; "
         f"memory {memory(found):.3g} steps, effective step {effective_step(lr, found):.3g}"
     )
     console.print(_regime(lr, found, curvature))
     console.print(_table(law, lr, curvature))
 
 
-def _law(like: str | None, constant: float | None, gamma: float) -> MomentumLaw:
+def _law(like: str | None, constant: float | None, gamma: float, correction: float) -> MomentumLaw:
     if (like is None) == (constant is None):
         raise ValueError("give either --like LR:MOMENTUM (a pair that served) or --C, not both")
     if constant is not None:
-        return MomentumLaw(constant, gamma)
+        return MomentumLaw(constant, gamma, correction=correction)
     assert like is not None
     lr, _, momentum = like.partition(":")
     try:
         pair = float(lr), float(momentum)
     except ValueError:
         raise ValueError(f"--like takes LR:MOMENTUM, for instance 0.1:0.9, got {like!r}") from None
-    return MomentumLaw.from_reference(*pair, gamma)
+    return MomentumLaw.from_reference(*pair, gamma, correction=correction)
+
+
+def _holds(law: MomentumLaw, lr: float) -> bool:
+    """Whether the law gives the momentum itself, and neither its floor nor its ceiling holds."""
+    return law.lr_at(law.max_momentum) <= lr <= law.lr_at(law.min_momentum)
+
+
+def _out_of_range(law: MomentumLaw, lr: float) -> str:
+    low, high = law.lr_at(law.max_momentum), law.lr_at(law.min_momentum)
+    floor = "0, which is plain SGD" if law.min_momentum == 0 else f"its floor, {law.min_momentum:g}"
+    end = floor if lr > high else f"its ceiling, {law.max_momentum:g}"
+    return (
+        f"lr {lr:g} is out of the law's range: with C {law.C:.4g} it gives a momentum for learning "
+        f"rates from {low:.3g} to {high:.3g}; here momentum is {end}"
+    )
 
 
 def _regime(lr: float, momentum: float, curvature: float | None) -> str:
@@ -95,7 +115,7 @@ def _table(law: MomentumLaw, lr: float, curvature: float | None) -> Table:
             kind = timescales.regime(rate, momentum, curvature)
         table.add_row(
             f"{rate:.4g}",
-            f"{momentum:.4g}",
+            f"{momentum:.4g}{'' if _holds(law, rate) else '*'}",
             f"{memory(momentum):.3g}",
             f"{effective_step(rate, momentum):.3g}",
             kind,
@@ -103,7 +123,13 @@ def _table(law: MomentumLaw, lr: float, curvature: float | None) -> Table:
             style="bold green" if factor == 1 else None,
         )
     table.caption = "last columns: Hessian eigenvalues"
+    if not all(_holds(law, factor * lr) for factor in RANGE):
+        table.caption += "; *: out of the law's range"
     return table
+
+
+def _corrected(law: MomentumLaw) -> str:
+    return f" * exp({law.correction:.4g} lr^(1/3))" if law.correction else ""
 
 
 def _power(gamma: float) -> str:

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from flatfast.cli.console import Console
+from flatfast.cli.interrupts import keeping
 from flatfast.cli.options import Smoothing, Threshold
-from flatfast.cli.studies import forecast_of, print_study, study_of, tell_problems
+from flatfast.cli.studies import forecast_of, study_of, tell_page, tell_problems, write_study
 
 
 def register(app: typer.Typer) -> None:
@@ -27,11 +28,6 @@ def report(
     With --threshold (no stricter than the runs' own) or --smoothing the runs of the grid are held
     to that goal, and the report goes to the folder of --out.
     """
-    from flatfast.lab.goal import Goal
-    from flatfast.lab.rejudge import rejudge
-    from flatfast.lab.report import write_report
-    from flatfast.lab.store import read_store
-
     another = {
         name: value
         for name, value in (("threshold", threshold), ("smoothing", smoothing))
@@ -39,6 +35,14 @@ def report(
     }
     if another and out is None:
         raise ValueError(f"another goal makes another report: give --out, not {folder}")
+    with keeping(f"stopped: the runs in {folder} are as they were; repeat the command"):
+        _report(folder, out or folder, another)
+
+
+def _report(folder: Path, out: Path, another: dict[str, float]) -> None:
+    from flatfast.lab.goal import Goal
+    from flatfast.lab.rejudge import rejudge
+    from flatfast.lab.store import read_store
 
     console = Console()
     stored = read_store(folder)
@@ -46,12 +50,13 @@ def report(
     tell_problems(console, stored.problems)
     if not len(runs):
         raise ValueError(f"{folder} holds no runs yet; repeat the command that made it")
+    forecast, missing = None, {}
     if another:
         settings = manifest["settings"]
         goal = Goal(**{**settings["problem"]["goal"], **another})
         runs = rejudge(runs, settings, goal)
         settings["problem"]["goal"] = asdict(goal)
-    study = study_of(runs, manifest, None if another else forecast_of(folder))
-    print_study(console, study)
-    page = write_report(study, out or folder)
-    console.print(f"\npage: [bold]{page}[/]", highlight=False, soft_wrap=True)
+    else:
+        forecast, missing = forecast_of(console, folder)
+    page = write_study(console, lambda: study_of(runs, manifest, forecast, missing), out)
+    tell_page(console, page)

@@ -3,11 +3,12 @@
 import re
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.text import Text
+from flatfast.cli.console import Console
+from flatfast.cli.interrupts import keeping
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -49,6 +50,11 @@ def portable(command: str) -> str:
     return shlex.join(kept)
 
 
+def stored_in(folder: Path) -> str:
+    """What a stop leaves while runs are made."""
+    return f"stopped: what is stored in {folder} is kept; repeat the command to go on from there"
+
+
 def tell_leftovers(console: Console, store: "Store") -> None:
     """Say what of the folder is used and what is not."""
     tell_problems(console, store.problems)
@@ -59,13 +65,9 @@ def tell_leftovers(console: Console, store: "Store") -> None:
 def tell_problems(console: Console, problems: list[str]) -> None:
     """Say what was left out, at most :data:`MOST_TOLD` things one by one."""
     for line in problems[:MOST_TOLD]:
-        _note(console, line)
+        console.note(line)
     if len(problems) > MOST_TOLD:
-        _note(console, f"{len(problems) - MOST_TOLD} more files were left out")
-
-
-def _note(console: Console, line: str) -> None:
-    console.print("[yellow]note:[/]", Text(line), highlight=False, soft_wrap=True)
+        console.note(f"{len(problems) - MOST_TOLD} more files were left out")
 
 
 def warn_unstable(
@@ -81,31 +83,41 @@ def warn_unstable(
     limit = float(timescales.stability_limit(momentum, curvature))
     over = [rate for rate in rates if rate >= limit]
     if over:
-        console.print(
-            f"[yellow]note:[/] lr {', '.join(f'{rate:g}' for rate in over)} is above the stability "
+        console.note(
+            f"lr {', '.join(f'{rate:g}' for rate in over)} is above the stability "
             f"limit at the start, {limit:.3g} at momentum {momentum:.4g} (largest Hessian "
-            f"eigenvalue {curvature:.3g}): such runs may diverge, or be thrown off the manifold",
-            highlight=False,
-            soft_wrap=True,
+            f"eigenvalue {curvature:.3g}): such runs may diverge, or be thrown off the manifold"
         )
 
 
-def study_of(runs: Any, manifest: dict[str, Any], forecast: "Forecast | None" = None) -> "Study":
+def study_of(
+    runs: Any,
+    manifest: dict[str, Any],
+    forecast: "Forecast | None" = None,
+    missing: dict[str, str] | None = None,
+) -> "Study":
     """Analyse stored runs."""
     from flatfast.lab.analysis import analyse
 
     about = {name: manifest.get(name) for name in ("machine", "versions", "created")}
     commands = str(manifest.get("command") or "").splitlines()
     about["command"] = "\n".join(dict.fromkeys(map(portable, commands))) or None
-    return analyse(runs, {**manifest["settings"], **about}, forecast=forecast)
+    described = {**manifest["settings"], **about}
+    return analyse(runs, described, forecast=forecast, missing=missing)
 
 
-def forecast_of(folder: Path) -> "Forecast | None":
-    """The forecast that lies beside a folder's runs, if one does."""
+def forecast_of(console: Console, folder: Path) -> "tuple[Forecast | None, dict[str, str]]":
+    """The forecast that lies beside a folder's runs, if one does, and why it cannot be used."""
     from flatfast.lab.forecast import FORECAST, read_forecast
 
     path = folder / FORECAST
-    return read_forecast(path) if path.is_file() else None
+    if not path.is_file():
+        return None, {}
+    try:
+        return read_forecast(path), {}
+    except (ValueError, OSError) as error:
+        console.note(f"{error}; the report goes without it")
+        return None, {"forecast": str(error)}
 
 
 def make_forecast(console: Console, problem: "Problem", store: "Store") -> None:
@@ -113,7 +125,8 @@ def make_forecast(console: Console, problem: "Problem", store: "Store") -> None:
     from flatfast.lab.forecast import FORECAST, write_forecast
 
     path = store.folder / FORECAST
-    if (store.claimed and path.is_file()) or problem.residuals is None:
+    made = store.claimed and forecast_of(console, store.folder)[0] is not None
+    if problem.residuals is None or made:
         return
     from flatfast.cli.progress import told_stages
     from flatfast.lab.predict import forecast, is_small
@@ -124,47 +137,64 @@ def make_forecast(console: Console, problem: "Problem", store: "Store") -> None:
         with told_stages(console, "forecast: ") as tell:
             found = forecast(problem, progress=tell)
     except (ValueError, RuntimeError) as error:
-        console.print(f"[yellow]note:[/] no forecast: {error}", highlight=False, soft_wrap=True)
+        console.note(f"no forecast: {error}")
         return
     store.claim()
     write_forecast(found, path)
-    console.print(
+    console.say(
         f"forecast: best C {found.answer:.3g}, converged after {found.answer_time:.3g} * "
-        "lr^(-2/3) steps",
-        highlight=False,
-        soft_wrap=True,
+        "lr^(-2/3) steps"
     )
 
 
 def report_of(console: Console, store: "Store", runs: "pa.Table") -> Path:
-    """Analyse the runs that a command asked for, print the answer, write the report.
+    """Analyse the runs that a command asked for, write their report, print the answer.
 
     Returns:
         The report's page.
     """
-    from flatfast.lab.report import write_report
     from flatfast.lab.rows import KEY
 
-    stored = store.read(KEY)
-    tell_problems(console, [line for line in stored.problems if line not in store.problems])
-    study = study_of(runs, {**stored.manifest, "command": _command()}, forecast_of(store.folder))
-    print_study(console, study)
-    page = write_report(study, store.folder)
+    kept = f"all runs are stored in {store.folder}"
+    again = shlex.join(["flatfast", "report", str(store.folder)])
+    with keeping(f"stopped: {kept}; {again} writes their report"):
+        stored = store.read(KEY)
+        tell_problems(console, [line for line in stored.problems if line not in store.problems])
+        manifest = {**stored.manifest, "command": _command()}
+        forecast, missing = forecast_of(console, store.folder)
+        page = write_study(
+            console, lambda: study_of(runs, manifest, forecast, missing), store.folder
+        )
     others = len(stored.rows) - len(runs)
     if others:
-        _note(
-            console,
+        console.note(
             f"{others} other runs are stored here that this command does not ask for; "
-            f"flatfast report {shlex.quote(str(store.folder))} reads all of them",
+            f"{again} reads all of them"
         )
     return page
 
 
-def print_study(console: Console, study: "Study") -> None:
-    """Print the answer and its tables."""
-    from flatfast.cli.tables import study_tables
+def write_study(console: Console, make: "Callable[[], Study]", folder: Path) -> Path:
+    """Make a study and write its report, then print it: who does not listen still has the report.
 
+    Returns:
+        The report's page.
+    """
+    from flatfast.cli.progress import told_stages
+    from flatfast.cli.tables import study_tables
+    from flatfast.lab.report import write_report
+
+    with told_stages(console, "report: ") as tell:
+        tell("fits and their intervals")
+        study = make()
+        page = write_report(study, folder, tell)
     for part in study_tables(study):
-        console.print(part, highlight=False)
+        console.print(part)
     for line in study.manifest.get("set_aside", ()):
-        _note(console, line)
+        console.note(line)
+    return page
+
+
+def tell_page(console: Console, page: Path) -> None:
+    """Say where the report is."""
+    console.say("\npage: ", (str(page), "bold"))

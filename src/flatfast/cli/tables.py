@@ -21,6 +21,9 @@ def study_tables(study: Study) -> Iterator[RenderableType]:
     yield _best(summary)
     if summary["comparison"] is not None:
         yield _methods(summary)
+        above = _beyond(summary)
+        if above is not None:
+            yield above
     counts = summary["counts"]["by_status"]
     yield Text(
         f"{summary['counts']['runs']:,} runs: "
@@ -47,34 +50,67 @@ def _best(summary: dict[str, Any]) -> Table:
 
 
 def _methods(summary: dict[str, Any]) -> Table:
-    """How much faster the law is: at a common learning rate, and each at its own best one."""
+    """Steps and their ratio to the law's: at a common learning rate, and each at its own best."""
     comparison = summary["comparison"]
     etas = comparison["etas"]
-    middle = etas[len(etas) // 2]
+    middle = etas[len(etas) // 2] if etas else None
     table = _table(
-        "steps to the goal, and how much faster the law is",
+        "steps to the goal, and how many times the law's",
         "method",
-        f"lr {middle:.2g}",
-        "law",
+        *(() if middle is None else (f"lr {middle:.2g}", "law")),
         "own best lr",
         "law",
     )
     table.columns[0].justify, table.columns[0].no_wrap = "left", False
     for method in comparison["methods"]:
         name, best = method["name"], method["best"]
-        here = next(entry for entry in method["at_eta"] if entry["eta"] == middle)
-        at_middle = next(
-            (s for s in summary["speedup_at_eta"].get(name, ()) if s["eta"] == middle), None
-        )
+        cells = []
+        if middle is not None:
+            here = next((entry for entry in method["at_eta"] if entry["eta"] == middle), None)
+            ratios = summary["speedup_at_eta"].get(name, ())
+            ratio = next((s for s in ratios if s["eta"] == middle), None)
+            cells = ["-" if here is None else _time(here), _ratio(ratio)]
         table.add_row(
-            name,
-            _time(here),
-            _ratio(at_middle),
+            Text(name),
+            *cells,
             _at_best(best),
             _ratio(summary["speedup_best_eta"].get(name)),
             style="bold" if name == comparison["reference"] else None,
         )
+    if any(m["best"] is not None and m["best"]["end"] for m in comparison["methods"]):
+        table.caption = "* the best lies at an end of the learning rates compared: a bound"
+        table.caption_justify = "left"
     return table
+
+
+def _beyond(summary: dict[str, Any]) -> Table | None:
+    """Steps above each method's stability limit, and the share of the runs that diverged."""
+    methods = [m for m in summary["comparison"]["methods"] if m["beyond"]]
+    if not methods:
+        return None
+    shares = sorted({_share(m, entry) for m in methods for entry in m["beyond"]})
+    table = _table(
+        "above the stability limit, with catapults: steps (share diverged)",
+        "method",
+        *(f"{share:g} x limit" for share in shares),
+    )
+    table.columns[0].justify, table.columns[0].no_wrap = "left", False
+    for method in methods:
+        known = {_share(method, entry): entry for entry in method["beyond"]}
+        table.add_row(
+            method["name"],
+            *(
+                f"{_time(known[share])} ({known[share]['diverged'] / known[share]['runs']:.0%})"
+                if share in known
+                else "-"
+                for share in shares
+            ),
+        )
+    return table
+
+
+def _share(method: dict[str, Any], entry: dict[str, Any]) -> float:
+    return round(float(entry["eta"] / method["stability_limit"]), 2)
 
 
 def _table(title: str, *names: str) -> Table:
@@ -95,7 +131,7 @@ def _at_best(best: dict[str, Any] | None) -> str:
     if best is None:
         return "-"
     where = f" at {best['eta']:.2g}" if best["outcome"] == "measured" else ""
-    return f"{_time(best)}{where}"
+    return f"{_time(best)}{where}{'*' if best['end'] else ''}"
 
 
 def _time(entry: dict[str, Any]) -> str:
@@ -109,5 +145,5 @@ def _time(entry: dict[str, Any]) -> str:
 def _ratio(speedup: dict[str, Any] | None) -> str:
     if speedup is None or speedup["estimate"] is None or speedup["relation"] == "unknown":
         return "-"
-    mark = {"=": "", ">": "> ", "<": "< "}[speedup["relation"]]
+    mark = {"=": "", ">": "> ", "<": "< ", "~": "~ "}[speedup["relation"]]
     return f"{mark}{speedup['estimate']:.3g}×"

@@ -12,11 +12,13 @@ import pyarrow as pa
 
 from flatfast.lab.estimation.collapse import collapse
 from flatfast.lab.estimation.comparison import compare
-from flatfast.lab.estimation.exponent import fit_exponent
+from flatfast.lab.estimation.correction import corrected_law
+from flatfast.lab.estimation.exponent import ExponentFit, fit_exponent
 from flatfast.lab.estimation.methods import REFERENCE, SCAN, Method, standard_methods
 from flatfast.lab.estimation.optimum import DEFAULT_FIT, locate, median_times
 from flatfast.lab.estimation.selection import comparable
 from flatfast.lab.estimation.times import time_grid
+from flatfast.lab.estimation.usable import usable
 from flatfast.lab.forecast import Forecast
 from flatfast.lab.report.study import Study
 
@@ -26,6 +28,7 @@ def analyse(
     manifest: Mapping[str, Any],
     *,
     forecast: Forecast | None = None,
+    missing: Mapping[str, str] | None = None,
     n_boot: int = 1000,
 ) -> Study:
     """Estimate all that a sweep's runs allow.
@@ -34,6 +37,7 @@ def analyse(
         runs: Rows as the store keeps them.
         manifest: What the store's manifest says of them.
         forecast: What the theory said before the runs, to be drawn beside them.
+        missing: Why parts that are not estimated here, such as the forecast, are not there.
         n_boot: Resamples of the seeds.
 
     Returns:
@@ -44,50 +48,64 @@ def analyse(
     Raises:
         ValueError: If there is no grid run at all.
     """
+    runs, left_out = usable(runs)
+    absent = dict(missing or {})
+    if left_out:
+        absent["rows"] = "; ".join(left_out)
+    if not len(runs):
+        raise ValueError(absent.get("rows", "there are no runs"))
     runs, set_aside = comparable(runs)
     if set_aside:
         manifest = {**manifest, "set_aside": set_aside}
     grid = time_grid(runs)
-    missing: dict[str, str] = {}
     optima = fit = collapsed = comparison = None
     try:
         optima = locate(median_times(grid, n_boot=n_boot, seed=0), DEFAULT_FIT)
     except ValueError as error:
-        missing["optima"] = str(error)
+        absent["optima"] = str(error)
     try:
         fit = fit_exponent(grid, n_boot=n_boot)
     except ValueError as error:
-        missing["fit"] = str(error)
+        absent["fit"] = str(error)
     try:
         collapsed = collapse(grid)
     except ValueError as error:
-        missing["collapse"] = str(error)
+        absent["collapse"] = str(error)
 
     names = np.asarray(runs["method"].to_pylist())
-    compared = np.unique(runs["lr"].to_numpy()[names == REFERENCE])
     if fit is None:
-        missing["comparison"] = "the law's constant comes from the fit, and there is none"
-    elif not len(compared):
-        missing["comparison"] = "no runs of the methods were asked for"
+        absent["comparison"] = "the law's constant comes from the fit, and there is none"
+    elif REFERENCE not in names:
+        absent["comparison"] = "no runs of the methods were asked for"
     else:
-        methods = methods_for(fit.prefactor.estimate, grid.lr)
         scan = time_grid(runs, SCAN) if SCAN in names else None
-        comparison = compare(runs, methods, compared.tolist(), scan=scan, n_boot=n_boot)
-    return Study(runs, manifest, grid, optima, fit, collapsed, comparison, forecast, missing)
+        curvature = manifest.get("comparison", {}).get("curvature")
+        comparison = compare(runs, methods_of(fit), curvature=curvature, scan=scan, n_boot=n_boot)
+    return Study(runs, manifest, grid, optima, fit, collapsed, comparison, forecast, absent)
 
 
-def methods_for(prefactor: float, lr: Any) -> tuple[Method, ...]:
-    """The methods compared at a fitted prefactor.
+def methods_of(fit: ExponentFit) -> tuple[Method, ...]:
+    """The methods compared at a fitted law, with its first correction where that can be fitted.
 
-    The prefactor is rounded to three digits: it can then be quoted exactly, and the methods' runs
-    are found again after a resume.
+    Constants are rounded to three digits: they can then be quoted exactly, and the methods' runs
+    are found again after a resume. The rules of other exponents equal the law at the geometric mean
+    of the grid's learning rates.
 
     Args:
-        prefactor: Fitted C at exponent 2/3.
-        lr: The grid's learning rates; the linear rule equals the law at their geometric mean.
+        fit: The sweep's exponent, prefactor and best momenta.
 
     Returns:
         The methods, the law first.
     """
-    middle = float(np.exp(np.mean(np.log(lr))))
-    return standard_methods(float(f"{prefactor:.3g}"), float(f"{middle:.3g}"))
+    middle = float(np.exp(np.mean(np.log(fit.lr))))
+    found = fit.located
+    corrected = None
+    if np.sum(found) >= 3:
+        best_mu = [mu.estimate for mu, located in zip(fit.best_mu, found, strict=True) if located]
+        law = corrected_law(fit.lr[found], best_mu)
+        corrected = _rounded(law.constant.estimate), _rounded(law.slope.estimate)
+    return standard_methods(_rounded(fit.prefactor.estimate), _rounded(middle), corrected)
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.3g}")

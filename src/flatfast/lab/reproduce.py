@@ -7,10 +7,11 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 
-from flatfast.lab.analysis import methods_for
+from flatfast.lab.analysis import methods_of
 from flatfast.lab.engines.local import LocalEngine
 from flatfast.lab.estimation.exponent import fit_exponent
-from flatfast.lab.estimation.methods import SCAN, Method
+from flatfast.lab.estimation.methods import SCAN, Method, constant_momentum
+from flatfast.lab.estimation.ranges import NEAR, compared_rates, rates_beyond
 from flatfast.lab.estimation.times import time_grid
 from flatfast.lab.problem import Problem
 from flatfast.lab.problems import load
@@ -18,16 +19,23 @@ from flatfast.lab.recipes import Recipe, log_points
 from flatfast.lab.simulation.simulate import Spacing
 from flatfast.lab.store import Store
 from flatfast.lab.sweep import Progress, Runs, runs_of, sweep, together
+from flatfast.lab.training.stability import steepest_curvature
 from flatfast.law import GAMMA
 
 PATIENCE = 100
 """How many times as long as the law's best run a compared method may take."""
+
+PATIENCE_NEAR = 30
+"""The same close to a method's stability limit and above it, where learning rates lie densely."""
 
 SCAN_PATIENCE = 8
 """The same for the oracles' row of momenta: what takes longer is no candidate."""
 
 SCAN_PER_DECADE = 6
 """Momenta per factor of ten in ``1 - momentum`` among which the oracles choose."""
+
+SCAN_BELOW = 8
+"""How far below the law's ``1 - momentum`` the scan goes near the limit."""
 
 
 def problem_of(recipe: Recipe) -> Problem:
@@ -62,9 +70,16 @@ def identity(
 
 
 def identity_of(recipe: Recipe, problem: Problem) -> dict[str, Any]:
-    """What identifies the runs of a recipe."""
+    """What identifies the runs of a recipe.
+
+    Among it is the largest curvature where the runs start, by which the compared methods have their
+    ranges of learning rates, to three digits.
+    """
     known = identity(problem, records=recipe.records, metrics=recipe.metrics, dtype=recipe.dtype)
-    return {**known, "comparison": {"records": recipe.comparison_records, "spacing": "log"}}
+    compared: dict[str, Any] = {"records": recipe.comparison_records, "spacing": "log"}
+    if recipe.comparison_lr:
+        compared["curvature"] = float(f"{steepest_curvature(problem):.3g}")
+    return {**known, "comparison": compared}
 
 
 def grid_runs(recipe: Recipe) -> Runs:
@@ -73,32 +88,57 @@ def grid_runs(recipe: Recipe) -> Runs:
     return runs_of(pairs, recipe.seeds, recipe.steps)
 
 
-def method_runs(recipe: Recipe, methods: tuple[Method, ...], best_scaled_time: float) -> Runs:
-    """The runs of the compared methods.
+def method_runs(
+    recipe: Recipe, methods: tuple[Method, ...], best_scaled_time: float, curvature: float
+) -> Runs:
+    """The runs of the compared methods, each up to its own stability limit and above it.
 
-    At each learning rate a method may take ``PATIENCE`` times as long as the law's best run, up to
-    the recipe's limit; a method that needs longer is reported as such. For the oracles, a row of
-    momenta is run at every one of these learning rates, from plain SGD to half the law's
-    ``1 - momentum`` at the least of them.
+    At each learning rate a method may take :data:`PATIENCE` times as long as the law's best run
+    (:data:`PATIENCE_NEAR` close to its limit), up to the recipe's longest; a method that needs
+    longer is reported as such.
 
     Args:
         recipe: Learning rates, seeds and longest run.
         methods: The methods, the law first.
         best_scaled_time: ``T_c lr^(2/3)`` of the best runs of the grid.
+        curvature: Largest Hessian eigenvalue where the runs start.
     """
-    parts = []
-    least = (1 - methods[0].setting(min(recipe.comparison_lr)).momentum) / 2
-    for lr in recipe.comparison_lr:
-        row = [(lr, 1 - mu) for mu in log_points(least, 1.0, SCAN_PER_DECADE)]
-        length = math.ceil(SCAN_PATIENCE * best_scaled_time * lr**-GAMMA)
-        parts.append(runs_of(row, recipe.comparison_seeds, length, SCAN))
+    common, seeds = recipe.comparison_lr, recipe.comparison_seeds
+
+    def length(lr: float, patience: float) -> int:
+        return math.ceil(min(patience * best_scaled_time * lr**-GAMMA, recipe.comparison_steps))
+
+    parts = [_scan_runs(recipe, methods[0], best_scaled_time, curvature)]
     for method in methods:
-        for lr in recipe.comparison_lr:
-            used = method.setting(lr)
-            patience = PATIENCE * best_scaled_time * lr**-GAMMA
-            length = math.ceil(min(patience, recipe.comparison_steps))
-            pair = [(used.lr, used.momentum)]
-            parts.append(runs_of(pair, recipe.comparison_seeds, length, method.name))
+        near = [lr for lr in compared_rates(method, curvature, common) if lr not in common]
+        for lr in (*common, *near, *rates_beyond(method, curvature)):
+            if lr in common and lr > max(near):
+                continue
+            steps = length(lr, PATIENCE if lr in common else PATIENCE_NEAR)
+            pair = [(lr, method.setting(lr).momentum)]
+            parts.append(runs_of(pair, seeds, steps, method.name))
+    return together(parts)
+
+
+def _scan_runs(recipe: Recipe, law: Method, best_scaled_time: float, curvature: float) -> Runs:
+    """The oracles' runs: a row of momenta, each at common learning rates and at its own end.
+
+    From plain SGD to half the law's ``1 - momentum`` at the least common learning rate. Near the
+    limits, very long memories (:data:`SCAN_BELOW`) are left out: they swing there, and are at their
+    best at smaller learning rates.
+    """
+    common = recipe.comparison_lr
+    least = (1 - law.setting(min(common)).momentum) / 2
+    row = log_points(least, 1.0, SCAN_PER_DECADE)
+    shared = compared_rates(constant_momentum(1 - least), curvature, common, NEAR[::2])
+    parts = []
+    for mu in row:
+        own = compared_rates(constant_momentum(1 - mu), curvature, common, NEAR[:1])
+        for lr in (*(lr for lr in shared if lr <= own[-1]), own[-1]):
+            if lr not in common and mu < (1 - law.setting(lr).momentum) / SCAN_BELOW:
+                continue
+            steps = math.ceil(SCAN_PATIENCE * best_scaled_time * lr**-GAMMA)
+            parts.append(runs_of([(lr, 1 - mu)], recipe.comparison_seeds, steps, SCAN))
     return together(parts)
 
 
@@ -135,8 +175,8 @@ def reproduce(
         for time, lr, located in zip(fit.best_time, fit.lr, fit.located, strict=True)
         if located
     ]
-    methods = methods_for(fit.prefactor.estimate, fit.lr)
-    compared = method_runs(recipe, methods, float(np.median(scaled)))
+    curvature = identity_of(recipe, problem)["comparison"]["curvature"]
+    compared = method_runs(recipe, methods_of(fit), float(np.median(scaled)), curvature)
     records = recipe.comparison_records
     engine = LocalEngine(problem, records=records, spacing="log", **options)
     return pa.concat_tables([grid, sweep(compared, store, engine, progress)])

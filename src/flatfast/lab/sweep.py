@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from flatfast.lab.estimation.methods import GRID
 from flatfast.lab.estimation.times import SAME_TO_DIGITS, distinct
+from flatfast.lab.length import check_length
 from flatfast.lab.rows import Key, key_rows
 from flatfast.lab.store import Store
 
@@ -81,7 +82,10 @@ def runs_of(
     rates = np.array([lr for lr, _ in points], np.float64)
     momenta = np.array([momentum for _, momentum in points], np.float64)
     _check_distinct(rates, momenta)
-    lengths = np.array([steps(float(lr)) if callable(steps) else steps for lr in rates], np.int64)
+    planned = [steps(float(lr)) if callable(steps) else steps for lr in rates]
+    for length in planned:
+        check_length(length)
+    lengths = np.array(planned, np.int64)
     return Runs(
         np.repeat(rates, seeds),
         np.repeat(momenta, seeds),

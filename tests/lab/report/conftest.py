@@ -13,9 +13,10 @@ import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 
-from flatfast.lab.analysis import analyse, methods_for
+from flatfast.lab.analysis import analyse, methods_of
 from flatfast.lab.estimation.convergence import convergence
 from flatfast.lab.estimation.exponent import fit_exponent
+from flatfast.lab.estimation.ranges import compared_rates, rates_beyond
 from flatfast.lab.estimation.times import time_grid
 from flatfast.lab.goal import Goal
 from flatfast.lab.report import Study
@@ -24,6 +25,7 @@ BEST_C = 0.24
 LRS = np.geomspace(2e-3, 0.1, 7)
 GOAL = Goal("test_error", 0.1)
 RESAMPLES = 100
+CURVATURE = 18.0
 
 
 def oscillator(t: NDArray[np.float64], friction: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -140,12 +142,14 @@ def cooled_metrics(
 
 def make_comparison(grid: pa.Table, lrs: Sequence[float], seeds: int = 6) -> pa.Table:
     """Runs of the methods that the lab compares with the law fitted to ``grid``."""
-    times = time_grid(grid)
-    fit = fit_exponent(times, n_boot=RESAMPLES)
+    fit = fit_exponent(time_grid(grid), n_boot=RESAMPLES)
     tables = []
-    for method in methods_for(fit.prefactor.estimate, times.lr):
-        settings = [method.setting(lr) for lr in lrs]
-        pairs = [(s.lr, 1 - s.momentum) for s in settings]
+    for method in methods_of(fit):
+        rates = {
+            *compared_rates(method, CURVATURE, tuple(lrs)),
+            *rates_beyond(method, CURVATURE),
+        }
+        pairs = [(lr, 1 - method.setting(lr).momentum) for lr in sorted(rates)]
         tables.append(make_runs(pairs=pairs, method=method.name, seeds=seeds, trajectories=False))
     return pa.concat_tables(tables)
 
@@ -175,9 +179,10 @@ def manifest(name: str, goal: Goal, **settings: Any) -> dict[str, Any]:
 def full() -> Study:
     """Everything: a sweep with trajectories and compared methods."""
     grid = make_runs()
-    compared = make_comparison(grid, [*LRS, 0.19])
+    compared = make_comparison(grid, LRS.tolist())
     runs = pa.concat_tables([grid, compared], promote_options="default")
-    return analyse(runs, manifest("matrix-sensing", GOAL, dimension=20), n_boot=RESAMPLES)
+    about = manifest("matrix-sensing", GOAL, dimension=20)
+    return analyse(runs, about | {"comparison": {"curvature": CURVATURE}}, n_boot=RESAMPLES)
 
 
 @pytest.fixture(scope="session")

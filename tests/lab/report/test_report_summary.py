@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from flatfast.lab.report import Study, advice, headline, summarise
+from flatfast.lab.report.narrative import limit_line
 from flatfast.lab.report.summary import SCHEMA, plain, write_summary
+from flatfast.law import MomentumLaw
 
 DOCUMENTED = Path(__file__).parents[3] / "docs" / "summary.md"
 TYPES: dict[str, tuple[type, ...]] = {
@@ -80,7 +82,7 @@ def test_follows_the_schema(study: Study, schema: dict[str, Any], tmp_path: Path
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"schema_version": 2}, "not 1"),
+        ({"schema_version": 1}, "not 2"),
         ({"etas": ["a"]}, "not ['number']"),
         ({"surprise": 1}, "has surprise"),
         ({"level": True}, "not ['number']"),
@@ -135,7 +137,12 @@ def test_numbers_are_those_of_the_fit(full: Study) -> None:
         summary["speedup_best_eta"]["momentum 0.9"]["estimate"]
         == speed["momentum 0.9"].ratio.estimate
     )
-    assert [s["eta"] for s in summary["speedup_at_eta"]["plain SGD"]] == list(full.comparison.lr)
+    assert set(full.comparison.lr) <= {s["eta"] for s in summary["speedup_at_eta"]["momentum 0.9"]}
+    for method in summary["comparison"]["methods"]:
+        within = [entry["eta"] for entry in method["at_eta"]]
+        above = [entry["eta"] for entry in method["beyond"]]
+        assert max(within) < method["stability_limit"]
+        assert not above or min(above) > method["stability_limit"]
 
 
 def test_open_ends_are_null_and_labelled(full: Study) -> None:
@@ -182,12 +189,29 @@ def test_headline_reads_the_numbers_back(full: Study) -> None:
 def test_headline_tells_of_rules_that_beat_the_law(full: Study) -> None:
     summary = summarise(full)
     assert not any("Faster than the law" in line for line in headline(summary))
-    beaten = {**summary["speedup_best_eta"]["momentum 0.9"], "estimate": 0.5, "high": 0.9}
+    beaten = {**summary["speedup_best_eta"]["momentum 0.9"], "estimate": 0.5, "faster": "method"}
+    beaten["relation"] = "<"
     names = ("momentum 0.9", "best momentum at each lr")  # the second is an oracle, no rule
     changed = summary | {"speedup_best_eta": dict.fromkeys(names, beaten)}
     (said,) = [line for line in headline(changed) if "Faster than the law" in line]
-    assert "momentum 0.9 (0.50 of the law's steps)." in said
+    assert "momentum 0.9 (less than 0.500× the law's steps)." in said
     assert "each lr" not in said
+
+
+def test_headline_tells_the_correction_where_two_thirds_is_excluded() -> None:
+    """Rates at which the slope is 0.72, of a law whose limit is 2/3."""
+    lr = np.geomspace(1e-3, 1e-1, 5)
+    momenta = [float(MomentumLaw(0.2, correction=0.7)(rate)) for rate in lr]
+    best = [
+        {"eta": rate, "estimate": momentum, "located": True}
+        for rate, momentum in zip(lr, momenta, strict=True)
+    ]
+    excluded = {"verdicts": [{"name": "2/3", "inside": False}], "best_momentum": best}
+    said = limit_line(excluded)
+    assert "by 0.0%" in said
+    assert "C 0.200 (0.200 to 0.200), a 0.700 (0.700 to 0.700)" in said
+    assert limit_line({**excluded, "verdicts": [{"name": "2/3", "inside": True}]}) == ""
+    assert limit_line({**excluded, "best_momentum": best[:3]}) == ""
 
 
 def test_plain_knows_numpy_and_hides_what_is_not_finite() -> None:

@@ -18,10 +18,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from flatfast.lab.estimation.interval import Interval
-from flatfast.law import GAMMA
-
-ORDER = 1 / 3
-"""Power of the learning rate in the first correction."""
+from flatfast.law import GAMMA, ORDER
 
 
 @dataclass(frozen=True)

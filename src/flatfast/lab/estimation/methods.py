@@ -1,22 +1,26 @@
-"""The rules that are compared: what learning rate and momentum each uses at a nominal rate.
+"""The rules that are compared: what momentum each uses at a learning rate.
 
 A comparison at equal learning rates alone would be too easy: at a small one, any fixed momentum
-loses by as much as one likes. And a plain SGD at the law's *effective* step ``lr / (1 - momentum)``
-drifts as fast as the law does, where it is stable. So both belong into the comparison
-(:mod:`flatfast.lab.estimation.comparison`), and so does each rule's own best learning rate.
+loses by as much as one likes. Each rule's own best learning rate belongs beside it
+(:mod:`flatfast.lab.estimation.comparison`), looked for up to the rule's own stability limit
+(:mod:`flatfast.lab.estimation.ranges`). Plain SGD at the law's effective step is no rule of its
+own: it is plain SGD at another learning rate.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import isfinite, sqrt
+from math import exp, isfinite, sqrt
 
-from flatfast.law import GAMMA
+from flatfast.law import GAMMA, ORDER
 
 GRID = "grid"
 """Name of the runs of the main sweep, which belong to no method."""
 
 REFERENCE = "law"
 """Name of the method that the others are compared with."""
+
+CORRECTED = "law with correction"
+"""Name of the law with its first correction at finite learning rate."""
 
 SCAN = "momentum scan"
 """Name of the runs over a row of momenta at the compared learning rates, which the oracles need."""
@@ -25,14 +29,13 @@ BEST_AT_EACH_LR = "best momentum at each lr"
 """Name of the oracle that knows the best momentum of the scan at every learning rate."""
 
 BEST_CONSTANT = "best constant momentum"
-"""Name of the oracle that knows the one momentum of the scan that is best over all of them."""
+"""Name of the oracle that knows the best pair of the scan, and keeps its momentum."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What a method uses at a nominal learning rate; ``note`` says where it had to be changed."""
+    """The momentum of a method at a learning rate; ``note`` says where it had to be changed."""
 
-    lr: float
     momentum: float
     note: str = ""
 
@@ -44,7 +47,7 @@ class Method:
     Attributes:
         name: Name in tables, and in the ``method`` column of its runs.
         source: Where the rule comes from.
-        setting: Nominal learning rate to :class:`Setting`.
+        setting: Learning rate to :class:`Setting`.
     """
 
     name: str
@@ -62,7 +65,27 @@ def law(constant: float, gamma: float = GAMMA) -> Method:
     return Method(
         REFERENCE,
         f"arXiv 2210.16400: 1 - momentum = {constant:.4g} lr^{_power(gamma)}",
-        lambda lr: _with_mu(lr, constant * _checked(lr) ** gamma),
+        lambda lr: _with_mu(constant * _checked(lr) ** gamma),
+    )
+
+
+def law_with_correction(constant: float, slope: float) -> Method:
+    """The law with its first correction, ``1 - momentum = C lr**(2/3) exp(a lr**(1/3))``.
+
+    Args:
+        constant: C, the limit at small learning rates.
+        slope: a.
+
+    Raises:
+        ValueError: If ``constant`` is not positive and finite, or ``slope`` not finite.
+    """
+    _check_positive("constant", constant)
+    if not isfinite(slope):
+        raise ValueError(f"slope must be finite, got {slope}")
+    return Method(
+        CORRECTED,
+        f"1 - momentum = {constant:.4g} lr^(2/3) exp({slope:.3g} lr^(1/3)), both from the sweep",
+        lambda lr: _with_mu(constant * _checked(lr) ** GAMMA * exp(slope * lr**ORDER)),
     )
 
 
@@ -74,37 +97,17 @@ def constant_momentum(momentum: float) -> Method:
     """
     if not 0.0 <= momentum < 1.0:
         raise ValueError(f"momentum must be in [0, 1), got {momentum}")
-    return Method(
-        f"momentum {momentum:g}",
-        "the usual constant",
-        lambda lr: Setting(_checked(lr), momentum),
-    )
+
+    def setting(lr: float) -> Setting:
+        _checked(lr)
+        return Setting(momentum)
+
+    return Method(f"momentum {momentum:g}", "the usual constant", setting)
 
 
 def plain_sgd() -> Method:
-    """No momentum, at the nominal learning rate."""
-    return Method("plain SGD", "no momentum, same lr", lambda lr: Setting(_checked(lr), 0.0))
-
-
-def plain_sgd_same_effective_step(constant: float, gamma: float = GAMMA) -> Method:
-    """No momentum, at the effective step ``lr / (1 - momentum)`` that the law has at this rate.
-
-    The drift depends on the effective step alone, so this is as fast as the law where it is stable.
-
-    Raises:
-        ValueError: If ``constant`` is not positive and finite.
-    """
-    _check_positive("constant", constant)
-
-    def setting(lr: float) -> Setting:
-        mu = min(constant * _checked(lr) ** gamma, 1.0)
-        return Setting(lr / mu, 0.0, f"lr {lr / mu:.4g} = {lr:.4g} / {mu:.4g}")
-
-    return Method(
-        "plain SGD, same effective step",
-        "no momentum, lr / (1 - momentum) of the law",
-        setting,
-    )
+    """No momentum."""
+    return Method("plain SGD", "no momentum", constant_momentum(0.0).setting)
 
 
 def square_root_rule() -> Method:
@@ -112,35 +115,44 @@ def square_root_rule() -> Method:
     return Method(
         "1 - beta = 2 sqrt(lr)",
         "arXiv 2603.28921",
-        lambda lr: _with_mu(lr, 2.0 * sqrt(_checked(lr))),
+        lambda lr: _with_mu(2.0 * sqrt(_checked(lr))),
     )
 
 
-def linear_rule(constant: float, reference_lr: float, gamma: float = GAMMA) -> Method:
-    """``1 - momentum`` proportional to lr, equal to the law at ``reference_lr``.
+def other_exponent(name: str, gamma: float, constant: float, reference_lr: float) -> Method:
+    """``1 - momentum`` proportional to ``lr**gamma``, equal to the law at ``reference_lr``.
+
+    Args:
+        name: Name of the method.
+        gamma: Its exponent; 1 keeps the effective step ``lr / (1 - momentum)``.
+        constant: C of the 2/3 law.
+        reference_lr: Where the two are equal.
 
     Raises:
         ValueError: If ``constant`` or ``reference_lr`` is not positive and finite.
     """
     _check_positive("constant", constant)
     _check_positive("reference_lr", reference_lr)
-    slope = constant * reference_lr ** (gamma - 1.0)
+    slope = constant * reference_lr ** (GAMMA - gamma)
+    power = "lr" if gamma == 1 else f"lr^{gamma:g}"
     return Method(
-        "1 - beta = C1 lr",
-        f"constant memory in effective time; C1 = {slope:.4g} equals the law at "
-        f"lr {reference_lr:.4g}",
-        lambda lr: _with_mu(lr, slope * _checked(lr)),
+        name,
+        f"1 - momentum = {slope:.4g} {power}, equal to the law at lr {reference_lr:.4g}",
+        lambda lr: _with_mu(slope * _checked(lr) ** gamma),
     )
 
 
-def standard_methods(constant: float, reference_lr: float) -> tuple[Method, ...]:
+def standard_methods(
+    constant: float, reference_lr: float, corrected: tuple[float, float] | None = None
+) -> tuple[Method, ...]:
     """The law and the rules it is compared with, the law first.
 
     The oracles are not among them: they choose among the runs of the scan.
 
     Args:
         constant: C of the law.
-        reference_lr: Learning rate at which the linear rule equals the law.
+        reference_lr: Learning rate at which the rules of other exponents equal the law.
+        corrected: C and a of the law with its first correction; None leaves it out.
 
     Returns:
         The methods.
@@ -150,19 +162,20 @@ def standard_methods(constant: float, reference_lr: float) -> tuple[Method, ...]
     """
     return (
         law(constant),
+        *(() if corrected is None else (law_with_correction(*corrected),)),
         constant_momentum(0.9),
         constant_momentum(0.99),
         plain_sgd(),
-        plain_sgd_same_effective_step(constant),
         square_root_rule(),
-        linear_rule(constant, reference_lr),
+        other_exponent("exponent 1/2", 1 / 2, constant, reference_lr),
+        other_exponent("constant effective step", 1.0, constant, reference_lr),
     )
 
 
-def _with_mu(lr: float, mu: float) -> Setting:
+def _with_mu(mu: float) -> Setting:
     if mu >= 1.0:
-        return Setting(lr, 0.0, f"1 - momentum would be {mu:.3g}; momentum 0 was used")
-    return Setting(lr, 1.0 - mu)
+        return Setting(0.0, f"1 - momentum would be {mu:.3g}; momentum 0 was used")
+    return Setting(1.0 - mu)
 
 
 def _checked(lr: float) -> float:

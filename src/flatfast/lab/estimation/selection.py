@@ -26,7 +26,8 @@ def comparable(runs: pa.Table) -> tuple[pa.Table, list[str]]:
     """
     if not len(runs):
         return runs, []
-    method = np.asarray(runs["method"].to_pylist())
+    named = "method" in runs.column_names
+    method = np.asarray(runs["method"].to_pylist() if named else [GRID] * len(runs))
     rate, lr = distinct(runs["lr"].to_numpy())
     _, mu = distinct(1.0 - runs["momentum"].to_numpy())
     seed, steps = runs["seed"].to_numpy(), runs["steps"].to_numpy()

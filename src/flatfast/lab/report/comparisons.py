@@ -25,8 +25,10 @@ def comparison_summary(study: Study) -> dict[str, Any]:
             {
                 "name": method.name,
                 "source": method.source,
+                "stability_limit": method.stable_below,
                 "at_eta": [_time(time) for time in found.at_lr if time.method == method.name],
                 "best": _time(own[0]) if own and np.isfinite(own[0].lr) else None,
+                "beyond": [_time(time) for time in found.beyond if time.method == method.name],
             }
         )
     at_eta: dict[str, list[dict[str, Any]]] = {}
@@ -36,20 +38,22 @@ def comparison_summary(study: Study) -> dict[str, Any]:
         "comparison": {
             "reference": found.reference,
             "etas": list(found.lr),
+            "curvature": found.curvature,
             "level": found.level,
             "resamples": found.n_boot,
             "seed": found.seed,
             "methods": methods,
         },
         "speedup_at_eta": at_eta,
-        "speedup_best_eta": {s.method: _speed_up(s) for s in found.speedup_best},
+        "speedup_best_eta": {
+            s.method: {**_speed_up(s), "faster": s.faster} for s in found.speedup_best
+        },
     }
 
 
 def _time(time: MethodTime) -> dict[str, Any]:
     return {
         "eta": time.lr,
-        "eta_used": time.lr_used,
         "momentum": time.momentum,
         "outcome": time.outcome,
         "time": asdict(time.time),
@@ -57,6 +61,7 @@ def _time(time: MethodTime) -> dict[str, Any]:
         "runs": time.runs,
         "converged": time.converged,
         "diverged": time.diverged,
+        "end": time.end,
         "note": time.note,
     }
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from flatfast.lab.report.explanations import glossary
 from flatfast.lab.report.markup import Markup, element, emphasise, formula, join, text
 from flatfast.lab.report.narrative import (
     FIRST_AGAINST,
@@ -50,6 +51,7 @@ def opening(summary: Mapping[str, Any]) -> Markup:
         if len(notes) == 1:
             inner = element("p", text(notes[0]))
         pieces.append(element("div", inner, class_="notes"))
+    pieces.append(glossary(summary))
     return element("header", join(pieces))
 
 
@@ -75,18 +77,7 @@ def _tiles(summary: Mapping[str, Any]) -> list[Markup]:
     for name in FIRST_AGAINST:
         speedup = summary["speedup_best_eta"].get(name)
         if speedup is not None:
-            ends = (
-                f"{times(speedup['low'])} to {times(speedup['high'])}, "
-                if speedup["relation"] == "="
-                else ""
-            )
-            tiles.append(
-                _tile(
-                    f"faster than {method_name(name)}",
-                    ratio_text(speedup).replace("more than ", "> ").replace("less than ", "< "),
-                    f"{ends}each at its own best learning rate",
-                )
-            )
+            tiles.append(_against(name, speedup))
     if collapse is not None and collapse["quality"] is not None:
         tiles.append(
             _tile(
@@ -96,6 +87,31 @@ def _tiles(summary: Mapping[str, Any]) -> list[Markup]:
             )
         )
     return tiles
+
+
+def _against(name: str, speedup: Mapping[str, Any]) -> Markup:
+    """A method's steps over the law's, each at its own best learning rate, and who is faster."""
+    value = ratio_text(speedup)
+    for words, sign in (("more than ", "> "), ("less than ", "< "), ("about ", "≈ ")):
+        value = value.replace(words, sign)
+    said = {
+        "law": "the law is faster",
+        "method": f"{method_name(name)} is faster",
+        "=": "no winner",
+        "<": f"{method_name(name)} is fastest at the end of its range",
+        ">": "the law is fastest at the end of its range",
+        "~": "both are fastest at the end of their ranges",
+    }
+    notes = [
+        said.get(speedup["faster"], said.get(speedup["relation"], "no winner")),
+        *(
+            [f"{times(speedup['low'])} to {times(speedup['high'])}"]
+            if speedup["relation"] == "="
+            else []
+        ),
+        "each at its own best learning rate",
+    ]
+    return _tile(f"steps of {method_name(name)} over the law's", value, "; ".join(notes))
 
 
 def _tile(name: str, value: str, note: str) -> Markup:

@@ -10,6 +10,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from flatfast.lab.report.explanations import meaning
 from flatfast.lab.report.figures import Drawing
 from flatfast.lab.report.markup import (
     Markup,
@@ -26,6 +27,7 @@ from flatfast.lab.report.opening import opening
 from flatfast.lab.report.tables import (
     best_momentum_table,
     best_times_table,
+    beyond_table,
     counts_table,
     jackknife_table,
     sensitivity_table,
@@ -46,6 +48,9 @@ CITATION = (
     "A. Cowsik, T. Can, P. Glorioso. “Flatter, faster: scaling momentum for optimal speedup of "
     "SGD.” arXiv:2210.16400."
 )
+
+COMPARED = ("method_range", "method_comparison")
+"""Figures that belong to the comparison of methods, in order."""
 
 
 @dataclass(frozen=True)
@@ -76,12 +81,13 @@ def page(summary: Mapping[str, Any], figures: Sequence[Shown]) -> str:
         HTML.
     """
     shown = {figure.drawing.name: figure for figure in figures}
-    comparison = shown.pop("method_comparison", None)
+    compared = [shown.pop(name, None) for name in COMPARED]
     sections = [
         opening(summary),
         _best_momenta(summary),
+        _meaning(summary),
         _figures(list(shown.values())),
-        _comparison(summary, comparison),
+        _comparison(summary, [figure for figure in compared if figure is not None]),
         _confidence(summary),
         _provenance(summary),
         _citation(summary),
@@ -96,6 +102,11 @@ def page(summary: Mapping[str, Any], figures: Sequence[Shown]) -> str:
 def _best_momenta(summary: Mapping[str, Any]) -> Markup:
     note = f"Small figures are {percent(summary['level'])} intervals."
     return _section("Best momentum at each learning rate", note, best_momentum_table(summary))
+
+
+def _meaning(summary: Mapping[str, Any]) -> Markup:
+    said = meaning(summary)
+    return _section("What this means for your training", "", said) if said else said
 
 
 def _figures(figures: Iterable[Shown]) -> Markup:
@@ -118,14 +129,26 @@ def _card(figure: Shown) -> Markup:
     return element("figure", image, element("figcaption", text(figure.drawing.caption)))
 
 
-def _comparison(summary: Mapping[str, Any], figure: Shown | None) -> Markup:
+def _comparison(summary: Mapping[str, Any], figures: Sequence[Shown]) -> Markup:
     title = "The law beside other rules"
     if summary["comparison"] is None:
-        return _section(title, figure.reason if figure is not None else "")
+        reasons = dict.fromkeys(figure.reason for figure in figures)
+        return _section(title, " ".join(reason for reason in reasons if reason))
     level = percent(summary["comparison"]["level"])
     pieces = [
         element("h3", text("Each at its own best learning rate")),
         best_times_table(summary),
+        element(
+            "p",
+            text(
+                "Each rule is compared up to 0.95 of its own stability limit where the runs start, "
+                "2 (1 + momentum) over the largest curvature. Where its best learning rate is the "
+                "greatest compared it may be faster beyond, and its ratio is a bound: less than, "
+                "or more than where it is the law's. The law is called faster only if the interval "
+                "of the ratio lies above 1, slower only if it lies below."
+            ),
+            class_="aside",
+        ),
         element("h3", text("All at the same learning rate")),
         times_table(summary),
         element(
@@ -134,8 +157,25 @@ def _comparison(summary: Mapping[str, Any], figure: Shown | None) -> Markup:
             class_="aside",
         ),
     ]
-    if figure is not None:
-        pieces.insert(0, element("div", _card(figure), class_="figures"))
+    beyond = beyond_table(summary)
+    if beyond is not None:
+        pieces += [
+            element("h3", text("Above the limit, with catapults")),
+            beyond,
+            element(
+                "p",
+                text(
+                    "Runs above the stability limit are thrown off the manifold of minimizers and "
+                    "land elsewhere, sometimes sooner and sometimes never: another effect than a "
+                    "rule's, and no part of the comparison above. Medians over all runs, those "
+                    "that diverged counted as never."
+                ),
+                class_="aside",
+            ),
+        ]
+    cards = [card for card in map(_card, figures) if card]
+    if cards:
+        pieces.insert(0, element("div", join(cards), class_="figures"))
     note = (
         "At a small learning rate any fixed momentum loses by as much as one likes, so both "
         "comparisons are given: at equal learning rates, and with each method free to choose its "

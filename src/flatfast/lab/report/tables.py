@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flatfast.lab.estimation.exponent import LAW
+from flatfast.lab.estimation.ranges import SAFE
 from flatfast.lab.report.markup import Markup, element, formula, join, table, text, with_note
 from flatfast.lab.report.narrative import ORACLE, interval_text, momentum_interval, ratio_text
 from flatfast.lab.report.typography import (
@@ -19,6 +20,14 @@ from flatfast.lab.report.typography import (
 )
 
 NOTHING = text("–")
+
+END_NOTE = {
+    "": "",
+    "least": "the least compared",
+    "greatest": "the greatest compared",
+    "short": "others cut short",
+}
+"""Beside a best learning rate: why a better one may not have been seen."""
 
 
 def best_momentum_table(summary: Mapping[str, Any]) -> Markup:
@@ -53,21 +62,27 @@ def best_momentum_table(summary: Mapping[str, Any]) -> Markup:
 
 
 def times_table(summary: Mapping[str, Any]) -> Markup:
-    """Median time of every method at every learning rate, with the law's speed-up over it."""
+    """Median time of every method at common learning rates, with the law's speed-up over it."""
     comparison = summary["comparison"]
     fastest = _fastest(comparison)
     rows = []
     for method in comparison["methods"]:
         ratios = {s["eta"]: s for s in summary["speedup_at_eta"].get(method["name"], [])}
+        known = {entry["eta"]: entry for entry in method["at_eta"]}
         cells = [formula(method_name(method["name"]))]
-        for entry in method["at_eta"]:
-            ratio = ratios.get(entry["eta"])
-            known = ratio is not None and ratio["relation"] != "unknown"
+        for eta in comparison["etas"]:
+            ratio = ratios.get(eta)
+            told = ratio is not None and ratio["relation"] != "unknown"
+            if eta not in known:
+                limit = method["stability_limit"]
+                over = limit is not None and eta > SAFE * limit
+                cells.append(text("above its limit") if over else NOTHING)
+                continue
             cells.append(
                 _time_cell(
-                    entry,
-                    ratio_text(ratio) if ratio is not None and known else "",
-                    emphasised=fastest.get(entry["eta"]) == method["name"],
+                    known[eta],
+                    ratio_text(ratio) if ratio is not None and told else "",
+                    emphasised=fastest.get(eta) == method["name"],
                 )
             )
         rows.append(cells)
@@ -84,13 +99,15 @@ def best_times_table(summary: Mapping[str, Any]) -> Markup:
         ratio = summary["speedup_best_eta"].get(method["name"])
         name, remarks = formula(method_name(method["name"])), _remarks(method)
         if best is None or best["outcome"] == "no runs":
-            rows.append([name, NOTHING, NOTHING, text("no runs"), NOTHING, remarks])
+            rows.append([name, NOTHING, NOTHING, NOTHING, text("no runs"), NOTHING, remarks])
             continue
         arrived = best["outcome"] == "measured"
+        limit = method["stability_limit"]
         rows.append(
             [
                 name,
-                _own_rate(best) if arrived else NOTHING,
+                with_note(rate(best["eta"]), END_NOTE[best["end"]]) if arrived else NOTHING,
+                NOTHING if limit is None else text(rate(limit, 3)),
                 text(momentum(best["momentum"])) if arrived else NOTHING,
                 _time_cell(best, _interval_note(best)),
                 NOTHING if ratio is None else with_note(ratio_text(ratio), _ratio_note(ratio)),
@@ -100,12 +117,50 @@ def best_times_table(summary: Mapping[str, Any]) -> Markup:
     header = [
         "method",
         "its best learning rate",
+        "its stability limit",
         "momentum",
         "steps to the goal",
-        "law is faster by",
+        "over the law's steps",
         "",
     ]
     return table(header, rows, kind="methods noted", emphasised=_reference_row(comparison))
+
+
+def beyond_table(summary: Mapping[str, Any]) -> Markup | None:
+    """Times above each method's stability limit, and how many runs diverged; None without runs."""
+    comparison = summary["comparison"]
+    methods = [method for method in comparison["methods"] if method["beyond"]]
+    if not methods:
+        return None
+    shares = sorted({_share(method, entry) for method in methods for entry in method["beyond"]})
+    rows = []
+    for method in methods:
+        known = {_share(method, entry): entry for entry in method["beyond"]}
+        cells = [formula(method_name(method["name"]))]
+        for share in shares:
+            entry = known.get(share)
+            cells.append(
+                NOTHING
+                if entry is None
+                else _time_cell(
+                    entry,
+                    f"lr {rate(entry['eta'])}; {entry['diverged']} of {entry['runs']} diverged",
+                )
+            )
+        rows.append(cells)
+    header = ["steps to the goal at", *(f"{share:g} × its limit" for share in shares)]
+    own = [method["name"] for method in methods]
+    reference = comparison["reference"]
+    return table(
+        header,
+        rows,
+        kind="methods",
+        emphasised=own.index(reference) if reference in own else -1,
+    )
+
+
+def _share(method: Mapping[str, Any], entry: Mapping[str, Any]) -> float:
+    return round(float(entry["eta"] / method["stability_limit"]), 2)
 
 
 def sensitivity_table(summary: Mapping[str, Any]) -> Markup:
@@ -161,17 +216,12 @@ def _time_cell(entry: Mapping[str, Any], note: str, *, emphasised: bool = False)
     if outcome == "no runs":
         return NOTHING
     if outcome == "diverged":
-        return text("diverged")
+        return with_note("diverged", note)
     if outcome == "beyond limit":
         return with_note(f"> {steps(entry['limit'])}", note)
     value = text(steps(entry["time"]["estimate"]))
     shown = element("b", value) if emphasised else value
     return join([shown, element("small", text(note))], "") if note else shown
-
-
-def _own_rate(best: Mapping[str, Any]) -> Markup:
-    nominal, used = rate(best["eta"]), rate(best["eta_used"])
-    return with_note(nominal, f"runs at {used}" if used != nominal else "")
 
 
 def _interval_note(entry: Mapping[str, Any]) -> str:
@@ -184,6 +234,8 @@ def _interval_note(entry: Mapping[str, Any]) -> str:
 
 
 def _ratio_note(ratio: Mapping[str, Any]) -> str:
+    if ratio["relation"] == "~":
+        return "both at an end of what was compared"
     if ratio["relation"] != "=":
         return ""
     high = "more" if ratio["high"] is None else times(ratio["high"])

@@ -15,6 +15,7 @@ from flatfast.lab.report.figures.example_runs import example_runs
 from flatfast.lab.report.figures.heat_map import heat_map
 from flatfast.lab.report.figures.manifold_path import METRICS, manifold_path
 from flatfast.lab.report.figures.method_comparison import method_comparison
+from flatfast.lab.report.figures.method_range import method_range
 from flatfast.lab.report.figures.scaled_times import scaled_times
 from flatfast.lab.report.figures.time_curves import time_curves
 from flatfast.lab.report.study import Study
@@ -77,6 +78,19 @@ FIGURES = (
         "Convergence time times learning rate to the 2/3 against 1 minus momentum over learning "
         "rate to the 2/3, one curve per learning rate.",
         "The same curves rescaled by the law: if it holds, all learning rates lie on one.",
+    ),
+    Drawing(
+        "method_range",
+        method_range,
+        "Median convergence time against learning rate for the law and other rules for the "
+        "momentum, each up to its own stability limit, which is marked, and above it.",
+        "Every rule up to its own stability limit, with intervals: compare the ringed points, "
+        "where each is at its own best. Hollow marks lie above the limit, where runs are thrown "
+        "off the manifold.",
+        lambda study: (
+            study.comparison is not None
+            and any(method.stable_below > 0 for method in study.comparison.methods)
+        ),
     ),
     Drawing(
         "method_comparison",

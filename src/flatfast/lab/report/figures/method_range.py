@@ -1,0 +1,98 @@
+"""The fairest picture: every rule over learning rates up to its own stability limit, and above."""
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from flatfast.lab.estimation.comparison import MethodTime
+from flatfast.lab.report.axes import LR, TIME, log_axis
+from flatfast.lab.report.method_lines import (
+    compared,
+    draw_line,
+    ends,
+    entry,
+    looks,
+    ring,
+    ring_entries,
+)
+from flatfast.lab.report.study import CannotDraw, Study
+from flatfast.lab.report.theme import Theme, new_figure, themed
+
+BELOW = 16.0
+"""How far below the greatest stability limit the figure begins, as a factor."""
+
+SLOWEST = 30.0
+"""How many times the fastest time is still shown."""
+
+
+@themed
+def method_range(study: Study, theme: Theme) -> Figure:
+    """Steps to the goal over learning rate near the stability limits, which are marked.
+
+    A line with intervals per method up to its limit, its best time ringed; above its limit its
+    times with catapults as hollow marks.
+
+    Raises:
+        CannotDraw: If no methods were compared, their limits are not known, or none has a time.
+    """
+    found, every = compared(study)
+    limits = {m.name: m.stable_below for m in found.methods if np.isfinite(m.stable_below)}
+    if not limits:
+        raise CannotDraw("The methods' stability limits are not known.")
+    least = max(limits.values()) / BELOW
+    shown = [t for t in every if t.lr >= least and t.outcome == "measured"]
+    beyond = [t for t in found.beyond if t.outcome == "measured"]
+    if not shown:
+        raise CannotDraw("No compared method has a median time near its stability limit.")
+    fastest = min(t.time.estimate for t in (*shown, *beyond))
+    figure = new_figure(height=5.6)
+    axes = figure.add_subplot()
+    look = looks(found, theme)
+    entries = []
+    for name in (method.name for method in found.methods):
+        own = [time for time in every if time.method == name and time.lr >= least]
+        if not any(_within(time, fastest) for time in own):
+            continue
+        draw_line(axes, own, look[name], theme)
+        entries.append(entry(name, look[name]))
+        if name in limits:
+            axes.axvline(limits[name], 0, 0.045, color=look[name]["color"], lw=2.2)
+        for time in (t for t in beyond if t.method == name):
+            axes.plot(
+                time.lr,
+                time.time.estimate,
+                ls="",
+                marker=look[name].get("marker", "o"),
+                ms=5,
+                mfc="none",
+                mec=look[name]["color"],
+            )
+    inside = [t for t in found.best if t.lr >= least and _within(t, fastest)]
+    ring(axes, inside, theme)
+    entries += [
+        Line2D(
+            [], [], ls="", marker="|", ms=11, mew=2.2, color=theme.ink, label="its stability limit"
+        ),
+        Line2D(
+            [],
+            [],
+            ls="",
+            marker="o",
+            ms=5,
+            mfc="none",
+            mec=theme.ink,
+            label="above its limit: with catapults",
+        ),
+        *ring_entries(inside, theme),
+    ]
+    steps = [end for t in shown if _within(t, fastest) for end in ends(t)]
+    log_axis(axes, "x", least / 1.05, 1.1 * max([*limits.values(), *(t.lr for t in beyond)]))
+    log_axis(axes, "y", fastest / 1.6, min(1.2 * max(steps), SLOWEST * fastest))
+    axes.set_xlabel(LR)
+    axes.set_ylabel(TIME)
+    figure.legend(handles=entries, loc="outside lower center", ncols=2, columnspacing=1.4)
+    return figure
+
+
+def _within(time: MethodTime, fastest: float) -> bool:
+    return time.outcome == "measured" and time.time.estimate <= SLOWEST * fastest
