@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,9 @@ from flatfast.cli.console import Console
 from flatfast.cli.interrupts import keeping
 from flatfast.cli.options import Smoothing, Threshold
 from flatfast.cli.studies import forecast_of, study_of, tell_page, tell_problems, write_study
+
+if TYPE_CHECKING:
+    from flatfast.lab.forecast import Forecast
 
 
 def register(app: typer.Typer) -> None:
@@ -50,7 +53,8 @@ def _report(folder: Path, out: Path, another: dict[str, float]) -> None:
     tell_problems(console, stored.problems)
     if not len(runs):
         raise ValueError(f"{folder} holds no runs yet; repeat the command that made it")
-    forecast, missing = None, {}
+    forecast: Forecast | None = None
+    missing: dict[str, str] = {}
     if another:
         settings = manifest["settings"]
         goal = Goal(**{**settings["problem"]["goal"], **another})

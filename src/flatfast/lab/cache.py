@@ -88,7 +88,7 @@ def _read(path: Path) -> Any:
 def _write(path: Path, result: Any) -> None:
     leaves, structure = jax.tree.flatten(result)
     tree = json.dumps(jax.tree.unflatten(structure, list(range(len(leaves)))))
-    arrays = {f"leaf{index}": np.asarray(leaf) for index, leaf in enumerate(leaves)}
+    arrays: dict[str, Any] = {f"leaf{index}": np.asarray(leaf) for index, leaf in enumerate(leaves)}
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomically(path) as partial, partial.open("wb") as file:
         np.savez(file, tree=np.asarray(tree), **arrays)

@@ -46,7 +46,12 @@ def read_store(folder: Path, columns: Sequence[str] | None = None) -> Stored:
     """
     manifest = read_manifest(folder)
     first_format = manifest["format"] == 1
-    unnamed = Origin(None, *(manifest.get(name) for name in ("versions", "machine", "command")))
+    unnamed = Origin(
+        None,
+        manifest.get("versions") or {},
+        manifest.get("machine") or {},
+        manifest.get("command") or "",
+    )
     tables = [no_rows() if columns is None else no_rows().select(columns)]
     origins: list[Origin] = []
     problems = [f"{path} is not a chunk and was left out" for path in other_files(folder / CHUNKS)]
