@@ -1,17 +1,29 @@
 # make demo    the main job on a small scale: the 2/3 law on matrix sensing, with its report
 # make test    everything that CI runs: lint, types, layers, tests
+# make test-lowest    the tests at the lowest versions that pyproject.toml allows
 PYTHON ?= python3
 VENV ?= .venv
 JOBS ?= 2
+comma = ,
+space = $(subst ,, )
 INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint bench results quotes clean
+.PHONY: demo test test-lowest lint bench results quotes clean
 
 demo: $(VENV)/.lab
 	$(VENV)/bin/flatfast reproduce matrix-sensing --quick --out runs/demo
 
 test: lint
-	$(VENV)/bin/python -m pytest -n $(JOBS)
+	$(VENV)/bin/python -m pytest -n $(JOBS) --dist loadfile
+
+# In an environment of its own, for EXTRAS; tests of what is not installed are skipped.
+EXTRAS ?= lab optax
+test-lowest:
+	$(PYTHON) -m venv $(VENV)-lowest
+	$(PYTHON) scripts/lowest.py $(EXTRAS) > $(VENV)-lowest/lowest.txt
+	$(VENV)-lowest/bin/python -m pip install --quiet --disable-pip-version-check \
+		-c $(VENV)-lowest/lowest.txt -e ".[$(subst $(space),$(comma),$(EXTRAS))]" pytest pytest-xdist hypothesis
+	$(VENV)-lowest/bin/python -m pytest -n $(JOBS)
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check .
@@ -36,7 +48,7 @@ quotes: $(VENV)/.dev
 	$(VENV)/bin/python -m scripts.quotes
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) $(VENV)-lowest .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

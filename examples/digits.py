@@ -1,10 +1,15 @@
 """Data of the examples: scikit-learn's 8 x 8 digits, 1,797 real images that need no download."""
 
+import sys
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.datasets import load_digits
+
+try:
+    from sklearn.datasets import load_digits
+except ModuleNotFoundError:
+    sys.exit("the examples read scikit-learn's digits: pip install scikit-learn")
 
 
 class Digits(NamedTuple):

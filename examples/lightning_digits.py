@@ -1,5 +1,6 @@
 """Lightning: one callback.
 
+pip install ".[lightning]" scikit-learn tensorboard
 python examples/lightning_digits.py
 tensorboard --logdir runs/lightning_digits
 """

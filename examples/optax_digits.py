@@ -1,5 +1,6 @@
 """JAX with Optax: ``flatfast.optax.sgd`` in place of ``optax.sgd``.
 
+pip install ".[optax]" scikit-learn
 python examples/optax_digits.py
 """
 

@@ -1,5 +1,6 @@
 """A plain PyTorch loop: label noise, a cosine schedule, and momentum that follows it.
 
+pip install ".[torch]" scikit-learn
 python examples/pytorch_digits.py
 python examples/pytorch_digits.py --lr 0.08 --like 0.02:0.9     # 0.9 served at 0.02
 python examples/pytorch_digits.py --momentum 0.9                # what it was without flatfast

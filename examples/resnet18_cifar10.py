@@ -1,6 +1,6 @@
 """ResNet-18 on CIFAR-10: label noise, any schedule, momentum 0.9 against the law.
 
-    pip install ".[torch,data]" rich tensorboard
+    pip install ".[torch,data]" tensorboard
     python examples/resnet18_cifar10.py --lr 0.1 --momentum 0.9
     python examples/resnet18_cifar10.py --lr 0.4 --C 0.464          # C of the pair (0.1, 0.9)
     tensorboard --logdir runs

@@ -1,5 +1,6 @@
 """Transformers: one callback, on a Trainer with any model.
 
+pip install ".[transformers]" scikit-learn
 python examples/transformers_digits.py
 """
 

@@ -46,7 +46,6 @@ def made_up_calibration(C=0.3, lr=0.1, doubt=None, along=3.0):
         share_high=0.65,
         cutoff=0.01,
         largest=2.0,
-        smallest=float("nan"),
         reach=1.0,
         off=0.01,
         off_error=0.005,

@@ -1,4 +1,4 @@
-"""The code blocks of README and some pages run as they stand, in order."""
+"""The code blocks of README run as they stand, in order; those of pages with a model and data."""
 
 import re
 from pathlib import Path
@@ -20,10 +20,33 @@ def _in_a_folder_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
+def run(page, names):
+    for name in NEEDED:
+        pytest.importorskip(name, reason=f"needs the {name} extra")
+    import torch
+
+    torch.manual_seed(0)
+    found = blocks(page)
+    assert found
+    for block in found:
+        exec(compile(block, page, "exec"), names)
+        for expression, value in filter(None, map(claim, block.splitlines())):
+            assert eval(expression, names) == pytest.approx(float(value), abs=6e-4), expression
+
+
+def test_readme_runs_as_it_stands():
+    """With nothing but what its blocks import and make, and to the end that it shows."""
+    names = {}
+    run("README.md", names)
+    assert names["found"].ok
+    optimizer = names["optimizer"]
+    optimizer.step()
+    assert optimizer.param_groups[0]["momentum"] == names["found"].law(0.1)
+
+
 @pytest.mark.parametrize(
     "page",
     [
-        "README.md",
         "docs/howto.md",
         "docs/calibration.md",
         "docs/theory.md",
@@ -32,20 +55,11 @@ def _in_a_folder_of_its_own(tmp_path, monkeypatch):
     ],
 )
 def test_code_blocks_run(page):
-    for name in NEEDED:
-        pytest.importorskip(name, reason=f"needs the {name} extra")
-    import torch
-
-    torch.manual_seed(0)
+    torch = pytest.importorskip("torch", reason="needs the torch extra")
     batch = (torch.randn(8, 3), torch.randn(8, 1))
     names = {"torch": torch, "F": torch.nn.functional, "loader": [batch]}
     names["model"] = torch.nn.Linear(3, 1)
-    found = blocks(page)
-    assert found
-    for block in found:
-        exec(compile(block, page, "exec"), names)
-        for expression, value in filter(None, map(claim, block.splitlines())):
-            assert eval(expression, names) == pytest.approx(float(value), abs=6e-4), expression
+    run(page, names)
 
 
 def claim(line):

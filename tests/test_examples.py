@@ -1,7 +1,8 @@
-"""Every example runs, on tiny settings, as its reader would run it."""
+"""Every example runs on tiny settings, as its reader would run it; other settings, in-process."""
 
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -29,6 +30,19 @@ def run(name, *options):
     return done.stdout
 
 
+@pytest.fixture
+def run_here(monkeypatch, capsys):
+    """Runs a script in this process, which has imported the libraries already."""
+
+    def run_script(name, *options):
+        monkeypatch.setattr(sys, "argv", [name, *map(str, options)])
+        monkeypatch.syspath_prepend(EXAMPLES)
+        runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+        return capsys.readouterr().out
+
+    return run_script
+
+
 def test_pytorch():
     pytest.importorskip("torch", reason="needs the torch extra")
     law = MomentumLaw.from_reference(0.02, 0.9)
@@ -39,9 +53,9 @@ def test_pytorch():
     assert momentum == pytest.approx(law(lr), abs=1e-3)
 
 
-def test_pytorch_without_the_law():
+def test_pytorch_without_the_law(run_here):
     pytest.importorskip("torch", reason="needs the torch extra")
-    _, *rows = run("pytorch_digits.py", "--steps", 20, "--momentum", 0).splitlines()
+    _, *rows = run_here("pytorch_digits.py", "--steps", 20, "--momentum", 0).splitlines()
     assert {row.split()[2] for row in rows} == {"0.0000"}
 
 
@@ -84,18 +98,18 @@ def history(out):
 
 
 @pytest.mark.parametrize("schedule", ["constant", "cosine", "warmup-cosine", "one-cycle"])
-def test_resnet_schedules(cifar, tmp_path, schedule):
-    run("resnet18_cifar10.py", *tiny(cifar, tmp_path, "--schedule", schedule, "--C", 0.464))
+def test_resnet_schedules(cifar, tmp_path, run_here, schedule):
+    run_here("resnet18_cifar10.py", *tiny(cifar, tmp_path, "--schedule", schedule, "--C", 0.464))
     found = history(tmp_path)
     assert [entry["step"] for entry in found] == [6, 12, 18]
     assert all(0 <= entry["momentum"] < 1 for entry in found)
     assert list(tmp_path.glob("events*"))
 
 
-def test_resnet_with_every_option_of_a_gpu(cifar, tmp_path):
+def test_resnet_with_every_option_of_a_gpu(cifar, tmp_path, run_here):
     """Mixed precision, channels last, on the CPU; compilation has its tests with the optimizer."""
     options = ("--precision", "bfloat16", "--channels-last", "--momentum", 0.9)
-    run("resnet18_cifar10.py", *tiny(cifar, tmp_path, *options))
+    run_here("resnet18_cifar10.py", *tiny(cifar, tmp_path, *options))
     assert [entry["momentum"] for entry in history(tmp_path)] == [0.9] * 3
 
 

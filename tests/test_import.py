@@ -1,23 +1,41 @@
-"""What an import brings with it."""
+"""What an import brings with it, and what is said where something is missing."""
 
 import ast
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
+
+import pytest
 
 import flatfast.law
 
+PROJECT = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["project"]
+HEAVY = {"jax", "torch", "scipy", "pyarrow", "matplotlib", "sklearn", "optax", "diffrax", "lineax"}
+
+
+def python(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
 
 def imported(statement: str) -> set[str]:
-    code = f"import sys\n{statement}\nprint(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = python(f"import sys\n{statement}\nprint(*sys.modules)")
+    assert done.returncode == 0, done.stderr
     return set(done.stdout.split())
+
+
+def without(modules: set[str], statement: str) -> subprocess.CompletedProcess[str]:
+    """A statement where modules are not installed."""
+    return python(f"import sys\nsys.modules.update(dict.fromkeys({modules!r}))\n{statement}")
+
+
+def command(*words: str) -> str:
+    return f"sys.argv = {['flatfast', *words]!r}\nfrom flatfast.cli import main; main()"
 
 
 def test_the_package_needs_numpy_alone():
     modules = imported("import flatfast")
-    heavy = {"jax", "torch", "scipy", "pyarrow", "matplotlib", "typer", "rich", "sklearn"}
-    assert not heavy & modules
+    assert not (HEAVY | {"typer", "rich"}) & modules
     assert "numpy" in modules
 
 
@@ -33,12 +51,40 @@ def test_the_law_needs_the_standard_library_alone():
     assert {name.split(".")[0] for name in names} <= sys.stdlib_module_names
 
 
-def test_asking_for_a_momentum_starts_no_jax():
-    modules = imported(
-        "from flatfast.cli.app import run\nrun(['momentum', '--lr', '0.4', '--C', '0.2'])"
-    )
-    assert "jax" not in modules
-    assert "typer" in modules
+@pytest.mark.parametrize(
+    "words", [("momentum", "--lr", "0.4", "--C", "0.2", "--curvature", "3"), ("--version",)]
+)
+def test_the_command_line_needs_the_core_alone(words):
+    done = without(HEAVY, command(*words) + "\nassert 0, 'it ends in main'")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+    assert {need.partition(">")[0] for need in PROJECT["dependencies"]} == {
+        "numpy",
+        "typer",
+        "rich",
+    }
+
+
+@pytest.mark.parametrize(
+    ("statement", "missing", "extra"),
+    [
+        (command("list"), "jax", "lab"),
+        (command("report", "somewhere"), "pyarrow", "lab"),
+        (command("reproduce", "digits-mlp"), "matplotlib", "lab"),
+        ("import flatfast.torch", "torch", "torch"),
+        ("import flatfast.torch.lightning", "lightning", "lightning"),
+        ("import flatfast.torch.transformers", "transformers", "transformers"),
+        ("import flatfast.optax", "optax", "optax"),
+        ("import flatfast.theory", "diffrax", "theory"),
+    ],
+)
+def test_what_is_missing_is_named_with_a_way_to_install_it(statement, missing, extra):
+    done = without({missing}, statement)
+    assert done.returncode == 1
+    told = " ".join(done.stderr.split())
+    assert f'needs {missing}: pip install "flatfast[{extra}]"' in told
+    assert ("Traceback" in told) == ("flatfast.cli" not in statement)
+    assert extra in PROJECT["optional-dependencies"]
 
 
 def test_reports_are_written_without_jax():

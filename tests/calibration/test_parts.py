@@ -46,7 +46,7 @@ class Diagonal:
         return self.values * v
 
 
-VALUES = np.concatenate([np.zeros(60), np.geomspace(1e-4, 30, 200)])
+VALUES = np.concatenate([np.zeros(25), np.geomspace(1e-4, 30, 80)])
 CUTOFF = 0.01
 
 
@@ -58,14 +58,14 @@ def exact(g):
 def test_the_bounds_hold_and_close(seed):
     g = np.random.default_rng(seed).standard_normal(len(VALUES))
     widths = []
-    for iterations in (2, 5, 10, 20, 40, 250):
+    for iterations in (2, 5, 10, 20, 40, 100):
         found = solve(Diagonal(VALUES), g, CUTOFF, iterations)
         assert found.low <= exact(g) * (1 + 1e-9)
         assert found.high >= exact(g) * (1 - 1e-9)
         widths.append(found.high / found.low)
     assert widths == sorted(widths, reverse=True)
     assert widths[-1] < 1.03
-    assert found.products < 250
+    assert found.products < 100
     assert found.share == pytest.approx(exact(g), rel=0.02)
     assert found.largest == pytest.approx(30, rel=0.01)
     assert found.low == pytest.approx(CUTOFF * float(g @ found.y) / float(g @ g), rel=1e-4)

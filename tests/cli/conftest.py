@@ -4,10 +4,13 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 
 from flatfast.cli.app import run
+from flatfast.lab.report.theme import Theme
 
 TINY = ("--set", "start=init", "--seeds", "2", "--records", "16")
 """Runs that take no time."""
@@ -43,6 +46,18 @@ def flatfast(capsys, tmp_path, monkeypatch):
         return Answer(code, " ".join(printed.out.split()), " ".join(printed.err.split()))
 
     return answer
+
+
+@pytest.fixture
+def unrendered(monkeypatch):
+    """Reports whose figures are drawn but not rendered, which takes most of a report's time."""
+
+    def save(figure: Figure, theme: Theme, folder: Path, name: str) -> dict[str, Path]:
+        path = folder / f"{name}{'-dark' if theme.name == 'dark' else ''}.svg"
+        path.write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
+        return {"svg": path, "png": path}
+
+    monkeypatch.setattr("flatfast.lab.report.write.save", save)
 
 
 @pytest.fixture

@@ -1,93 +1,190 @@
 """``flatfast sweep``, ``reproduce``, ``report`` and ``list`` on runs that take no time."""
 
+import contextlib
+import io
 import json
 import re
-from dataclasses import replace
+import shutil
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
+from flatfast.cli.app import run
+from flatfast.cli.studies import portable
 from flatfast.lab import recipes
 from flatfast.lab.problems import template
 from flatfast.lab.store import read_chunks
-from tests.cli.conftest import TINY
 
-SWEEP = ("sweep", "scalar-product", "--lr", "0.02,0.04", "--momentum", "0.7:0.95:3")
+pytestmark = pytest.mark.usefixtures("unrendered")
+
+SWEEP = (
+    *("sweep", "scalar-product", "--lr", "0.02,0.04", "--momentum", "0.7:0.95:3"),
+    *("--records", 16, "--out", "here"),
+)
 
 
-def test_a_sweep_writes_its_report(flatfast, tmp_path):
-    answer = flatfast(*SWEEP, "--seeds", 3, "--out", "here")
-    assert answer.code == 0, answer.err
-    assert "scalar-product, 18 runs, into here" in answer.out
-    assert "18/18 runs" in answer.out
-    page = tmp_path / "here" / "index.html"
-    assert f"page: {page.relative_to(tmp_path)}" in answer.out
-    assert page.read_text().startswith("<!doctype html>")
-    summary = json.loads((tmp_path / "here" / "summary.json").read_text())
+@dataclass(frozen=True)
+class Swept:
+    """What a sweep of three seeds printed, and its folder."""
+
+    printed: str
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """One sweep for all tests that begin with one."""
+    folder = tmp_path_factory.mktemp("sweep")
+    printed = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
+        patch.chdir(folder)
+        patch.setenv("COLUMNS", "200")
+        patch.setenv("TERM", "dumb")
+        assert run([str(word) for word in (*SWEEP, "--seeds", 3)]) == 0
+    return Swept(" ".join(printed.getvalue().split()), folder / "here")
+
+
+@pytest.fixture
+def swept(made, tmp_path):
+    """A copy of the sweep, to be changed."""
+    shutil.copytree(made.folder, tmp_path / "here")
+    return Swept(made.printed, tmp_path / "here")
+
+
+def test_a_sweep_writes_its_report(swept):
+    assert "scalar-product, 18 runs, into here" in swept.printed
+    assert "18/18 runs" in swept.printed
+    assert "page: here/index.html" in swept.printed
+    assert (swept.folder / "index.html").read_text().startswith("<!doctype html>")
+    summary = json.loads((swept.folder / "summary.json").read_text())
     assert summary["problem"]["name"] == "scalar-product"
     assert summary["etas"] == [0.02, 0.04]
     assert summary["counts"]["runs"] == 18
-    assert pq.read_table(tmp_path / "here" / "runs.parquet").num_rows == 18
-    assert "An exponent needs three or more learning rates" in answer.out
+    assert pq.read_table(swept.folder / "runs.parquet").num_rows == 18
+    assert "An exponent needs three or more learning rates" in swept.printed
 
 
-def test_a_repeated_sweep_makes_no_run_again(flatfast, tmp_path):
-    flatfast(*SWEEP, "--seeds", 2, "--out", "here")
-    before, _ = read_chunks(tmp_path / "here")
-    answer = flatfast(*SWEEP, "--seeds", 2, "--out", "here")
-    assert "12 runs are stored already" in answer.out
-    assert read_chunks(tmp_path / "here")[0].equals(before)
-    more = flatfast(*SWEEP, "--seeds", 3, "--out", "here")
-    assert "12 runs are stored already" in more.out
-    assert read_chunks(tmp_path / "here")[0].num_rows == 18
+def test_a_repeated_sweep_makes_no_run_again(flatfast, swept):
+    before, _ = read_chunks(swept.folder)
+    answer = flatfast(*SWEEP, "--seeds", 3)
+    assert "18 runs are stored already" in answer.out
+    assert read_chunks(swept.folder)[0].equals(before)
+    more = flatfast(*SWEEP, "--seeds", 4)
+    assert "18 runs are stored already" in more.out
+    assert read_chunks(swept.folder)[0].num_rows == 24
 
 
-def test_other_settings_in_the_same_folder_are_refused(flatfast):
-    flatfast(*SWEEP, *TINY[2:], "--out", "here")
-    message = flatfast(*SWEEP, *TINY[2:], "--nesterov", "--out", "here").told(1)
+def test_other_settings_in_the_same_folder_are_refused(flatfast, swept):
+    message = flatfast(*SWEEP, "--seeds", 3, "--nesterov").told(1)
     assert "nesterov" in message
     assert "--fresh" in message
-    fresh = flatfast(*SWEEP, *TINY[2:], "--nesterov", "--out", "here", "--fresh")
+    fresh = flatfast(*SWEEP, "--seeds", 1, "--nesterov", "--fresh")
     assert fresh.code == 0, fresh.err
 
 
-def test_starting_over_removes_the_old_report(flatfast, tmp_path):
-    flatfast(*SWEEP, *TINY[2:], "--out", "here")
-    flatfast(
-        *SWEEP, *TINY[2:], "--out", "here", "--fresh", "--goal", "u_norm", "--threshold", 0.999
-    )
-    assert (tmp_path / "here" / "index.html").exists()
-    (tmp_path / "here" / "notes.txt").write_text("mine")
-    failed = flatfast(*SWEEP, *TINY[2:], "--out", "here", "--fresh", "--metric", "speed")
-    assert failed.code == 2
-    left = {path.name for path in (tmp_path / "here").iterdir()} - {".lock"}
-    assert left == {"chunks", "manifest.json", "notes.txt"}
+def test_starting_over_leaves_nothing_of_the_old(flatfast, swept):
+    (swept.folder / "notes.txt").write_text("mine")
+    (swept.folder / "manifest.json").write_text("{")
+    other = ("--fresh", "--seeds", 1, "--goal", "u_norm", "--threshold", 0.999)
+    again = flatfast(*SWEEP, *other)
+    assert again.code == 0, again.err
+    assert "stored already" not in again.out
+    summary = json.loads((swept.folder / "summary.json").read_text())
+    assert summary["problem"]["goal"]["metric"] == "u_norm"
+    assert summary["counts"]["runs"] == 6
+    assert (swept.folder / "notes.txt").read_text() == "mine"
 
 
-def test_a_report_written_anew_is_the_same(flatfast, tmp_path):
-    flatfast(*SWEEP, "--seeds", 2, "--out", "here")
-    summary = (tmp_path / "here" / "summary.json").read_text()
-    (tmp_path / "here" / "summary.json").unlink()
+WRONG = (
+    ("--metric", "speed"),
+    ("--spacing", "weird"),
+    ("--dtype", "float16"),
+    ("--records", 0),
+    ("--goal", "u_norm", "--threshold", 1e6, "--absolute"),
+    ("--lr", "0.1,0.10000000001"),
+)
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_command_that_is_refused_changes_nothing(flatfast, swept, tmp_path):
+    before = contents(tmp_path)
+    for wrong in WRONG:
+        assert flatfast(*SWEEP, "--out", "new", "--steps", 50, *wrong).code == 2
+        assert flatfast(*SWEEP, "--fresh", "--steps", 50, *wrong).code == 2
+    assert contents(tmp_path) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["here"]
+
+
+def test_longer_runs_in_the_same_folder(flatfast, swept):
+    longer = flatfast(*SWEEP, "--seeds", 3, "--duration", 200)
+    assert longer.code == 0, longer.err
+    assert "18 other runs are stored here that this command does not ask for" in longer.out
+    report = flatfast("report", "here")
+    assert report.code == 0, report.err
+    told = "grid at lr 0.02: the 9 runs of 2,714 steps are used, and set aside are 9 of 1,357"
+    assert told in report.out
+    assert "set aside" in (swept.folder / "index.html").read_text()
+    short = flatfast(*SWEEP, "--seeds", 3)
+    assert short.code == 0, short.err
+    assert "36 runs are stored already" in short.out
+    used = pq.read_table(swept.folder / "runs.parquet")["steps"].to_pylist()
+    assert used == [1357] * 9 + [855] * 9
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("flatfast sweep x --out /home/me/runs/a --lr 0.1", "flatfast sweep x --lr 0.1"),
+        ("flatfast sweep x --out=/home/me/a --fresh", "flatfast sweep x"),
+        ("flatfast sweep '/home/my files/p.py:make'", "flatfast sweep p.py:make"),
+        ("flatfast sweep x --set data=/srv/images", "flatfast sweep x --set data=images"),
+        ("flatfast sweep ../p.py:make --lr 0.1:0.2:3", "flatfast sweep p.py:make --lr 0.1:0.2:3"),
+    ],
+)
+def test_a_command_is_kept_without_places(given, kept):
+    assert portable(given) == kept
+
+
+def test_results_name_no_folder_of_the_machine(flatfast, tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text(Path(template.__file__).read_text())
+    words = ["sweep", f"{tmp_path}/mine.py:problem", "--lr", "0.02", "--momentum", "0.5,0.9"]
+    words += ["--set", "width=8", "--start", "init", "--seeds", "1", "--steps", "20"]
+    words += ["--records", "4", "--out", str(tmp_path / "here")]
+    monkeypatch.setattr("sys.argv", ["flatfast", *words])
+    assert flatfast(*words).code == 0
+    for name in ("manifest.json", "summary.json", "index.html", "runs.parquet"):
+        assert str(tmp_path).encode() not in (tmp_path / "here" / name).read_bytes()
+    [chunk] = (tmp_path / "here" / "chunks").iterdir()
+    assert str(tmp_path).encode() not in chunk.read_bytes()
+    told = json.loads((tmp_path / "here" / "summary.json").read_text())["command"]
+    assert told.startswith("flatfast sweep mine.py:problem --lr 0.02")
+
+
+def test_a_report_written_anew_is_the_same(flatfast, swept):
+    summary = (swept.folder / "summary.json").read_text()
+    (swept.folder / "summary.json").unlink()
     answer = flatfast("report", "here")
     assert answer.code == 0, answer.err
-    assert (tmp_path / "here" / "summary.json").read_text() == summary
+    assert (swept.folder / "summary.json").read_text() == summary
 
 
-def test_a_report_by_another_goal(flatfast, tmp_path):
-    flatfast(*SWEEP, "--seeds", 2, "--out", "here")
-    summary = (tmp_path / "here" / "summary.json").read_text()
+def test_a_report_by_another_goal(flatfast, swept, tmp_path):
+    summary = (swept.folder / "summary.json").read_text()
     answer = flatfast("report", "here", "--threshold", 3, "--out", "there")
     assert answer.code == 0, answer.err
     other = json.loads((tmp_path / "there" / "summary.json").read_text())
     assert other["problem"]["goal"]["threshold"] == 3
-    assert (tmp_path / "here" / "summary.json").read_text() == summary
+    assert (swept.folder / "summary.json").read_text() == summary
     assert "give --out" in flatfast("report", "here", "--smoothing", 0).told(2)
 
 
-def test_a_report_names_what_is_broken(flatfast, tmp_path):
-    flatfast(*SWEEP, *TINY[2:], "--out", "here")
-    (tmp_path / "here" / "chunks" / "foreign.parquet").write_bytes(b"PAR1 is not enough")
+def test_a_report_names_what_is_broken(flatfast, swept):
+    (swept.folder / "chunks" / "foreign.parquet").write_bytes(b"PAR1 is not enough")
     answer = flatfast("report", "here")
     assert answer.code == 0, answer.err
     assert "foreign.parquet" in answer.out
@@ -136,6 +233,7 @@ def small_recipe(monkeypatch):
         comparison_lr=(1e-2, 3e-2),
         comparison_seeds=3,
         comparison_steps=2000,
+        dtype="float32",
     )
     monkeypatch.setitem(recipes.RECIPES, "scalar-product", {"quick": small, "full": small})
 
@@ -163,7 +261,7 @@ def test_reproduce_goes_from_runs_to_the_comparison(flatfast, tmp_path, small_re
         assert max(entry["eta"] for entry in method["at_eta"]) < method["stability_limit"]
 
 
-def test_reproduce_with_settings_is_another_experiment(flatfast, tmp_path, small_recipe):
+def test_reproduce_with_settings_is_another_experiment(flatfast, small_recipe):
     answer = flatfast("reproduce", "scalar-product", "--set", "noise_std=0.2", "--out", "here")
     assert answer.code == 0, answer.err
     assert "noise_std" in flatfast("reproduce", "scalar-product", "--out", "here").told(1)
@@ -176,6 +274,7 @@ def test_list_names_every_experiment(flatfast):
         assert name in answer.out
         sizes = [recipes.recipe_of(name, size).grid_size() for size in ("quick", "full")]
         assert f"{sizes[0]:,}, {sizes[1]:,}" in answer.out
+    assert answer.out.count("Needs data: --set data=FOLDER") == 1  # fashion-mlp alone
 
 
 def test_version_and_help(flatfast):

@@ -39,6 +39,34 @@ def test_the_regime_of_a_mode(flatfast, curvature, regime):
 
 
 @pytest.mark.parametrize(
+    ("lr", "words", "held"),
+    [
+        (10, ("--C", 0.46), "from 3.58e-05 to 3.21; here momentum is 0, which is plain SGD"),
+        (
+            1e-5,
+            ("--like", "0.1:0.9"),
+            "from 3.54e-05 to 3.16; here momentum is its ceiling, 0.9995",
+        ),
+        (1e-7, ("--like", "1e-8:0.9999"), None),  # a reference above the ceiling raises it
+        (0.1, ("--C", 0.46), None),
+    ],
+)
+def test_out_of_the_law_s_range(flatfast, lr, words, held):
+    answer = flatfast("momentum", "--lr", lr, *words)
+    assert answer.code == 0
+    assert ("out of the law's range: with" in answer.out) == (held is not None)
+    assert held is None or held in answer.out
+
+
+def test_rows_out_of_range_are_marked(flatfast):
+    answer = flatfast("momentum", "--lr", 1, "--C", 0.46)  # momentum 0.54; at 4, -0.16
+    assert "│ 1 │ 0.54 │" in answer.out
+    assert "│ 4 │ 0* │" in answer.out
+    assert "*: out of the law's range" in answer.out
+    assert "*" not in flatfast("momentum", "--lr", 0.01, "--C", 0.46).out.partition("memory")[2]
+
+
+@pytest.mark.parametrize(
     ("words", "message"),
     [
         (["--lr", 0.1], "give either --like LR:MOMENTUM"),

@@ -1,13 +1,13 @@
 """A light engine whose rows depend on the run alone, for tests of store and sweep."""
 
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from flatfast.lab.store import Store, conform
+from flatfast.lab.rows import conform
+from flatfast.lab.store import Store
 from flatfast.lab.sweep import Runs, runs_of, sweep
 
 SETTINGS = {"problem": {"name": "fake", "version": 1, "settings": {"size": 3}}, "records": 4}
@@ -58,11 +58,7 @@ def plan(seeds: int = 6) -> Runs:
     return runs_of(pairs, seeds, lambda lr: round(100 / lr))
 
 
-def main() -> None:
-    """Sweep into the folder named on the command line, for the kill test."""
-    with Store(Path(sys.argv[1]), SETTINGS) as store:
+def sweep_into(folder: Path) -> None:
+    """A sweep of 60 chunks, to be killed."""
+    with Store(folder, SETTINGS) as store:
         sweep(plan(40), store, FakeEngine(width=6, pause=0.01))
-
-
-if __name__ == "__main__":
-    main()

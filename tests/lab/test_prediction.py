@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from flatfast.lab.estimation.convergence import convergence
 from flatfast.lab.forecast import read_forecast, write_forecast
@@ -111,3 +112,18 @@ def test_what_cannot_be_forecast():
         forecast(load("digits-mlp", {"loss": "cross-entropy", "start": "init"}))
     with pytest.raises(ValueError, match="C must be positive and finite, got -1"):
         predicted_times(load("scalar-product"), [-1.0])
+
+
+def test_a_forecast_holds_blas_to_one_thread_and_gives_the_others_back():
+    def threads():
+        return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+    seen = []
+    with threadpool_limits(2, user_api="blas"):
+        with pytest.raises(ValueError, match="noise_std must be positive"):
+            forecast(
+                load("scalar-product", {"noise_std": 0.0}),
+                progress=lambda stage: seen.append(threads()),
+            )
+        assert seen == [{1}]
+        assert threads() == {2}

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from flatfast.lab.descent import NotInterpolatingError
+from flatfast.lab.goal import Goal
 from flatfast.lab.problems import PROBLEMS, UnknownProblemError, defaults, load, template
 from flatfast.lab.simulation.simulate import simulate
 from flatfast.lab.training.curvature import hessian_trace
+from flatfast.lab.training.supervised import supervised
 from tests.made_up import image_folder
 
 SMALL = {
@@ -145,6 +147,29 @@ def test_cross_entropy_with_label_flips():
     expected = exact_bias + 0.5 * (labels - uniform)
     error = last.std(axis=0) / math.sqrt(len(keys))
     assert float(jnp.max(jnp.abs((last.mean(axis=0) - expected) / error))) < 4.5
+
+
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [
+        ([0, 1, -100, 2], r"classes in \[0, 3\), got -100"),
+        ([0, 1, 3, 2], r"classes in \[0, 3\), got 3"),
+        ([0.0, 1.0, 2.0, 0.0], "one integer class an example.*float64"),
+        ([[0, 1, 0]] * 4, r"of shape \(4, 3\)"),
+    ],
+)
+def test_targets_that_are_no_classes(targets, message):
+    with pytest.raises(ValueError, match=message):
+        supervised(
+            "mine",
+            lambda w, x: x @ w,
+            jnp.zeros((2, 3)),
+            np.ones((4, 2)),
+            np.asarray(targets),
+            goal=Goal("loss", 0.1),
+            loss="cross-entropy",
+            flip_probability=0.1,
+        )
 
 
 def _train_classes(problem, settings):

@@ -1,9 +1,7 @@
 """Plans, chunks, resuming, interrupting; killed at random moments, nothing is lost."""
 
+import multiprocessing
 import random
-import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -11,7 +9,7 @@ import pytest
 
 from flatfast.lab.store import Store, read_chunks
 from flatfast.lab.sweep import InterruptedSweepError, chunks, runs_of, sweep, together
-from tests.lab.fake import SETTINGS, FakeEngine, plan
+from tests.lab.fake import SETTINGS, FakeEngine, plan, sweep_into
 
 
 class Ledger:
@@ -76,23 +74,30 @@ def test_interrupting_drops_the_chunk_in_flight(tmp_path):
         ((0.0, 0.9), 1, "lr must be positive and finite, got 0.0"),
         ((0.1, 1.0), 1, r"momentum must be in \[0, 1\), got 1.0"),
         ((0.1, 0.9), 0, "seeds must be at least 1, got 0"),
+        ((0.2, 0.5), 1, "must differ in the first 9 digits, got lr 0.2, momentum 0.5 and lr 0.2,"),
+        ((0.2, 0.5 + 1e-10), 1, "momentum 0.5000000001"),
+        ((0.2 * (1 + 1e-10), 0.5), 1, "must differ in the first 9 digits"),
     ],
 )
 def test_bad_plans(pair, seeds, message):
     with pytest.raises(ValueError, match=message):
-        runs_of([pair], seeds, 10)
+        runs_of([(0.2, 0.5), pair], seeds, 10)
 
 
 def sweeping(folder):
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.lab.fake", str(folder)], stderr=subprocess.PIPE
-    )
+    """A process of its own, forked from a server that has imported what it needs."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.lab.fake"])
+    process = context.Process(target=sweep_into, args=(folder,))
+    process.start()
+    return process
 
 
 def test_killed_at_random_moments_nothing_is_lost_and_nothing_is_twice(tmp_path):
     """At least 20 SIGKILLs, at moments spread over start, chunks and writes."""
     whole = sweeping(tmp_path / "whole")
-    assert whole.wait() == 0
+    whole.join()
+    assert whole.exitcode == 0
     chance = random.Random(0)
     kills = resumed = 0
     folder = tmp_path / "broken"
@@ -102,16 +107,17 @@ def test_killed_at_random_moments_nothing_is_lost_and_nothing_is_twice(tmp_path)
         before = len(list(folder.glob("chunks/chunk-*"))) if folder.exists() else 0
         # Wait for some chunks of this life, then for a moment within one.
         chunks_more, moment = chance.randint(0, 2), chance.uniform(0, 0.02)
-        while process.poll() is None and time.monotonic() - begin < 60:
+        while process.is_alive() and time.monotonic() - begin < 60:
             if len(list(folder.glob("chunks/chunk-*"))) >= before + chunks_more:
                 break
             time.sleep(0.001)
         time.sleep(moment)
-        if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
+        if process.is_alive():
+            process.kill()
             kills += 1
             resumed += before > 0
-        if process.wait() == 0:
+        process.join()
+        if process.exitcode == 0:
             break
         # Killed or not, what is there can be read.
         if (folder / "chunks").exists():

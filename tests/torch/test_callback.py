@@ -1,8 +1,11 @@
 """What the callbacks share, without their frameworks."""
 
+import pytest
 import torch
 from torch import nn
 
+from flatfast import MomentumLaw
+from flatfast.torch import couple
 from flatfast.torch.callback import Follower
 from tests.made_up import made_up_calibration
 
@@ -25,3 +28,43 @@ def test_a_calibration_is_made_for_the_learning_rate_that_a_warm_up_leads_to():
     assert modes == [True]
     assert not model.training
     assert follower.C == 0.3
+
+
+def test_each_training_is_calibrated_and_a_resumed_one_is_not():
+    asked = []
+
+    def calibrate(model, data, lr):
+        asked.append(lr)
+        return made_up_calibration(C=lr, lr=lr)
+
+    follower, model = Follower(calibrate=calibrate), nn.Linear(2, 1)
+    used = []
+    for lr, kept in ((0.1, None), (0.2, None), (0.3, 0.7), (0.4, None)):
+        if kept is not None:
+            follower.resume(kept)
+        optimizer = torch.optim.SGD(model.parameters(), lr=lr)
+        follower.start([optimizer], 100, model, None)
+        used.append(follower.C)
+        assert follower.readings()["momentum"] == MomentumLaw(follower.C)(lr)
+        follower.end()
+    assert asked == [0.1, 0.2, 0.4]
+    assert used == [0.1, 0.2, 0.7, 0.4]
+
+
+def test_all_optimizers_are_coupled_or_none():
+    model = nn.Linear(2, 1)
+    first = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.3)
+    follower = Follower(C=0.5)
+    with pytest.raises(ValueError, match="Adagrad has neither momentum nor betas"):
+        follower.start([first, torch.optim.Adagrad(model.parameters())], 100, model, None)
+    assert first.param_groups[0]["momentum"] == 0.3
+    couple(first, MomentumLaw(0.5))
+
+
+def test_an_optimizer_that_somebody_has_coupled_is_read():
+    model = nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    couple(optimizer, MomentumLaw(0.5))
+    follower = Follower()
+    follower.start([optimizer], 100, model, None)
+    assert follower.readings()["momentum"] == MomentumLaw(0.5)(0.1)

@@ -1,54 +1,19 @@
 """Momentum follows the learning rate, whoever changes it."""
 
-import copy
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.optim import lr_scheduler as schedulers
 
 from flatfast import MomentumLaw
-from flatfast.torch import MomentumConflictError, couple
+from flatfast.calibration.result import CalibrationError
+from flatfast.torch import couple
 from flatfast.torch.groups import LEAST
-
-LAW = MomentumLaw(C=0.5)
-CURVATURE, START = 0.7, 1.3
-
-
-def by_hand(lrs, momenta):
-    """The path of heavy-ball SGD on ``CURVATURE * w^2 / 2``, in Python's own floats."""
-    weight, velocity, path = START, 0.0, []
-    for lr, momentum in zip(lrs, momenta, strict=True):
-        velocity = momentum * velocity + CURVATURE * weight
-        weight -= lr * velocity
-        path.append(weight)
-    return path
-
-
-def weight():
-    return nn.Parameter(torch.tensor(START, dtype=torch.float64))
-
-
-def loss_of(w):
-    return CURVATURE * w.square() / 2
-
-
-def sgd(w, lr=0.1, momentum=0.9, **options):
-    return torch.optim.SGD([w], lr=lr, momentum=momentum, **options)
-
-
-def train(w, optimizer, steps, after=lambda step: None):
-    """Rates and weights of a plain loop."""
-    rates, path = [], []
-    for step in range(steps):
-        optimizer.zero_grad()
-        loss_of(w).backward()
-        rates.append(float(optimizer.param_groups[0]["lr"]))
-        optimizer.step()
-        path.append(w.item())
-        after(step)
-    return rates, path
+from tests.made_up import made_up_calibration
+from tests.torch.bowl import LAW, START, by_hand, loss_of, sgd, train, weight
 
 
 def one_cycle(optimizer):
@@ -136,11 +101,50 @@ def test_nothing_else_changes():
 def test_the_first_beta_of_the_adam_family(kind):
     w = weight()
     optimizer = getattr(torch.optim, kind)([w], lr=0.1, betas=(0.8, 0.97))
-    coupling = couple(optimizer, LAW)
+    with pytest.warns(UserWarning, match=rf"{kind} .* beta1.* from 0.8 to 0.8923") as told:
+        coupling = couple(optimizer, LAW)
+    assert len(told) == 1
     train(w, optimizer, 3)
     assert optimizer.param_groups[0]["betas"] == (LAW(0.1), 0.97)
     coupling.remove()
     assert optimizer.param_groups[0]["betas"] == (0.8, 0.97)
+
+
+def test_betas_that_are_tensors_are_written_in_place():
+    w = nn.Parameter(torch.ones(2))
+    betas = torch.tensor(0.8), torch.tensor(0.97)
+    optimizer = torch.optim.Adam([w], lr=torch.tensor(0.1), betas=betas, foreach=False)
+    with pytest.warns(UserWarning, match="beta1"):
+        coupling = couple(optimizer, LAW)
+    for lr in (0.1, 0.1, 0.2):
+        w.grad = torch.ones(2)
+        optimizer.param_groups[0]["lr"].fill_(lr)
+        optimizer.step()
+    assert optimizer.param_groups[0]["betas"][0] is betas[0]
+    assert float(betas[0]) == pytest.approx(LAW(0.2))
+    coupling.remove()
+    assert float(betas[0]) == pytest.approx(0.8)
+
+
+def test_the_second_beta_is_nobody_s_business():
+    w = weight()
+    optimizer = torch.optim.Adam([w], lr=0.1)
+    with pytest.warns(UserWarning, match="beta1"):
+        couple(optimizer, LAW)
+    train(w, optimizer, 2)
+    optimizer.param_groups[0]["betas"] = (LAW(0.1), 0.9)
+    train(w, optimizer, 1)
+    assert optimizer.param_groups[0]["betas"] == (LAW(0.1), 0.9)
+
+
+def test_a_calibration_is_a_law():
+    w = weight()
+    optimizer = sgd(w)
+    couple(optimizer, made_up_calibration(C=0.3, lr=0.1))
+    train(w, optimizer, 1)
+    assert optimizer.param_groups[0]["momentum"] == MomentumLaw(0.3)(0.1)
+    with pytest.raises(CalibrationError, match="no lasting noise"):
+        couple(sgd(weight()), made_up_calibration(C=0.3, lr=0.1, doubt="no lasting noise"))
 
 
 def test_rmsprop_that_had_no_momentum():
@@ -180,139 +184,6 @@ def test_a_negative_learning_rate_is_named():
     loss_of(w).backward()
     with pytest.raises(ValueError, match=r"lr must be at least 0 and finite, got -0\.1"):
         optimizer.step()
-
-
-# --- Groups --------------------------------------------------------------------------------------
-
-
-def test_a_law_for_each_group():
-    first, second = weight(), weight()
-    optimizer = torch.optim.SGD([{"params": [first]}, {"params": [second], "lr": 0.3}], lr=0.1)
-    laws = [MomentumLaw(C=0.5), MomentumLaw(C=1.0)]
-    coupling = couple(optimizer, laws)
-    (loss_of(first) + loss_of(second)).backward()
-    optimizer.step()
-    assert [group.momentum for group in coupling.groups()] == [laws[0](0.1), laws[1](0.3)]
-
-
-def test_laws_and_groups_differ_in_number():
-    with pytest.raises(ValueError, match="one for each of 1 groups, got 2"):
-        couple(sgd(weight()), [LAW, LAW])
-
-
-def test_a_group_added_later():
-    first, second = weight(), weight()
-    optimizer = sgd(first)
-    coupling = couple(optimizer, LAW)
-    train(first, optimizer, 5)
-    optimizer.add_param_group({"params": [second], "lr": 0.3, "momentum": 0.2})
-    _, path = train(second, optimizer, 5)
-    assert path == pytest.approx(by_hand([0.3] * 5, [LAW(0.3)] * 5), rel=1e-9)
-    coupling.remove()
-    assert [group["momentum"] for group in optimizer.param_groups] == [0.9, 0.2]
-
-
-def test_a_group_added_later_needs_a_law_where_groups_have_their_own():
-    first, second = weight(), weight()
-    optimizer = sgd(first)
-    coupling = couple(optimizer, [LAW])
-    optimizer.add_param_group({"params": [second]})
-    with pytest.raises(ValueError, match=r"give it one: coupling.set_law\(1, law\)"):
-        optimizer.step()
-    coupling.set_law(1, MomentumLaw(C=1.0))
-    optimizer.step()
-    assert coupling.groups()[1].momentum == MomentumLaw(C=1.0)(0.1)
-
-
-def test_another_law_from_now_on():
-    w = weight()
-    optimizer = sgd(w)
-    coupling = couple(optimizer, LAW)
-    train(w, optimizer, 2)
-    coupling.set_law(0, MomentumLaw(C=1.0))
-    train(w, optimizer, 1)
-    assert optimizer.param_groups[0]["momentum"] == MomentumLaw(C=1.0)(0.1)
-    with pytest.raises(ValueError, match=r"index must be in \[0, 1\), got 1"):
-        coupling.set_law(1, LAW)
-
-
-# --- What can be read ----------------------------------------------------------------------------
-
-
-def test_readings():
-    w = weight()
-    optimizer = sgd(w)
-    coupling = couple(optimizer, MomentumLaw.from_reference(0.1, 0.9))
-    train(w, optimizer, 1)
-    optimizer.param_groups[0]["lr"] = 0.4  # for the step to come
-    (found,) = coupling.groups()
-    assert found.lr == 0.1
-    assert found.momentum == pytest.approx(0.9)
-    assert found.memory == pytest.approx(10)
-    assert found.effective_step == pytest.approx(1)
-
-
-def test_readings_before_the_first_step():
-    assert couple(sgd(weight()), LAW).groups()[0].momentum == LAW(0.1)
-
-
-def test_removing_restores():
-    w = weight()
-    optimizer = sgd(w, momentum=0.37)
-    with couple(optimizer, LAW):
-        train(w, optimizer, 3)
-        assert optimizer.param_groups[0]["momentum"] == LAW(0.1)
-    assert optimizer.param_groups[0]["momentum"] == 0.37
-    optimizer.param_groups[0]["lr"] = 0.01
-    train(w, optimizer, 3)
-    assert optimizer.param_groups[0]["momentum"] == 0.37
-    couple(optimizer, LAW)
-
-
-# --- A second writer -----------------------------------------------------------------------------
-
-
-def cycling(name, optimizer):
-    if name == "OneCycleLR":
-        return schedulers.OneCycleLR(optimizer, max_lr=0.4, total_steps=40)
-    return schedulers.CyclicLR(optimizer, base_lr=0.1, max_lr=0.4, step_size_up=10)
-
-
-@pytest.mark.parametrize("name", ["OneCycleLR", "CyclicLR"])
-def test_a_scheduler_that_cycles_momentum_is_named(name):
-    optimizer = sgd(weight())
-    scheduler = cycling(name, optimizer)
-    with pytest.raises(MomentumConflictError, match=f"{name} writes the momentum"):
-        couple(optimizer, LAW)
-    assert scheduler.optimizer is optimizer
-
-
-@pytest.mark.parametrize("name", ["OneCycleLR", "CyclicLR"])
-def test_a_scheduler_that_comes_later_is_named_too(name):
-    w = weight()
-    optimizer = sgd(w)
-    couple(optimizer, LAW)
-    train(w, optimizer, 2)
-    scheduler = cycling(name, optimizer)
-    with pytest.raises(MomentumConflictError, match=f"{name} writes the momentum"):
-        train(w, optimizer, 3, after=lambda step: scheduler.step())
-
-
-def test_a_hand_that_writes_momentum_is_reported():
-    w = weight()
-    optimizer = sgd(w)
-    couple(optimizer, LAW)
-    train(w, optimizer, 2)
-    optimizer.param_groups[0]["momentum"] = 0.5
-    with pytest.raises(MomentumConflictError, match=r"parameter group 0 was set to 0\.5"):
-        train(w, optimizer, 1)
-
-
-def test_coupling_twice_is_refused():
-    optimizer = sgd(weight())
-    couple(optimizer, LAW)
-    with pytest.raises(MomentumConflictError, match="already"):
-        couple(optimizer, LAW)
 
 
 # --- The ends of the range -----------------------------------------------------------------------
@@ -374,157 +245,47 @@ def test_the_memory_ends_with_the_training():
     assert used[None][:25] == used[steps][:25]  # and before the end nothing differs
 
 
-def test_more_steps_than_announced_go_on_as_plain_sgd():
+def test_more_steps_than_announced_follow_the_law_and_say_so_once():
     w = weight()
     optimizer = sgd(w)
     coupling = couple(optimizer, LAW, total_steps=2)
-    train(w, optimizer, 4)
+    train(w, optimizer, 2)
     assert coupling.groups()[0].memory == 1
+    with pytest.warns(UserWarning, match="goes on after total_steps = 2") as told:
+        train(w, optimizer, 3)
+    assert len(told) == 1
+    assert coupling.groups()[0].momentum == LAW(0.1)
     with pytest.raises(ValueError, match="total_steps must be at least 1, got 0"):
         couple(sgd(weight()), LAW, total_steps=0)
 
 
-# --- Ways of training ----------------------------------------------------------------------------
+@pytest.mark.parametrize("given", [math.nan, 1, 1.2, math.inf, -0.1])
+def test_a_law_that_leaves_the_range_is_not_followed(given):
+    w = weight()
+    optimizer = sgd(w, lr=0.25)
+    coupling = couple(optimizer, lambda lr: given)
+    loss_of(w).backward()
+    for use in (optimizer.step, coupling.groups):
+        with pytest.raises(ValueError, match=rf"gives momentum {given:g} at learning rate 0\.25"):
+            use()
+    assert w.item() == START
+    assert optimizer.param_groups[0]["momentum"] == 0.9
 
 
-def test_gradients_set_to_none_or_missing():
-    used, unused = weight(), weight()
-    optimizer = torch.optim.SGD([used, unused], lr=0.1)
-    couple(optimizer, LAW)
-    path = []
-    for _ in range(4):
-        optimizer.zero_grad(set_to_none=True)
-        loss_of(used).backward()
-        optimizer.step()
-        path.append(used.item())
-    assert path == pytest.approx(by_hand([0.1] * 4, [LAW(0.1)] * 4), rel=1e-9)
-    assert unused.item() == START
-
-
-def test_a_closure():
+@pytest.mark.parametrize("given", [None, "0.9", [0.9]])
+def test_a_law_that_gives_no_number(given):
     w = weight()
     optimizer = sgd(w)
-    couple(optimizer, LAW)
-
-    def closure():
-        optimizer.zero_grad()
-        loss = loss_of(w)
-        loss.backward()
-        return loss
-
-    losses = [optimizer.step(closure).item() for _ in range(4)]
-    path = by_hand([0.1] * 4, [LAW(0.1)] * 4)
-    assert losses == pytest.approx([CURVATURE * x**2 / 2 for x in [START, *path[:3]]])
-
-
-def test_sparse_gradients():
-    """An embedding with sparse gradients takes the steps of a dense one, every row in use."""
-    tables = []
-    for sparse in (True, False):
-        torch.manual_seed(0)
-        table = nn.Embedding(4, 3, sparse=sparse)
-        optimizer = torch.optim.SGD(table.parameters(), lr=0.1)
-        couple(optimizer, LAW)
-        for step in range(6):
-            optimizer.zero_grad()
-            table(torch.tensor([0, 1, 2, 3, step % 4])).square().sum().backward()
-            optimizer.param_groups[0]["lr"] = 0.1 / (1 + step)
-            optimizer.step()
-        tables.append(table.weight.detach())
-    torch.testing.assert_close(*tables)
-
-
-def test_a_grad_scaler_skips_the_step_and_the_momentum_alike():
-    w = nn.Parameter(torch.tensor(START))
-    optimizer = sgd(w)
-    coupling = couple(optimizer, LAW, total_steps=100)
-    scaler = torch.amp.GradScaler("cpu", init_scale=4.0)
-    path = []
-    for step in range(4):
-        optimizer.zero_grad()
-        scaler.scale(loss_of(w) * (math.inf if step == 1 else 1)).backward()
-        scaler.step(optimizer)
-        scaler.update()
-        path.append(w.item())
-    expected = by_hand([0.1] * 3, [LAW(0.1)] * 3)
-    assert path == pytest.approx([expected[0], expected[0], expected[1], expected[2]], rel=1e-5)
-    assert optimizer.param_groups[0]["coupled_steps"] == 3
-    assert coupling.groups()[0].momentum == LAW(0.1)
-
-
-def test_accumulated_gradients():
-    w = weight()
-    optimizer = sgd(w)
-    couple(optimizer, LAW)
-    path = []
-    for _ in range(4):
-        optimizer.zero_grad()
-        for _ in range(5):
-            (loss_of(w) / 5).backward()
+    couple(optimizer, lambda lr: given)
+    with pytest.raises(TypeError, match="the law must give a number, got"):
         optimizer.step()
-        path.append(w.item())
-    assert path == pytest.approx(by_hand([0.1] * 4, [LAW(0.1)] * 4), rel=1e-9)
 
 
-# --- Checkpoints ---------------------------------------------------------------------------------
-
-
-def network():
-    torch.manual_seed(3)
-    return nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Linear(8, 1))
-
-
-def setting(total_steps=None):
-    model = network()
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.3, momentum=0.9, weight_decay=1e-3)
-    coupling = couple(optimizer, LAW, total_steps=total_steps)
-    return model, optimizer, schedulers.CosineAnnealingLR(optimizer, T_max=20), coupling
-
-
-def steps_of(model, optimizer, scheduler, first, last):
-    for step in range(first, last):
-        generator = torch.Generator().manual_seed(step)
-        x = torch.randn(7, 5, generator=generator)
-        optimizer.zero_grad()
-        (model(x) - x[:, :1]).square().mean().backward()
-        optimizer.step()
-        scheduler.step()
-
-
-def weights(model):
-    return [p.detach().clone() for p in model.parameters()]
-
-
-@pytest.mark.parametrize("total_steps", [None, 20])
-@pytest.mark.parametrize("broken_at", range(0, 20, 3))
-def test_a_resumed_run_is_bitwise_the_unbroken_one(broken_at, total_steps):
-    model, optimizer, scheduler, _ = setting(total_steps)
-    steps_of(model, optimizer, scheduler, 0, 20)
-    unbroken = weights(model)
-
-    model, optimizer, scheduler, _ = setting(total_steps)
-    steps_of(model, optimizer, scheduler, 0, broken_at)
-    saved = copy.deepcopy([part.state_dict() for part in (model, optimizer, scheduler)])
-
-    model, optimizer, scheduler, coupling = setting(total_steps)
-    for part, state in zip((model, optimizer, scheduler), saved, strict=True):
-        part.load_state_dict(state)
-    steps_of(model, optimizer, scheduler, broken_at, 20)
-    assert all(torch.equal(a, b) for a, b in zip(weights(model), unbroken, strict=True))
-    written = optimizer.param_groups[0]["momentum"]  # LEAST for 0, at the last of total_steps
-    assert max(coupling.groups()[0].momentum, LEAST) == written
-
-
-def test_checkpoints_with_and_without_the_coupling_are_the_same():
-    model, optimizer, scheduler, _ = setting()
-    steps_of(model, optimizer, scheduler, 0, 4)
-    plain_model = network()
-    plain = torch.optim.SGD(plain_model.parameters(), lr=0.1)
-    plain.load_state_dict(optimizer.state_dict())
-    assert plain.state_dict()["param_groups"] == optimizer.state_dict()["param_groups"]
-
-    # and back: a plain checkpoint, taken at another momentum, is no conflict
-    plain.param_groups[0]["momentum"] = 0.123
-    optimizer.load_state_dict(plain.state_dict())
-    steps_of(model, optimizer, scheduler, 4, 5)
-    assert optimizer.param_groups[0]["momentum"] != 0.123
+def test_a_law_may_give_numbers_of_any_kind():
+    for kind in (np.float32, torch.tensor):
+        w = weight()
+        optimizer = sgd(w)
+        couple(optimizer, lambda lr, kind=kind: kind(0.75))
+        train(w, optimizer, 1)
+        assert type(optimizer.param_groups[0]["momentum"]) is float
+        assert optimizer.param_groups[0]["momentum"] == 0.75

@@ -1,10 +1,15 @@
 """Label noise: what it does to the gradient's covariance, and that it can be reproduced."""
 
+import pickle
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import nn
 from torch.func import functional_call, jacrev
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+from torch.utils.data import DataLoader, Dataset
 
 from flatfast.torch import LabelFlips, LabelNoise
 
@@ -168,6 +173,80 @@ def test_flips_go_everywhere_but_to_the_truth():
     torch.testing.assert_close(shares, torch.tensor([0.1, 0.1, 0.7, 0.1]), atol=0.01, rtol=0)
 
 
+# --- Labels of every kind ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ignored", [-100, -1, 255, 3])
+@pytest.mark.parametrize("shape", [(3000,), (30, 100), (3, 10, 100)])
+def test_a_label_that_the_loss_ignores_stays_so(ignored, shape):
+    labels = torch.arange(3000).reshape(shape) % 3
+    labels[..., ::3] = ignored
+    logits, classes = torch.zeros(shape[0], 4, *shape[1:]), 4 if ignored == 3 else 3
+    flipped = LabelFlips(0.5, classes, ignore_index=ignored)(labels)
+    assert torch.equal(flipped == ignored, labels == ignored)
+    kept = labels != ignored
+    assert (flipped != labels)[kept].double().mean().item() == pytest.approx(0.5, abs=0.05)
+    assert set(flipped[kept].tolist()) == {0, 1, 2}
+    losses = F.cross_entropy(logits, flipped, ignore_index=ignored, reduction="none")
+    assert torch.equal(losses != 0, kept)
+
+
+INTEGERS = [torch.uint8, torch.int8, torch.int16, torch.uint16, torch.int32, torch.int64]
+
+
+@pytest.mark.parametrize("dtype", INTEGERS)
+def test_flips_of_every_integer_type_are_those_of_the_longest(dtype):
+    classes = 120  # so that label and shift together do not fit into eight bits
+    labels = torch.arange(2400) % classes
+    flipped = LabelFlips(0.5, classes)(labels.to(dtype))
+    assert flipped.dtype == dtype
+    assert torch.equal(flipped.long(), LabelFlips(0.5, classes)(labels))
+
+
+def test_flips_of_yes_or_no():
+    labels = torch.tensor([[True, False, True, False]] * 3000)
+    flipped = LabelFlips(0.2, classes=2)(labels)
+    assert flipped.dtype == torch.bool
+    torch.testing.assert_close(
+        (flipped ^ labels).double().mean(0), torch.full((4,), 0.2), atol=0.03, rtol=0
+    )
+
+
+def test_no_labels_at_all():
+    assert LabelFlips(0.5, 3)(torch.zeros(0, dtype=torch.long)).shape == (0,)
+    assert LabelNoise(0.5, classes=3)(torch.zeros(0, dtype=torch.long)).shape == (0, 3)
+
+
+@pytest.mark.parametrize(
+    ("make", "labels", "error", "message"),
+    [
+        (
+            lambda: LabelFlips(0.1, 10),
+            [3, 10],
+            ValueError,
+            r"or ignore_index = -100, got 10",
+        ),
+        (lambda: LabelFlips(0.1, 10), [3, -1], ValueError, "got -1"),
+        (lambda: LabelFlips(0.1, 200), torch.zeros(3, dtype=torch.int8), TypeError, "hold 128 cla"),
+        (lambda: LabelFlips(0.1, 3), torch.zeros(3, dtype=torch.bool), TypeError, "hold 2 classes"),
+        (lambda: LabelFlips(0.1, 3), torch.eye(3), TypeError, "class probabilities or soft labels"),
+        (lambda: LabelFlips(0.1, 3), torch.eye(3) * 1j, TypeError, "labels must be integers"),
+        (lambda: LabelFlips(0.1, 3), {"y": 1}, TypeError, "targets must be a tensor, got dict"),
+        (
+            lambda: LabelNoise(0.1, 10),
+            [3, -100],
+            ValueError,
+            r"be in \[0, 10\), got -100",
+        ),
+        (lambda: LabelNoise(0.1, 3), torch.eye(3), TypeError, "one-hot rows and class probabiliti"),
+    ],
+)
+def test_labels_that_are_none_are_named(make, labels, error, message):
+    noise = make()
+    with pytest.raises(error, match=message):
+        noise(torch.tensor(labels) if isinstance(labels, list) else labels)
+
+
 # --- Draws ---------------------------------------------------------------------------------------
 
 KINDS = {
@@ -223,7 +302,7 @@ def test_ranks_draw_differently(kind, monkeypatch):
     make, targets = kind
     draws = []
     for rank in range(3):
-        monkeypatch.setattr("flatfast.torch.label_noise.rank", lambda rank=rank: rank)
+        monkeypatch.setattr("flatfast.torch.target_noise.rank", lambda rank=rank: rank)
         draws.append(make(0)(targets))
     assert not torch.equal(draws[0], draws[1])
     assert not torch.equal(draws[1], draws[2])
@@ -241,6 +320,83 @@ def test_a_compiled_function_draws_anew():
     expected = [LabelNoise(0.5)(targets) * 2]
     assert torch.equal(draw(targets), expected[0])
     assert not torch.equal(draw(targets), expected[0])
+
+
+class Drawn(Dataset):
+    """What noise draws for each of eight examples."""
+
+    def __init__(self, noise):
+        self.noise = noise
+
+    def __len__(self):
+        return 8
+
+    def __getitem__(self, index):
+        return self.noise(torch.zeros(1)).item()
+
+
+@pytest.mark.parametrize("persistent", [False, True])
+def test_workers_of_a_loader_draw_each_on_its_own_and_anew_in_every_epoch(persistent):
+    def epochs(seed):
+        generator = torch.Generator().manual_seed(seed)
+        loader = DataLoader(
+            Drawn(LabelNoise(1.0)),
+            2,
+            num_workers=2,
+            generator=generator,
+            persistent_workers=persistent,
+        )
+        return [number for _ in range(2) for batch in loader for number in batch.tolist()]
+
+    seen = epochs(0)
+    assert len(set(seen)) == 16
+    assert epochs(0) == seen
+    assert set(epochs(1)).isdisjoint(seen)
+
+
+def test_workers_of_different_ranks_draw_differently(monkeypatch):
+    """A worker that was spawned is told the rank with the data set; its loader's seed is common."""
+    draws = []
+    for rank in range(2):
+        monkeypatch.setattr("flatfast.torch.target_noise.rank", lambda rank=rank: rank)
+        sent = pickle.dumps(LabelNoise(1.0))
+        monkeypatch.setattr("flatfast.torch.target_noise.rank", lambda: 0)
+        monkeypatch.setattr(
+            "flatfast.torch.target_noise.get_worker_info", lambda: SimpleNamespace(seed=7)
+        )
+        draws.append(pickle.loads(sent)(torch.zeros(4)))
+    assert not torch.equal(*draws)
+
+
+@pytest.mark.parametrize("reentrant", [True, False])
+def test_a_forward_pass_that_is_made_again_is_refused(reentrant):
+    noise, weights = LabelNoise(0.5), torch.ones(3, requires_grad=True)
+
+    def part(w):
+        return noise(w * w).exp().sum()
+
+    loss = checkpoint(part, weights, use_reentrant=reentrant)
+    with pytest.raises(RuntimeError, match="activation checkpointing"):
+        loss.backward()
+    noise(checkpoint(torch.square, weights, use_reentrant=reentrant)).exp().sum().backward()
+    again = LabelNoise(0.5)
+    again.count = 1
+    assert torch.allclose(weights.grad, 2 * again(torch.ones(3)).exp())
+
+
+def test_replicas_of_data_parallel_are_refused():
+    replica = LabelNoise(0.5)._replicate_for_data_parallel()
+    with pytest.raises(RuntimeError, match=r"within nn\.DataParallel"):
+        replica(torch.zeros(3))
+
+
+@pytest.mark.parametrize("make", [lambda: LabelFlips(0.5, 3), lambda: LabelNoise(0.5, 3)])
+def test_under_vmap_every_entry_has_a_draw_of_its_own(make):
+    labels = torch.ones(2, 400, dtype=torch.long)
+    first, second = torch.func.vmap(make(), randomness="different")(labels)
+    assert not torch.equal(first, second)
+    one, two = torch.func.vmap(make(), randomness="same")(labels)
+    assert torch.equal(one, two)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 pytest.importorskip("lightning", reason="needs the lightning extra")
 
+from lightning.fabric import Fabric
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.loggers import CSVLogger
 
@@ -219,3 +220,64 @@ def test_a_fit_without_a_law_to_be_had_does_not_begin(tmp_path):
 
     with pytest.raises(CalibrationError, match="no lasting noise: as made up"):
         trainer(tmp_path, CoupledMomentum(calibrate=refused)).fit(Regression(), data())
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_a_fit_that_fails_uncouples(tmp_path, error):
+    class Failing(Regression):
+        def on_train_batch_start(self, batch, batch_idx):
+            if batch_idx == 1:
+                raise error("in the middle")
+
+    model = Failing()
+    fit = trainer(tmp_path, CoupledMomentum(C=0.5))
+    with pytest.raises((error, SystemExit)):
+        fit.fit(model, data())
+    assert len(model.used) == 1
+    (optimizer,) = fit.optimizers
+    assert optimizer.param_groups[0]["momentum"] == 0.3
+    flatfast.torch.couple(optimizer, LAW)
+
+
+def test_one_callback_calibrates_each_of_two_fits(tmp_path):
+    measured = Measured()
+    callback = CoupledMomentum(calibrate=measured)
+    for lr in (0.2, 0.05):
+        model = Regression(lambda p, lr=lr: torch.optim.SGD(p, lr=lr))
+        trainer(tmp_path, callback, max_epochs=1).fit(model, data())
+        law = MomentumLaw(callback.state_dict()["C"])
+        assert all(momentum == law(rate) for rate, momentum in model.used)
+    assert [lr for _, _, lr in measured.asked] == [0.2, 0.05]
+
+
+def test_manual_optimization(tmp_path):
+    """There the model steps by Lightning's own wrapper of the optimizer."""
+
+    class Manual(Regression):
+        def __init__(self):
+            super().__init__()
+            self.automatic_optimization = False
+
+        def training_step(self, batch):
+            optimizer = self.optimizers()
+            optimizer.zero_grad()
+            self.manual_backward(super().training_step(batch))
+            optimizer.step()
+            group = optimizer.param_groups[0]
+            self.used.append((group["lr"], group["momentum"]))
+            self.lr_schedulers().step()
+
+    model = Manual()
+    trainer(tmp_path, CoupledMomentum(C=0.5)).fit(model, data())
+    assert len({lr for lr, _ in model.used}) == 12
+    assert all(momentum == LAW(lr) for lr, momentum in model.used)
+
+
+def test_fabric_s_wrapper_is_coupled_through(tmp_path):
+    fabric = Fabric(accelerator="cpu")
+    net = nn.Linear(4, 1)
+    net, optimizer = fabric.setup(net, torch.optim.SGD(net.parameters(), lr=0.2))
+    flatfast.torch.couple(optimizer, LAW)
+    fabric.backward(net(torch.ones(3, 4)).square().mean())
+    optimizer.step()
+    assert optimizer.param_groups[0]["momentum"] == LAW(0.2)

@@ -92,7 +92,8 @@ def test_momentum_follows_the_schedule(tmp_path):
 
 
 def test_adam(tmp_path):
-    _, used = trained(tmp_path, CoupledMomentum(C=0.5), optim="adamw_torch")
+    with pytest.warns(UserWarning, match="AdamW has no momentum but beta1"):
+        _, used = trained(tmp_path, CoupledMomentum(C=0.5), optim="adamw_torch")
     assert all(momentum == LAW(lr) for lr, momentum in used)
 
 
@@ -208,3 +209,43 @@ def test_training_begins_with_a_calibration_and_a_resumed_one_keeps_it(tmp_path)
     assert rest == used[-len(rest) :]
     for ours, theirs in zip(weights(resumed), weights(unbroken), strict=True):
         assert torch.equal(ours, theirs)
+
+
+def test_one_callback_calibrates_each_of_two_trainings(tmp_path):
+    asked = []
+
+    def measured(model, loader, lr):
+        asked.append(lr)
+        return made_up_calibration(C=lr, lr=lr)
+
+    callback = CoupledMomentum(calibrate=measured)
+    for lr in (0.2, 0.1):
+        _, used = trained(tmp_path, callback, learning_rate=lr, max_steps=2)
+        assert used[0] == (lr, MomentumLaw(lr)(lr))
+    assert asked == [0.2, 0.1]
+
+
+def test_training_that_fails_can_be_uncoupled_or_begun_again(tmp_path):
+    class Failing(TrainerCallback):
+        def on_step_begin(self, args, state, control, **kwargs):
+            if state.global_step == 1 and not hasattr(self, "failed"):
+                self.failed = True
+                raise RuntimeError("in the middle")
+
+    used, callback = Used(), CoupledMomentum(C=0.5)
+    trainer = Trainer(
+        Regression(),
+        arguments(tmp_path, max_steps=3),
+        train_dataset=data(),
+        callbacks=[used, callback, Failing()],
+    )
+    with pytest.raises(RuntimeError, match="in the middle"):
+        trainer.train()
+    trainer.train()
+    assert all(momentum == LAW(lr) for lr, momentum in used.pairs)
+    callback.on_train_begin(
+        trainer.args, trainer.state, trainer.control, optimizer=trainer.optimizer, model=None
+    )
+    callback.uncouple()
+    assert trainer.optimizer.param_groups[0]["momentum"] == 0
+    couple(trainer.optimizer, LAW)

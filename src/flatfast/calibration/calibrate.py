@@ -17,6 +17,7 @@ the end is taken as zero, which makes kappa too small by the factor ``1 - end / 
 cubic root.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -95,6 +96,7 @@ def calibrate(
     lr: float,
     *,
     budget: int = BUDGET,
+    weight_decay: float = math.nan,
     progress: Progress = lambda done, total: None,
 ) -> Calibration:
     """Measure the law's prefactor at the current weights.
@@ -103,16 +105,20 @@ def calibrate(
         landscape: The loss around them.
         lr: The learning rate to be used.
         budget: Gradient evaluations of one batch.
+        weight_decay: That of the training, to be weighed against the noise; NaN if not known.
         progress: Told how it goes on.
 
     Returns:
         The calibration, with its doubts.
 
     Raises:
-        ValueError: If ``lr`` is not positive, the budget too small, or a gradient not finite.
+        ValueError: If ``lr`` is not positive, the budget too small, the weight decay negative, or a
+            gradient not finite.
     """
     if not 0 < lr < float("inf"):
         raise ValueError(f"lr must be positive and finite, got {lr}")
+    if weight_decay < 0 or math.isinf(weight_decay):
+        raise ValueError(f"weight_decay must be at least 0 and finite, got {weight_decay}")
     begun = time.perf_counter()
     planned = plan(budget, landscape.product_batches)
     meter = _Meter(progress, planned, landscape.product_batches)
@@ -168,7 +174,6 @@ def calibrate(
         share_high=solution.high,
         cutoff=cutoff,
         largest=solution.largest,
-        smallest=float("nan"),
         reach=_reach(sharpness, along, landscape.length),
         off=_over(-slide, sharpness),
         off_error=_over(slide_error, sharpness),
@@ -176,8 +181,9 @@ def calibrate(
         misfit_error=misfit_error,
         evaluations=meter.done,
         seconds=time.perf_counter() - begun,
+        weight_decay=weight_decay,
     )
-    return doubts_of(found, landscape, noise, planned.products)
+    return doubts_of(found, landscape, noise)
 
 
 def _part_along(

@@ -2,12 +2,12 @@
 
 import json
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from flatfast.law import GAMMA, MomentumLaw
+from flatfast.law import GAMMA, MomentumLaw, effective_step
 
 DAMPING = 1 / math.sqrt(2)
 """``C / C*``: the damping ratio that is given to the drift's last swing.
@@ -40,7 +40,7 @@ class Verdict(StrEnum):
     UNCERTAIN = "wide error"
     NO_MOMENTUM = "learning rate beyond the law"
     BATCH_NOISE = "noise of small batches"
-    STEEP = "steep start"
+    WEIGHT_DECAY = "weight decay"
 
 
 FATAL = frozenset(
@@ -58,12 +58,23 @@ class CalibrationError(RuntimeError):
     """There is no law to be had from a calibration; says why, and what to do."""
 
 
+FALLBACK = "momentum 0.9, or what has served you"
+"""What is advised where there is no law."""
+
+
 @dataclass(frozen=True)
 class Doubt:
-    """A verdict in words."""
+    """A verdict in words.
+
+    Attributes:
+        verdict: The verdict.
+        message: What was seen, with its numbers.
+        remedy: What to do about it, a sentence; empty where there is nothing to be done.
+    """
 
     verdict: Verdict
     message: str
+    remedy: str = ""
 
     @property
     def fatal(self) -> bool:
@@ -75,7 +86,7 @@ class Doubt:
         return f"{self.verdict}: {self.message}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Calibration:
     """The prefactor of ``1 - momentum = C lr^(2/3)``, measured at one point.
 
@@ -99,7 +110,6 @@ class Calibration:
         share_high: See ``share_low``.
         cutoff: Curvature below which modes count as along.
         largest: Largest curvature.
-        smallest: Smallest curvature that the loss's gradient feels; NaN if not looked for.
         reach: How far along the manifold the sharpness would end if it went on as a parabola, in
             units of the weights' length; NaN without a slope.
         off: Change of the sharpness on the way to the manifold, relative, with its standard error.
@@ -109,6 +119,8 @@ class Calibration:
         misfit_error: Its standard error.
         evaluations: Cost in gradient evaluations of one batch.
         seconds: Cost in seconds.
+        weight_decay: That of the optimizer and of the loss itself, which is weighed against the
+            noise; NaN where none was told and the loss has none.
         doubts: What speaks against using it.
     """
 
@@ -129,7 +141,6 @@ class Calibration:
     share_high: float
     cutoff: float
     largest: float
-    smallest: float
     reach: float
     off: float
     off_error: float
@@ -137,6 +148,7 @@ class Calibration:
     misfit_error: float
     evaluations: int
     seconds: float
+    weight_decay: float = math.nan
     doubts: tuple[Doubt, ...] = ()
 
     @property
@@ -157,17 +169,31 @@ class Calibration:
         Raises:
             CalibrationError: If there is none.
         """
-        for doubt in self.doubts:
-            if doubt.fatal:
-                raise CalibrationError(str(doubt))
+        if self.refusal is not None:
+            raise CalibrationError(f"use {FALLBACK}: {self.refusal}")
         return MomentumLaw(self.C)
 
     @property
-    def alternative(self) -> MomentumLaw | None:
-        """Where no noise lasts: ``1 - momentum = 2 sqrt(lr λ_min)``, best for descent in a bowl."""
-        if not (math.isfinite(self.smallest) and self.smallest > 0):
+    def refusal(self) -> str | None:
+        """Why there is no law, all reasons, and what to do; None if there is one."""
+        fatal = [doubt for doubt in self.doubts if doubt.fatal]
+        if not fatal:
             return None
-        return MomentumLaw(2 * math.sqrt(self.smallest), gamma=0.5)
+        because = "; ".join(str(doubt) for doubt in fatal)
+        return " ".join([f"the 2/3 law does not apply here, because {because}.", *self.remedies])
+
+    @property
+    def remedies(self) -> list[str]:
+        """What to do about the doubts, each once."""
+        return list(dict.fromkeys(doubt.remedy for doubt in self.doubts if doubt.remedy))
+
+    def decay_share(self, weight_decay: float) -> float:
+        """How fast weight decay moves the weights along the manifold, over how fast noise does.
+
+        Both at ``lr`` and the law's momentum: decay by ``weight_decay lr / (1 - momentum)`` a step.
+        """
+        step = effective_step(self.lr, MomentumLaw(self.C)(self.lr))
+        return weight_decay * step * self.relaxation_steps
 
     @property
     def relaxation_steps(self) -> float:
@@ -187,11 +213,13 @@ class Calibration:
         """
         found: dict[str, Any] = json.loads(text)
         names = {field.name for field in fields(cls)}
-        if not isinstance(found, dict) or set(found) != names:
+        needed = {field.name for field in fields(cls) if field.default is MISSING}
+        if not isinstance(found, dict) or not needed <= set(found) <= names:
             raise ValueError("this is not a calibration's JSON: its fields are others")
         found = {k: math.nan if v is None else v for k, v in found.items()}
         found["doubts"] = tuple(
-            Doubt(Verdict(doubt["verdict"]), doubt["message"]) for doubt in found["doubts"]
+            Doubt(Verdict(doubt["verdict"]), doubt["message"], doubt.get("remedy", ""))
+            for doubt in found.get("doubts", ())
         )
         return cls(**found)
 
@@ -207,6 +235,17 @@ class Calibration:
         from flatfast.calibration.figure import draw
 
         return draw(self, path)
+
+    def __repr__(self) -> str:
+        if not self.ok:
+            fatal = ", ".join(doubt.verdict for doubt in self.doubts if doubt.fatal)
+            return f"Calibration(no law at lr {self.lr:g}: {fatal})"
+        low, high = self.interval
+        momentum = self.law(self.lr)
+        return (
+            f"Calibration(C={self.C:.3g}, 95% {low:.2g} to {high:.2g}: "
+            f"momentum {momentum:.4g} at lr {self.lr:g})"
+        )
 
     def __str__(self) -> str:
         """In words."""

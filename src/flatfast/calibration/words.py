@@ -1,37 +1,84 @@
-"""A calibration in words."""
+"""A calibration in words: the verdict first, then why, what to do next, and what was measured."""
 
+import math
 import textwrap
 
-from flatfast.calibration.result import Calibration
+from flatfast.calibration.doubts import DECAY
+from flatfast.calibration.result import FALLBACK, Calibration
+from flatfast.law import MomentumLaw
 
 WIDTH = 80
 """Columns of a terminal."""
 
 
 def told(found: Calibration) -> str:
-    """What was measured, and the doubts, as lines for a terminal."""
-    doubts = [textwrap.fill(str(doubt), WIDTH, subsequent_indent="  ") for doubt in found.doubts]
-    return "\n".join([*measured(found), *doubts])
+    """All of it, as lines for a terminal."""
+    return "\n".join(
+        textwrap.fill(part, WIDTH, subsequent_indent="  ")
+        for part in [verdict(found), *reasons(found), *rest(found)]
+    )
 
 
-def measured(found: Calibration) -> list[str]:
-    """What was measured, in a few lines; the first says whether there is a law."""
-    lines = []
-    if found.ok:
-        low, high = found.interval
-        momentum = found.law(found.lr)
-        lines += [
-            f"C = {found.C:.3g} (95%: {low:.2g} to {high:.2g}):  1 - momentum = C lr^(2/3)",
-            f"momentum {momentum:.4g} at lr {found.lr:g}; "
-            f"the drift relaxes in about {found.relaxation_steps:,.0f} steps",
-        ]
-    else:
-        lines.append("no prefactor could be had here")
+def verdict(found: Calibration) -> str:
+    """Which momentum to use, in a sentence."""
+    if not found.ok:
+        return f"Use {FALLBACK}: the 2/3 law does not apply here, because"
+    low, high = found.interval
+    law = found.law
+    return (
+        f"Use momentum {law(found.lr):.4g} at lr {found.lr:g}: the 2/3 law applies, "
+        f"1 - momentum = C lr^(2/3) with C = {found.C:.3g} (95%: {low:.2g} to {high:.2g}, "
+        f"momentum {_from_to(found, high, low)})."
+    )
+
+
+def reasons(found: Calibration) -> list[str]:
+    """What speaks against a law, or qualifies it: each a paragraph."""
+    return [f"- {doubt}" for doubt in found.doubts]
+
+
+def rest(found: Calibration) -> list[str]:
+    """What to do next, what was taken for granted, what was measured, and the cost."""
     return [
-        *lines,
-        f"sharpness tr G {found.sharpness:.3g} ± {found.sharpness_error:.0%}, "
-        f"lasting noise {found.noise:.3g} ± {found.noise_error:.0%} of {found.noise_total:.3g}",
-        f"slope of the sharpness {found.slope:.3g}, along the manifold {found.along:.3g} "
-        f"± {found.along_error:.0%}",
-        f"cost: {found.evaluations} gradient evaluations, {found.seconds:.1f} s",
+        f"Next: {' '.join(_next(found))}",
+        *_weight_decay(found),
+        f"Measured: sharpness tr G {found.sharpness:.3g} ± {found.sharpness_error:.0%}; lasting "
+        f"noise {found.noise:.3g} ± {found.noise_error:.0%} of {found.noise_total:.3g}; slope of "
+        f"the sharpness {found.slope:.3g}, along the manifold {found.along:.3g} "
+        f"± {found.along_error:.0%}.",
+        f"Cost: {found.evaluations} gradient evaluations, {found.seconds:.1f} s.",
     ]
+
+
+def _next(found: Calibration) -> list[str]:
+    if not found.ok:
+        return found.remedies or ["There is nothing to be mended: keep what has served."]
+    return [
+        *found.remedies,
+        "couple(optimizer, found), or SGD(..., C=found). It is the law of SGD with momentum; for "
+        "Adam it is not known.",
+        f"Noise takes the weights to flatter minima in about {found.relaxation_steps:,.0f} steps; "
+        "C changes on the way, so calibrate again after them.",
+    ]
+
+
+def _weight_decay(found: Calibration) -> list[str]:
+    """What is taken for granted about it; where it is a doubt, that says all."""
+    if not found.ok:
+        return []
+    if math.isnan(found.weight_decay):
+        return ["Assumed: no weight decay; weight_decay= weighs yours against the noise."]
+    if found.weight_decay == 0:
+        return ["Assumed: no weight decay."]
+    share = found.decay_share(found.weight_decay)
+    if share > DECAY:
+        return []
+    return [
+        f"Weight decay {found.weight_decay:g} moves the weights {share:.2g} times as fast as the "
+        "noise does: it changes little."
+    ]
+
+
+def _from_to(found: Calibration, high: float, low: float) -> str:
+    """Momenta of the ends of C's interval."""
+    return f"{MomentumLaw(high)(found.lr):.3g} to {MomentumLaw(low)(found.lr):.3g}"

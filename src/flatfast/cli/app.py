@@ -5,14 +5,13 @@ import sys
 import sysconfig
 import traceback
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from typer.core import TyperGroup
 
 import flatfast
 from flatfast.cli import (
-    INSTALL_LAB,
     calibrate,
     catalogue,
     momentum,
@@ -21,8 +20,36 @@ from flatfast.cli import (
     reproduce,
     sweep,
 )
+from flatfast.cli.console import Console
+
+INSTALLED = {"site-packages", "dist-packages"}
+"""Folders of installed packages."""
+
+
+class _Passed(BaseException):
+    """Carries a stop through Typer, which would end the program without a word."""
+
+    def __init__(self, stop: KeyboardInterrupt) -> None:
+        """Carry ``stop``."""
+        super().__init__()
+        self.stop = stop
+
+
+class Commands(TyperGroup):
+    """The commands, whose stops and early ends of files are told by :func:`run`."""
+
+    def invoke(self, context: Any) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(context)
+        except KeyboardInterrupt as stop:
+            raise _Passed(stop) from None
+        except EOFError as error:
+            raise RuntimeError(f"a file ended before it should have: {error}") from error
+
 
 app = typer.Typer(
+    cls=Commands,
     name="flatfast",
     help="Given my learning rate, what should momentum be?",
     no_args_is_help=True,
@@ -56,16 +83,18 @@ def run(arguments: list[str] | None = None) -> int:
     try:
         app(arguments, standalone_mode=True)
     except SystemExit as end:
-        return end.code if isinstance(end.code, int) else 0
-    except KeyboardInterrupt:
-        return _fail("interrupted before the first run; nothing was stored", 130)
+        return _ended(end)
+    except _Passed as carrier:
+        raise carrier.stop from None
     except (ValueError, TypeError) as error:
         return _fail(f"{error}{_place(error)}", 2)
-    except ModuleNotFoundError as error:
-        return _fail(f"{error}{_place(error)}; the lab needs its extra: {INSTALL_LAB}", 1)
+    except ModuleNotFoundError as error:  # says which extra, where it is one
+        return _fail(f"{error}{_place(error)}", 1)
     except (RuntimeError, OSError) as error:
-        # The lab's own errors tell how to go on; an interrupted sweep is among them.
-        return _fail(f"{error}{_place(error)}", 130 if _was_interrupted(error) else 1)
+        if _was_interrupted(error):
+            raise KeyboardInterrupt(str(error)) from error
+        # The lab's own errors tell how to go on.
+        return _fail(f"{error}{_place(error)}", 1)
     except Exception as error:
         if os.environ.get("FLATFAST_DEBUG"):
             raise
@@ -74,32 +103,38 @@ def run(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def _ended(end: SystemExit) -> int:
+    """The exit code of a command that ended early: of the command line's own accord, or not."""
+    place = _place(end)
+    if not place and (end.code is None or isinstance(end.code, int)):
+        return end.code or 0
+    if isinstance(end.code, int) or not end.code:
+        return _fail(f"the problem ended the program with exit code {end.code or 0}{place}", 1)
+    return _fail(f"{end.code}{place}", 1)
+
+
 def _was_interrupted(error: Exception) -> bool:
-    """Whether an error says that somebody pressed Ctrl-C during a sweep.
+    """Whether an error says that somebody stopped a sweep.
 
     By its name: its module needs the lab's packages, which need not be there.
     """
     return type(error).__name__ == "InterruptedSweepError"
 
 
-def _place(error: Exception) -> str:
+def _place(error: BaseException) -> str:
     """The line of somebody's own problem file in which an error arose, if it arose in one."""
     libraries = [Path(flatfast.__file__).parent, Path(sysconfig.get_path("stdlib"))]
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         path = Path(frame.filename)
         ours = any(library in path.parents for library in libraries)
-        if path.is_file() and not ours and "site-packages" not in path.parts:
+        if path.is_file() and not ours and not INSTALLED & set(path.parts):
             return f" ({path}, line {frame.lineno})"
     return ""
 
 
 def _fail(message: str, code: int) -> int:
-    Console(stderr=True, soft_wrap=True).print(f"[bold red]flatfast:[/] {_escaped(message)}")
+    Console(stderr=True).say(("flatfast:", "bold red"), " ", message)
     return code
-
-
-def _escaped(text: str) -> str:
-    return text.replace("[", "\\[")
 
 
 if __name__ == "__main__":

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from flatfast.cli.console import Console
 from flatfast.cli.options import Set
 
 if TYPE_CHECKING:
@@ -59,10 +59,10 @@ def calibrate(
 
         with atomically(out) as partial:
             partial.write_text(found.to_json() + "\n", encoding="utf-8")
-        console.print(f"calibration: [bold]{out}[/]", highlight=False, soft_wrap=True)
+        console.say("calibration: ", (str(out), "bold"))
     if figure is not None:
         found.figure(figure)
-        console.print(f"figure: [bold]{figure}[/]", highlight=False, soft_wrap=True)
+        console.say("figure: ", (str(figure), "bold"))
     if not found.ok:
         raise typer.Exit(3)
 
@@ -104,12 +104,11 @@ def _of_model(
 
 
 def _tell(console: Console, found: "Calibration") -> None:
-    from flatfast.calibration.words import measured
+    from flatfast.calibration.words import reasons, rest, verdict
 
-    lines = measured(found)
-    colour = "green" if found.ok else "red"
-    console.print(f"[bold {colour}]{lines[0]}[/]", highlight=False)
-    for line in lines[1:]:
-        console.print(line, highlight=False)
-    for doubt in found.doubts:
-        console.print(f"[yellow]{doubt}[/]", highlight=False)
+    plain: Any = {"markup": False, "highlight": False}
+    console.print(verdict(found), style="bold green" if found.ok else "bold red", **plain)
+    for reason in reasons(found):
+        console.print(reason, style="yellow", **plain)
+    for part in rest(found):
+        console.print(part, **plain)

@@ -3,8 +3,13 @@
 import sys
 
 import typer
-from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
+
+from flatfast.cli.console import Console
+from flatfast.extras import install_command
+
+NEEDS_DATA = escape(f"--set data=FOLDER or a connection, and {install_command('data')}")
 
 
 def register(app: typer.Typer) -> None:
@@ -14,7 +19,7 @@ def register(app: typer.Typer) -> None:
 
 def list_experiments() -> None:
     """The experiments there are."""
-    from flatfast.lab.problems import PROBLEMS
+    from flatfast.lab.problems import PROBLEMS, defaults
     from flatfast.lab.recipes import DEPARTURES, RECIPES
 
     table = Table(header_style="bold")
@@ -29,6 +34,8 @@ def list_experiments() -> None:
             module = sys.modules[factory.__module__].__doc__ or ""
             own = (factory.__doc__ or "").splitlines()[0]
             about = own if name.endswith("paper") else module.splitlines()[0]
+            if "data" in defaults(name):
+                about += f" [bold]Needs data[/]: {NEEDS_DATA}"
         runs = ", ".join(f"{sizes[size].grid_size():,}" for size in ("quick", "full"))
         table.add_row(name, about, runs)
     console = Console()

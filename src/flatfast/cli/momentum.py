@@ -4,10 +4,10 @@ import math
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from flatfast import timescales
+from flatfast.cli.console import Console
 from flatfast.law import GAMMA, MomentumLaw, effective_step, memory
 
 RANGE = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8, 16)
@@ -46,6 +46,8 @@ def show_momentum(
         raise ValueError(f"lr must be positive and finite, got {lr:g}")
     console = Console()
     found = law(lr)
+    if not _holds(law, lr):
+        console.print(f"[yellow]{_out_of_range(law, lr)}[/]", highlight=False)
     console.print(f"[bold]momentum {found:.4g}[/] at lr {lr:g}")
     console.print(
         f"law: 1 - momentum = {law.C:.4g} * lr^{_power(gamma)}{_corrected(law)}; "
@@ -67,6 +69,21 @@ def _law(like: str | None, constant: float | None, gamma: float, correction: flo
     except ValueError:
         raise ValueError(f"--like takes LR:MOMENTUM, for instance 0.1:0.9, got {like!r}") from None
     return MomentumLaw.from_reference(*pair, gamma, correction=correction)
+
+
+def _holds(law: MomentumLaw, lr: float) -> bool:
+    """Whether the law gives the momentum itself, and neither its floor nor its ceiling holds."""
+    return law.lr_at(law.max_momentum) <= lr <= law.lr_at(law.min_momentum)
+
+
+def _out_of_range(law: MomentumLaw, lr: float) -> str:
+    low, high = law.lr_at(law.max_momentum), law.lr_at(law.min_momentum)
+    floor = "0, which is plain SGD" if law.min_momentum == 0 else f"its floor, {law.min_momentum:g}"
+    end = floor if lr > high else f"its ceiling, {law.max_momentum:g}"
+    return (
+        f"lr {lr:g} is out of the law's range: with C {law.C:.4g} it gives a momentum for learning "
+        f"rates from {low:.3g} to {high:.3g}; here momentum is {end}"
+    )
 
 
 def _regime(lr: float, momentum: float, curvature: float | None) -> str:
@@ -98,7 +115,7 @@ def _table(law: MomentumLaw, lr: float, curvature: float | None) -> Table:
             kind = timescales.regime(rate, momentum, curvature)
         table.add_row(
             f"{rate:.4g}",
-            f"{momentum:.4g}",
+            f"{momentum:.4g}{'' if _holds(law, rate) else '*'}",
             f"{memory(momentum):.3g}",
             f"{effective_step(rate, momentum):.3g}",
             kind,
@@ -106,6 +123,8 @@ def _table(law: MomentumLaw, lr: float, curvature: float | None) -> Table:
             style="bold green" if factor == 1 else None,
         )
     table.caption = "last columns: Hessian eigenvalues"
+    if not all(_holds(law, factor * lr) for factor in RANGE):
+        table.caption += "; *: out of the law's range"
     return table
 
 

@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from flatfast import timescales
+from flatfast.cli.console import Console
 from flatfast.cli.options import Absolute, GoalMetric, Set, Smoothing, Threshold, with_goal
 from flatfast.law import GAMMA
 
@@ -80,12 +81,12 @@ def predict(
     console.print(_table(found, tuple(lr or ()) or _rates(found)))
     if out is not None:
         write_forecast(found, out)
-        console.print(f"\nforecast: [bold]{out}[/]", highlight=False, soft_wrap=True)
+        console.say("\nforecast: ", (str(out), "bold"))
 
 
 def _tell(console: Console, found: "Forecast") -> None:
     lines = [
-        f"[bold]C {found.answer:.3g}[/] for {found.problem}, from {found.way}",
+        f"[bold]C {found.answer:.3g}[/] for {escape(found.problem)}, from {found.way}",
         f"1 - momentum = {found.answer:.3g} * lr^(2/3)",
         f"converged after {found.answer_time:.3g} * lr^(-2/3) steps",
         f"critical damping at C* {found.critical:.3g}: h {found.relaxation:.3g}, label noise "

@@ -25,7 +25,7 @@ class SweepProgress:
         """Show bars on ``console``; the sweeps to come are called ``names`` in turn."""
         self._names = list(names)
         self._bars = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None),
             TextColumn("{task.fields[runs]} runs"),
             TextColumn("{task.fields[rate]}"),
@@ -87,7 +87,7 @@ def told_stages(console: Console, before: str = "") -> Iterator[Callable[[str], 
     Yields:
         To be told of every stage.
     """
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as shown:
         task = shown.add_task(before, total=None)
         yield lambda stage: shown.update(task, description=f"{before}{stage}")

@@ -2,13 +2,17 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
+from flatfast.cli.console import Console
+from flatfast.cli.interrupts import keeping
 from flatfast.cli.options import Smoothing, Threshold
-from flatfast.cli.studies import forecast_of, print_study, study_of
+from flatfast.cli.studies import forecast_of, study_of, tell_page, tell_problems, write_study
+
+if TYPE_CHECKING:
+    from flatfast.lab.forecast import Forecast
 
 
 def register(app: typer.Typer) -> None:
@@ -27,11 +31,6 @@ def report(
     With --threshold (no stricter than the runs' own) or --smoothing the runs of the grid are held
     to that goal, and the report goes to the folder of --out.
     """
-    from flatfast.lab.goal import Goal
-    from flatfast.lab.rejudge import rejudge
-    from flatfast.lab.report import write_report
-    from flatfast.lab.store import read_chunks, read_manifest
-
     another = {
         name: value
         for name, value in (("threshold", threshold), ("smoothing", smoothing))
@@ -39,20 +38,29 @@ def report(
     }
     if another and out is None:
         raise ValueError(f"another goal makes another report: give --out, not {folder}")
+    with keeping(f"stopped: the runs in {folder} are as they were; repeat the command"):
+        _report(folder, out or folder, another)
+
+
+def _report(folder: Path, out: Path, another: dict[str, float]) -> None:
+    from flatfast.lab.goal import Goal
+    from flatfast.lab.rejudge import rejudge
+    from flatfast.lab.store import read_store
 
     console = Console()
-    manifest = read_manifest(folder)
-    runs, leftovers = read_chunks(folder)
-    for line in leftovers:
-        console.print(f"[yellow]note:[/] {line}", highlight=False, soft_wrap=True)
+    stored = read_store(folder)
+    runs, manifest = stored.rows, stored.manifest
+    tell_problems(console, stored.problems)
     if not len(runs):
         raise ValueError(f"{folder} holds no runs yet; repeat the command that made it")
+    forecast: Forecast | None = None
+    missing: dict[str, str] = {}
     if another:
         settings = manifest["settings"]
         goal = Goal(**{**settings["problem"]["goal"], **another})
         runs = rejudge(runs, settings, goal)
         settings["problem"]["goal"] = asdict(goal)
-    study = study_of(runs, manifest, None if another else forecast_of(folder))
-    print_study(console, study)
-    page = write_report(study, out or folder)
-    console.print(f"\npage: [bold]{page}[/]", highlight=False, soft_wrap=True)
+    else:
+        forecast, missing = forecast_of(console, folder)
+    page = write_study(console, lambda: study_of(runs, manifest, forecast, missing), out)
+    tell_page(console, page)

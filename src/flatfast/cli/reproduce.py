@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from flatfast.cli.console import Console
+from flatfast.cli.interrupts import keeping
 from flatfast.cli.options import (
     Absolute,
     Fresh,
@@ -17,7 +18,15 @@ from flatfast.cli.options import (
     Threshold,
     with_goal,
 )
-from flatfast.cli.studies import make_forecast, open_store, report_of, tell_leftovers, warn_unstable
+from flatfast.cli.studies import (
+    make_forecast,
+    open_store,
+    report_of,
+    stored_in,
+    tell_leftovers,
+    tell_page,
+    warn_unstable,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -54,17 +63,20 @@ def reproduce(
     problem = with_goal(problem_of(recipe), goal, threshold, absolute, smoothing)
     folder = out or Path("runs") / f"{name}-{size}"
     console = Console()
-    console.print(f"[bold]{name}[/] ({size}), into {folder}", highlight=False)
+    console.say((name, "bold"), f" ({size}), into {folder}")
     warn_unstable(console, problem, recipe.lr, max(recipe.momenta(max(recipe.lr))))
     from flatfast.cli.progress import SweepProgress
 
-    with open_store(folder, identity_of(recipe, problem), fresh) as store:
+    with (
+        open_store(folder, identity_of(recipe, problem), fresh) as store,
+        keeping(stored_in(folder)),
+    ):
         tell_leftovers(console, store)
-        make_forecast(console, problem, folder)
+        make_forecast(console, problem, store)
         with SweepProgress(console, ("grid", "methods")) as progress:
-            run(recipe, problem, store, progress)
-        page = report_of(console, store)
-    console.print(f"\npage: [bold]{page}[/]", highlight=False, soft_wrap=True)
+            runs = run(recipe, problem, store, progress)
+        page = report_of(console, store, runs)
+    tell_page(console, page)
     if not full:
         console.print(
             f"next: flatfast reproduce {name} --full   (more learning rates, momenta and seeds)\n"

@@ -1,35 +1,73 @@
 """What the lab's commands share: a folder of runs, notes on it, and the study of its runs."""
 
+import re
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+from flatfast.cli.console import Console
+from flatfast.cli.interrupts import keeping
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from flatfast.lab.forecast import Forecast
     from flatfast.lab.problem import Problem
     from flatfast.lab.report.study import Study
     from flatfast.lab.store import Store
 
+MOST_TOLD = 8
+"""How many files that are left out of a folder are named on the terminal."""
+
 
 def open_store(folder: Path, identity: dict[str, Any], fresh: bool) -> "Store":
-    """Open a folder for a sweep's runs; with ``fresh``, delete what it holds first."""
+    """Open a folder for a sweep's runs; ``fresh`` gives up those that it holds."""
     from flatfast.lab.report import remove_report
-    from flatfast.lab.store import Store, discard
+    from flatfast.lab.store import Store
 
-    if fresh and discard(folder):
-        remove_report(folder)
-    return Store(folder, identity, command=shlex.join(["flatfast", *sys.argv[1:]]))
+    return Store(folder, identity, command=_command(), fresh=fresh, on_fresh=remove_report)
+
+
+def _command() -> str:
+    """The command line as anybody can repeat it: without folders and paths of this machine."""
+    return portable(shlex.join(["flatfast", *sys.argv[1:]]))
+
+
+def portable(command: str) -> str:
+    """A command without its output folder and ``--fresh``, and with files by their names alone."""
+    try:
+        words = iter(shlex.split(command))
+    except ValueError:
+        return command
+    kept = []
+    for word in words:
+        if word == "--out":
+            next(words, None)
+        elif word != "--fresh" and not word.startswith("--out="):
+            kept.append(re.sub(r"[^=]*/", "", word))
+    return shlex.join(kept)
+
+
+def stored_in(folder: Path) -> str:
+    """What a stop leaves while runs are made."""
+    return f"stopped: what is stored in {folder} is kept; repeat the command to go on from there"
 
 
 def tell_leftovers(console: Console, store: "Store") -> None:
     """Say what of the folder is used and what is not."""
-    for line in store.problems:
-        console.print(f"[yellow]note:[/] {line}", highlight=False, soft_wrap=True)
+    tell_problems(console, store.problems)
     if store.done():
         console.print(f"{len(store.done())} runs are stored already", highlight=False)
+
+
+def tell_problems(console: Console, problems: list[str]) -> None:
+    """Say what was left out, at most :data:`MOST_TOLD` things one by one."""
+    for line in problems[:MOST_TOLD]:
+        console.note(line)
+    if len(problems) > MOST_TOLD:
+        console.note(f"{len(problems) - MOST_TOLD} more files were left out")
 
 
 def warn_unstable(
@@ -45,37 +83,50 @@ def warn_unstable(
     limit = float(timescales.stability_limit(momentum, curvature))
     over = [rate for rate in rates if rate >= limit]
     if over:
-        console.print(
-            f"[yellow]note:[/] lr {', '.join(f'{rate:g}' for rate in over)} is above the stability "
+        console.note(
+            f"lr {', '.join(f'{rate:g}' for rate in over)} is above the stability "
             f"limit at the start, {limit:.3g} at momentum {momentum:.4g} (largest Hessian "
-            f"eigenvalue {curvature:.3g}): such runs may diverge, or be thrown off the manifold",
-            highlight=False,
-            soft_wrap=True,
+            f"eigenvalue {curvature:.3g}): such runs may diverge, or be thrown off the manifold"
         )
 
 
-def study_of(runs: Any, manifest: dict[str, Any], forecast: "Forecast | None" = None) -> "Study":
+def study_of(
+    runs: Any,
+    manifest: dict[str, Any],
+    forecast: "Forecast | None" = None,
+    missing: dict[str, str] | None = None,
+) -> "Study":
     """Analyse stored runs."""
     from flatfast.lab.analysis import analyse
 
-    about = {name: manifest.get(name) for name in ("machine", "versions", "command", "created")}
-    return analyse(runs, {**manifest["settings"], **about}, forecast=forecast)
+    about = {name: manifest.get(name) for name in ("machine", "versions", "created")}
+    commands = str(manifest.get("command") or "").splitlines()
+    about["command"] = "\n".join(dict.fromkeys(map(portable, commands))) or None
+    described = {**manifest["settings"], **about}
+    return analyse(runs, described, forecast=forecast, missing=missing)
 
 
-def forecast_of(folder: Path) -> "Forecast | None":
-    """The forecast that lies beside a folder's runs, if one does."""
+def forecast_of(console: Console, folder: Path) -> "tuple[Forecast | None, dict[str, str]]":
+    """The forecast that lies beside a folder's runs, if one does, and why it cannot be used."""
     from flatfast.lab.forecast import FORECAST, read_forecast
 
     path = folder / FORECAST
-    return read_forecast(path) if path.is_file() else None
+    if not path.is_file():
+        return None, {}
+    try:
+        return read_forecast(path), {}
+    except (ValueError, OSError) as error:
+        console.note(f"{error}; the report goes without it")
+        return None, {"forecast": str(error)}
 
 
-def make_forecast(console: Console, problem: "Problem", folder: Path) -> None:
+def make_forecast(console: Console, problem: "Problem", store: "Store") -> None:
     """Predict the best momentum before the runs and keep it beside them, where theory serves."""
     from flatfast.lab.forecast import FORECAST, write_forecast
 
-    path = folder / FORECAST
-    if path.is_file() or problem.residuals is None:
+    path = store.folder / FORECAST
+    made = store.claimed and forecast_of(console, store.folder)[0] is not None
+    if problem.residuals is None or made:
         return
     from flatfast.cli.progress import told_stages
     from flatfast.lab.predict import forecast, is_small
@@ -86,29 +137,64 @@ def make_forecast(console: Console, problem: "Problem", folder: Path) -> None:
         with told_stages(console, "forecast: ") as tell:
             found = forecast(problem, progress=tell)
     except (ValueError, RuntimeError) as error:
-        console.print(f"[yellow]note:[/] no forecast: {error}", highlight=False, soft_wrap=True)
+        console.note(f"no forecast: {error}")
         return
+    store.claim()
     write_forecast(found, path)
-    console.print(
+    console.say(
         f"forecast: best C {found.answer:.3g}, converged after {found.answer_time:.3g} * "
-        "lr^(-2/3) steps",
-        highlight=False,
-        soft_wrap=True,
+        "lr^(-2/3) steps"
     )
 
 
-def report_of(console: Console, store: "Store") -> Path:
-    """Analyse a store's runs, print the answer, write the report; returns its page."""
+def report_of(console: Console, store: "Store", runs: "pa.Table") -> Path:
+    """Analyse the runs that a command asked for, write their report, print the answer.
+
+    Returns:
+        The report's page.
+    """
+    from flatfast.lab.rows import KEY
+
+    kept = f"all runs are stored in {store.folder}"
+    again = shlex.join(["flatfast", "report", str(store.folder)])
+    with keeping(f"stopped: {kept}; {again} writes their report"):
+        stored = store.read(KEY)
+        tell_problems(console, [line for line in stored.problems if line not in store.problems])
+        manifest = {**stored.manifest, "command": _command()}
+        forecast, missing = forecast_of(console, store.folder)
+        page = write_study(
+            console, lambda: study_of(runs, manifest, forecast, missing), store.folder
+        )
+    others = len(stored.rows) - len(runs)
+    if others:
+        console.note(
+            f"{others} other runs are stored here that this command does not ask for; "
+            f"{again} reads all of them"
+        )
+    return page
+
+
+def write_study(console: Console, make: "Callable[[], Study]", folder: Path) -> Path:
+    """Make a study and write its report, then print it: who does not listen still has the report.
+
+    Returns:
+        The report's page.
+    """
+    from flatfast.cli.progress import told_stages
+    from flatfast.cli.tables import study_tables
     from flatfast.lab.report import write_report
 
-    study = study_of(store.table(), store.manifest, forecast_of(store.folder))
-    print_study(console, study)
-    return write_report(study, store.folder)
-
-
-def print_study(console: Console, study: "Study") -> None:
-    """Print the answer and its tables."""
-    from flatfast.cli.tables import study_tables
-
+    with told_stages(console, "report: ") as tell:
+        tell("fits and their intervals")
+        study = make()
+        page = write_report(study, folder, tell)
     for part in study_tables(study):
-        console.print(part, highlight=False)
+        console.print(part)
+    for line in study.manifest.get("set_aside", ()):
+        console.note(line)
+    return page
+
+
+def tell_page(console: Console, page: Path) -> None:
+    """Say where the report is."""
+    console.say("\npage: ", (str(page), "bold"))

@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
+from flatfast.cli.console import Console
+from flatfast.cli.interrupts import keeping
 from flatfast.cli.options import (
     Absolute,
     Fresh,
@@ -16,7 +17,14 @@ from flatfast.cli.options import (
     Threshold,
     with_goal,
 )
-from flatfast.cli.studies import open_store, report_of, tell_leftovers, warn_unstable
+from flatfast.cli.studies import (
+    open_store,
+    report_of,
+    stored_in,
+    tell_leftovers,
+    tell_page,
+    warn_unstable,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -95,14 +103,17 @@ def sweep(
     )
     folder = out or Path("runs") / problem.name
     console = Console()
-    console.print(f"[bold]{problem.name}[/], {len(wanted)} runs, into {folder}", highlight=False)
+    console.say((problem.name, "bold"), f", {len(wanted)} runs, into {folder}")
     warn_unstable(console, problem, rates, max(betas))
     from flatfast.cli.progress import SweepProgress
 
-    with open_store(folder, identity(problem, **options), fresh) as store:
+    with (
+        open_store(folder, identity(problem, **options), fresh) as store,
+        keeping(stored_in(folder)),
+    ):
         tell_leftovers(console, store)
         engine = LocalEngine(problem, **options)
         with SweepProgress(console, ("sweep",)) as progress:
-            run(wanted, store, engine, progress)
-        page = report_of(console, store)
-    console.print(f"\npage: [bold]{page}[/]", highlight=False, soft_wrap=True)
+            runs = run(wanted, store, engine, progress)
+        page = report_of(console, store, runs)
+    tell_page(console, page)

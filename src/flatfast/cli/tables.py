@@ -71,7 +71,7 @@ def _methods(summary: dict[str, Any]) -> Table:
             ratio = next((s for s in ratios if s["eta"] == middle), None)
             cells = ["-" if here is None else _time(here), _ratio(ratio)]
         table.add_row(
-            name,
+            Text(name),
             *cells,
             _at_best(best),
             _ratio(summary["speedup_best_eta"].get(name)),

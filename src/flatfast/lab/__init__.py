@@ -4,3 +4,7 @@ Data flows one way, and each step is usable alone on the output of the one befor
 
     Problem + grid -> simulate -> convergence -> store -> times -> exponent, collapse -> report
 """
+
+from flatfast.extras import require
+
+require("flatfast.lab", "lab", "jax", "scipy", "diffrax", "pyarrow", "matplotlib", "sklearn")

@@ -16,7 +16,9 @@ from flatfast.lab.estimation.correction import corrected_law
 from flatfast.lab.estimation.exponent import ExponentFit, fit_exponent
 from flatfast.lab.estimation.methods import REFERENCE, SCAN, Method, standard_methods
 from flatfast.lab.estimation.optimum import DEFAULT_FIT, locate, median_times
+from flatfast.lab.estimation.selection import comparable
 from flatfast.lab.estimation.times import time_grid
+from flatfast.lab.estimation.usable import usable
 from flatfast.lab.forecast import Forecast
 from flatfast.lab.report.study import Study
 
@@ -26,6 +28,7 @@ def analyse(
     manifest: Mapping[str, Any],
     *,
     forecast: Forecast | None = None,
+    missing: Mapping[str, str] | None = None,
     n_boot: int = 1000,
 ) -> Study:
     """Estimate all that a sweep's runs allow.
@@ -34,40 +37,51 @@ def analyse(
         runs: Rows as the store keeps them.
         manifest: What the store's manifest says of them.
         forecast: What the theory said before the runs, to be drawn beside them.
+        missing: Why parts that are not estimated here, such as the forecast, are not there.
         n_boot: Resamples of the seeds.
 
     Returns:
-        The study; under ``missing``, part by part, why it could not be estimated.
+        The study; under ``missing``, part by part, why it could not be estimated, and in the
+        manifest, under ``set_aside``, which runs were not used
+        (:func:`flatfast.lab.estimation.selection.comparable`).
 
     Raises:
         ValueError: If there is no grid run at all.
     """
+    runs, left_out = usable(runs)
+    absent = dict(missing or {})
+    if left_out:
+        absent["rows"] = "; ".join(left_out)
+    if not len(runs):
+        raise ValueError(absent.get("rows", "there are no runs"))
+    runs, set_aside = comparable(runs)
+    if set_aside:
+        manifest = {**manifest, "set_aside": set_aside}
     grid = time_grid(runs)
-    missing: dict[str, str] = {}
     optima = fit = collapsed = comparison = None
     try:
         optima = locate(median_times(grid, n_boot=n_boot, seed=0), DEFAULT_FIT)
     except ValueError as error:
-        missing["optima"] = str(error)
+        absent["optima"] = str(error)
     try:
         fit = fit_exponent(grid, n_boot=n_boot)
     except ValueError as error:
-        missing["fit"] = str(error)
+        absent["fit"] = str(error)
     try:
         collapsed = collapse(grid)
     except ValueError as error:
-        missing["collapse"] = str(error)
+        absent["collapse"] = str(error)
 
     names = np.asarray(runs["method"].to_pylist())
     if fit is None:
-        missing["comparison"] = "the law's constant comes from the fit, and there is none"
+        absent["comparison"] = "the law's constant comes from the fit, and there is none"
     elif REFERENCE not in names:
-        missing["comparison"] = "no runs of the methods were asked for"
+        absent["comparison"] = "no runs of the methods were asked for"
     else:
         scan = time_grid(runs, SCAN) if SCAN in names else None
         curvature = manifest.get("comparison", {}).get("curvature")
         comparison = compare(runs, methods_of(fit), curvature=curvature, scan=scan, n_boot=n_boot)
-    return Study(runs, manifest, grid, optima, fit, collapsed, comparison, forecast, missing)
+    return Study(runs, manifest, grid, optima, fit, collapsed, comparison, forecast, absent)
 
 
 def methods_of(fit: ExponentFit) -> tuple[Method, ...]:

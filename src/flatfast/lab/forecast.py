@@ -93,7 +93,19 @@ def write_forecast(made: Forecast, path: Path) -> None:
 
 
 def read_forecast(path: Path) -> Forecast:
-    """Read what :func:`write_forecast` wrote."""
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    rows = {name: tuple(found[name]) for name in ("C", "time")}
-    return Forecast(**{**found, **rows, "flow_curve": tuple(map(tuple, found["flow_curve"]))})
+    """Read what :func:`write_forecast` wrote.
+
+    Raises:
+        ValueError: If the file is damaged, or no forecast; the message names it.
+        OSError: If it cannot be read.
+    """
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        rows = {name: tuple(found[name]) for name in ("C", "time")}
+        told = Forecast(**{**found, **rows, "flow_curve": tuple(map(tuple, found["flow_curve"]))})
+        numbers = (told.answer, told.answer_time, float(told.time_at(told.answer)))
+    except (ValueError, TypeError, LookupError, ArithmeticError) as error:
+        raise ValueError(f"{path} holds no forecast that can be read ({error})") from None
+    if not all(0 < number < np.inf for number in numbers):
+        raise ValueError(f"{path} holds a forecast whose numbers are not positive and finite")
+    return told

@@ -15,6 +15,7 @@ from flatfast.lab.estimation.optimum import DEFAULT_FIT
 from flatfast.lab.forecast import Forecast
 from flatfast.lab.prediction import metric_on_points, model_of, predicted_times
 from flatfast.lab.problem import Problem
+from flatfast.lab.threads import one_blas_thread
 from flatfast.theory import Prefactor, SquaredError, flow_relaxation, jacobian, prefactor
 from flatfast.theory.flow import method_for
 
@@ -36,6 +37,7 @@ FEWEST = 4
 """Times on the curve that its minimum needs."""
 
 
+@one_blas_thread()
 def forecast(
     problem: Problem,
     *,

@@ -20,6 +20,7 @@ from flatfast.lab.descent import descend
 from flatfast.lab.estimation.convergence import MEMORIES_PAST, convergence, settled
 from flatfast.lab.goal import COOLED
 from flatfast.lab.problem import Metric, Params, Problem
+from flatfast.lab.threads import one_blas_thread
 from flatfast.theory import (
     NotOnManifoldError,
     PathEndedError,
@@ -167,6 +168,7 @@ def _on_manifold(problem: Problem, model: SquaredError) -> NDArray[np.float64]:
     return end.point if near else flow_end(model, point).point
 
 
+@one_blas_thread()
 def predicted_times(
     problem: Problem,
     C: ArrayLike,

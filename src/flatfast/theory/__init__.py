@@ -1,5 +1,9 @@
 """The theory behind the law, executable: the manifold of minimizers and the drift along it."""
 
+from flatfast.extras import require
+
+require("flatfast.theory", "theory", "jax", "scipy", "diffrax", "lineax")
+
 from flatfast.theory.curvature import (
     drift_curvature,
     excess_rate,

@@ -3,11 +3,17 @@
 Callbacks are in :mod:`flatfast.torch.lightning` and :mod:`flatfast.torch.transformers`.
 """
 
+from flatfast.extras import require
+
+require("flatfast.torch", "torch", "torch")
+
 from flatfast.torch.auto import AutoMomentum, auto_momentum
 from flatfast.torch.calibration import calibrate
-from flatfast.torch.coupling import CoupledGroup, Coupling, MomentumConflictError, couple
+from flatfast.torch.coupling import Coupling, couple
+from flatfast.torch.followed import CoupledGroup
 from flatfast.torch.label_noise import LabelFlips, LabelNoise
 from flatfast.torch.sgd import SGD
+from flatfast.torch.writers import MomentumConflictError
 
 __all__ = [
     "SGD",

@@ -1,27 +1,35 @@
 """A prefactor that is measured again and again while training goes on. Experimental.
 
-Training starts at momentum 0.9. Whenever its budget allows, a calibration is made at the weights of
-the moment, fluctuations and all (:func:`flatfast.torch.calibrate`), and C moves towards what it
-found: all the way at first, later by half the way in its logarithm and by no more than a factor of
-two. A calibration that finds no law, as far from zero loss, leaves C as it is; and so does one that
-finds the slope of the sharpness nearly gone. Then the drift is over, and what the formula of one
-point takes for a slow landscape is the bottom of one: less friction would swing out of it again.
+Until something has been measured the momentum stays as it is. Whenever its budget allows, a
+calibration is made at the weights of the moment, fluctuations and all
+(:func:`flatfast.torch.calibrate`). The first law that is found is taken over; later C moves by half
+the way in its logarithm and by no more than a factor of two. A calibration that finds no law, as
+far from zero loss, leaves everything as it is; and so does one that finds the slope of the
+sharpness nearly gone. Then the drift is over, and what the formula of one point takes for a slow
+landscape is the bottom of one: less friction would swing out of it again. Each reason to leave
+things as they are is told once, in a warning.
 """
 
 import math
+import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch.optim import Optimizer
 
 from flatfast.calibration import Calibration
+from flatfast.calibration.doubts import weight_decay_doubt
 from flatfast.law import GAMMA, MomentumLaw
-from flatfast.torch.coupling import Coupling, couple
-from flatfast.torch.groups import scheduled_lr, unwrapped
-from flatfast.torch.processes import agreed
+from flatfast.torch.coupling import Coupling
+from flatfast.torch.groups import Group, momentum_of
+from flatfast.torch.processes import agreed, rank
+from flatfast.torch.wrappers import layers
+from flatfast.torch.writers import MomentumConflictError, what_is_doubtful
 
 START = 0.9
-"""Momentum until there is a measurement."""
+"""Momentum of :class:`flatfast.torch.SGD` until there is a measurement."""
 
 SHARE = 0.05
 """Gradient evaluations that calibrations may take, as a share of the steps made."""
@@ -36,43 +44,78 @@ below which the drift is over."""
 STATE = "auto"
 """Key of the first parameter group in which the state is kept, and with it in checkpoints."""
 
+NEW = {"C": None, "steps": 0, "spent": 0, "found": 0, "along": 0.0}
+"""The state before anything has been measured."""
+
+
+@dataclass(frozen=True, repr=False)
+class Unmeasured(MomentumLaw):
+    """One momentum at every learning rate: floor and ceiling in one."""
+
+    def __repr__(self) -> str:
+        return f"momentum {self.max_momentum:g}, nothing being measured yet"
+
+
+def unmeasured(momentum: float = START) -> Unmeasured:
+    """What stands in for a law until there is one."""
+    return Unmeasured(1.0, min_momentum=momentum, max_momentum=momentum)
+
 
 class AutoMomentum:
     """An optimizer whose law is measured while it trains; made by :func:`auto_momentum`.
 
     Attributes:
-        coupling: The optimizer's coupling.
+        optimizer: The optimizer that makes the steps.
+        coupling: Its coupling, which keeps the momentum until there is a law.
         last: The last calibration, if one was made in this process.
     """
 
     def __init__(
-        self, optimizer: Optimizer, measure: Callable[[float], Calibration], share: float = SHARE
+        self, optimizer: Any, measure: Callable[[float], Calibration], share: float = SHARE
     ) -> None:
         """As :func:`auto_momentum`."""
         if not 0 < share < 1:
             raise ValueError(f"share must be in (0, 1), got {share}")
-        self.optimizer, self.measure, self.share = optimizer, measure, share
+        self.optimizer: Optimizer = layers(optimizer)[-1]
+        self.measure, self.share = measure, share
         self.last: Calibration | None = None
-        lr = scheduled_lr(optimizer)
-        if not lr > 0:
-            raise ValueError(f"lr must be positive at the start, got {lr}")
-        law = MomentumLaw((1 - START) * lr**-GAMMA)
-        own = getattr(optimizer, "coupling", None)
+        own = getattr(self.optimizer, "coupling", None)
         self._ours = not isinstance(own, Coupling)
-        self.coupling = own if isinstance(own, Coupling) else couple(optimizer, law)
-        optimizer.param_groups[0].setdefault(
-            STATE, {"C": law.C, "steps": 0, "spent": 0, "found": 0, "along": 0.0}
+        if not self._ours and _measured(self.optimizer):
+            raise MomentumConflictError(
+                f"the law of this {type(self.optimizer).__name__} is being measured already; "
+                "auto.remove() ends that"
+            )
+        groups = self.optimizer.param_groups
+        self.coupling: Coupling = (
+            own
+            if isinstance(own, Coupling)
+            else Coupling(optimizer, [self._kept(group) for group in groups])
         )
-        self._adopt()
+        self._told: set[str] = set()
         self._hooks = [
-            optimizer.register_step_pre_hook(self._before_step),
-            optimizer.register_load_state_dict_post_hook(lambda _: self._adopt()),
+            self.optimizer.register_step_pre_hook(self._before_step),
+            self.optimizer.register_step_post_hook(self._after_step),
+            self.optimizer.register_load_state_dict_post_hook(self._after_load),
         ]
+        self._give_laws()
+
+    @property
+    def law(self) -> MomentumLaw | None:
+        """The law in use; None until one has been measured."""
+        return MomentumLaw(self._state["C"]) if self._state["found"] else None
 
     @property
     def prefactor(self) -> float:
-        """The prefactor in use."""
-        return float(self._state["C"])
+        """C of the law in use.
+
+        Until one has been measured, what the momentum that is kept amounts to at the learning rate
+        of the moment, ``(1 - momentum) / lr^(2/3)``: a reading, which nothing follows.
+        """
+        if self.law is not None:
+            return self.law.C
+        first = self.coupling.groups()[0]
+        return (1 - first.momentum) / first.lr**GAMMA if first.lr > 0 else math.inf
 
     def remove(self) -> None:
         """End measuring; the momentum goes back to what it was before, or stays where C is.
@@ -81,19 +124,40 @@ class AutoMomentum:
         """
         for hook in self._hooks:
             hook.remove()
+        self._hooks = []
         self.optimizer.param_groups[0].pop(STATE, None)
         if self._ours:
             self.coupling.remove()
 
-    @property
-    def _state(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.optimizer.param_groups[0][STATE]
-        return found
+    def __repr__(self) -> str:
+        name = type(self.optimizer).__name__
+        if not self._hooks:
+            return f"AutoMomentum({name}, removed)"
+        used = f"momentum {self._momenta()}"
+        if self.law is not None:
+            times = self._state["found"]
+            return f"AutoMomentum({name}: {used} by C={self.law.C:.3g}, measured {times}x)"
+        why = "nothing has been tried"
+        if self.last is not None:
+            why = ", ".join(doubt.verdict for doubt in self.last.doubts if doubt.fatal)
+        return f"AutoMomentum({name}: {used} as it was, not measured yet: {why})"
 
+    def _momenta(self) -> str:
+        """The momenta in use, each once."""
+        momenta = [group.momentum for group in self.coupling.groups()]
+        return " and ".join(f"{momentum:.4g}" for momentum in dict.fromkeys(momenta))
+
+    # --- At every step -----------------------------------------------------------------------
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         # One calibration in advance: the first is made before the first step.
         if self._state["spent"] <= self.share * self._state["steps"]:
             self._calibrate()
+        self._give_laws()
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         self._keep(steps=self._state["steps"] + 1)
 
     def _calibrate(self) -> None:
@@ -103,28 +167,81 @@ class AutoMomentum:
         self.last = found = agreed(self.measure(lr))
         state = self._state
         self._keep(spent=state["spent"] + found.evaluations)
-        if not found.ok or found.along < REST * state["along"]:
+        if found.refusal is not None:
+            verdicts = ", ".join(doubt.verdict for doubt in found.doubts if doubt.fatal)
+            self._tell(verdicts, f"{found.refusal[0].upper()}{found.refusal[1:]}")
             return
-        way = math.log(found.C / state["C"])
+        if found.along < REST * state["along"]:
+            self._tell(
+                "rest",
+                f"The slope of the sharpness has fallen to {found.along / state['along']:.0%} of "
+                "the first that was measured: the drift is over, and C no longer to be had.",
+            )
+            return
+        C = found.C
         if state["found"]:
-            way = min(max(way / 2, -math.log(MOST)), math.log(MOST))
-        self._keep(
-            C=state["C"] * math.exp(way),
-            found=state["found"] + 1,
-            along=state["along"] or found.along,
+            way = math.log(found.C / state["C"])
+            C = state["C"] * math.exp(min(max(way / 2, -math.log(MOST)), math.log(MOST)))
+        self._keep(C=C, found=state["found"] + 1, along=state["along"] or found.along)
+        self._caution(found)
+
+    def _tell(self, why: str, text: str) -> None:
+        """A refusal, once for each reason, by the first process."""
+        if why in self._told or rank() != 0:
+            return
+        self._told.add(why)
+        left = round(self._state["spent"] / self.share - self._state["steps"])
+        kept = "as it was" if self.law is None else f"that of C = {self.law.C:.3g}"
+        warnings.warn(
+            f"momentum stays {kept} ({self._momenta()}) at step {self._state['steps']}. {text} "
+            f"The next calibration is due in {max(left, 1):,} steps; this reason is not told again",
+            stacklevel=2,
         )
-        self._adopt()
-        self.coupling.follow()
+
+    def _caution(self, found: Calibration) -> None:
+        """What the calibration cannot know: the optimizer, and its weight decay."""
+        decay = max(float(g.get("weight_decay", 0.0)) for g in self.optimizer.param_groups)
+        decayed = weight_decay_doubt(found, decay)
+        for doubt in (what_is_doubtful(self.optimizer, found.law), decayed and str(decayed)):
+            if doubt and self._state["found"] == 1 and rank() == 0:
+                warnings.warn(doubt, stacklevel=2)
+
+    # --- State -------------------------------------------------------------------------------
+
+    @property
+    def _state(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.optimizer.param_groups[0].setdefault(STATE, dict(NEW))
+        return found
 
     def _keep(self, **changed: float) -> None:
         """Replace, never change in place: a checkpoint may hold what was there."""
         self.optimizer.param_groups[0][STATE] = {**self._state, **changed}
 
-    def _adopt(self) -> None:
-        """Give every group the law of the state's C."""
-        law = MomentumLaw(self.prefactor)
-        for index in range(len(self.optimizer.param_groups)):
-            self.coupling.set_law(index, law)
+    def _after_load(self, optimizer: Optimizer) -> None:
+        if self.law is None:  # the momenta as they were loaded
+            for index, group in enumerate(optimizer.param_groups):
+                self.coupling.set_law(index, self._kept(group))
+        self._give_laws()
+
+    def _give_laws(self) -> None:
+        """The law, or the momentum as it is, to every group without it, as one that was added."""
+        found = self.law
+        for index, group in enumerate(self.optimizer.param_groups):
+            law = self.coupling.law(index)
+            if found is not None and law != found:
+                self.coupling.set_law(index, found)
+            elif found is None and not isinstance(law, Unmeasured):
+                self.coupling.set_law(index, self._kept(group))
+
+    def _kept(self, group: Group) -> Unmeasured:
+        """The momentum that a group has; one that was never written is the default's."""
+        momentum = momentum_of(group)
+        return unmeasured(momentum if momentum > 0 or self._ours else START)
+
+
+def _measured(optimizer: Optimizer) -> bool:
+    hooks = optimizer._optimizer_step_pre_hooks.values()
+    return any(isinstance(getattr(hook, "__self__", None), AutoMomentum) for hook in hooks)
 
 
 def auto_momentum(
@@ -136,6 +253,8 @@ def auto_momentum(
 
         auto_momentum(optimizer, lambda lr: calibrate(model, loss_fn, loader, lr))
 
+    Until a calibration has found a law, the momentum stays as it is.
+
     Args:
         optimizer: Any optimizer with ``momentum``; or :class:`flatfast.torch.SGD`.
         measure: Learning rate to calibration.
@@ -146,7 +265,7 @@ def auto_momentum(
         What is in use, and :meth:`AutoMomentum.remove`.
 
     Raises:
-        ValueError: If ``share`` is not in (0, 1) or the learning rate is not positive.
-        MomentumConflictError: If something else writes the momentum.
+        ValueError: If ``share`` is not in (0, 1), or the optimizer's momentum must not change.
+        MomentumConflictError: If a scheduler cycles the momentum, or it follows a law already.
     """
-    return AutoMomentum(unwrapped(optimizer), measure, share)
+    return AutoMomentum(optimizer, measure, share)

@@ -5,24 +5,23 @@ are, and buffers, generators, modes and the noise's own counts are put back as t
 """
 
 import contextlib
-import random
+import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.parameter import UninitializedParameter
 
 from flatfast.calibration import Calibration
 from flatfast.calibration import calibrate as calibrate_landscape
 from flatfast.calibration.calibrate import BUDGET, Progress
-from flatfast.torch.batches import Batch, pair, parts
-from flatfast.torch.label_noise import counts_kept
+from flatfast.torch.batches import Batch, pair
 from flatfast.torch.landscape import Forward, ModelLandscape
-from flatfast.torch.modes import modes_kept
 from flatfast.torch.processes import processes
 from flatfast.torch.progress import showing
+from flatfast.torch.put_back import put_back
 
 
 def calibrate(
@@ -36,6 +35,7 @@ def calibrate(
     params: Iterable[Tensor] | None = None,
     forward: Forward | None = None,
     batches_per_step: int | None = None,
+    weight_decay: float | None = None,
     seed: int = 0,
     progress: bool | Progress = False,
 ) -> Calibration:
@@ -71,6 +71,8 @@ def calibrate(
         forward: ``(model, batch) -> (outputs, targets)`` for batches of another form.
         batches_per_step: Batches that a step averages over: gradient accumulation times processes.
             By default the number of processes that train together.
+        weight_decay: The optimizer's, as in ``torch.optim.SGD``: it moves the weights along the
+            manifold too, and is weighed against the noise. A penalty in the loss is found there.
         seed: Draws the probes, apart from PyTorch's own generators.
         progress: Show a bar (needs rich), or be told the evaluations made and planned.
 
@@ -79,15 +81,18 @@ def calibrate(
 
     Raises:
         ValueError: If an argument is out of range, a gradient not finite, parameters are sharded,
-            there is none or no batch, or the loss's Hessian in the outputs cannot be had: a loss
-            that couples examples, or one with more than 32 outputs an example that is neither a sum
-            over outputs nor a softmax's cross-entropy.
-        RuntimeError: If an operation of the model has no second derivative.
+            there is none or no batch, outputs do not depend on the parameters, or the loss's
+            Hessian in the outputs cannot be had: a loss that couples examples, or one with more
+            than 32 outputs an example that is neither a sum over outputs nor a softmax's
+            cross-entropy.
+        RuntimeError: If an operation of the model, or the loss, has no second derivative.
     """
     every = model.parameters() if params is None else params
     chosen = list(dict.fromkeys(p for p in every if p.requires_grad))  # each once, in their order
     if not chosen:
         raise ValueError("no parameter requires a gradient")
+    if any(isinstance(p, UninitializedParameter) for p in chosen):
+        raise ValueError("parameters must have shapes: run a lazy model once before")
     if any(hasattr(p, "full_tensor") for p in chosen):
         raise ValueError(
             "parameters must be whole, and these are sharded: calibrate before fully_shard, or a "
@@ -101,8 +106,7 @@ def calibrate(
     with (
         torch.inference_mode(False),
         torch.enable_grad(),
-        _as_found(plain, data),
-        _uncounted(chosen),
+        put_back(plain, data, chosen),
         _twice_differentiable(plain),
     ):
         landscape = ModelLandscape(
@@ -117,71 +121,34 @@ def calibrate(
         if seconds is not None:
             budget = landscape.affordable(seconds)
         landscape.spread_products(budget)
+        penalty = landscape.penalty()
+        told_none = weight_decay is None and penalty == 0
+        decay = math.nan if told_none else (weight_decay or 0.0) + penalty
         with showing(progress) as told:
-            return calibrate_landscape(landscape, lr, budget=budget, progress=told)
+            return calibrate_landscape(
+                landscape, lr, budget=budget, weight_decay=decay, progress=told
+            )
 
 
 @contextlib.contextmanager
 def _twice_differentiable(model: nn.Module) -> Iterator[None]:
-    """Have attention and recurrent layers run by kernels whose backward pass has a derivative."""
+    """Have everything run in a form whose backward pass has a derivative.
+
+    Compiled models and losses as they were written; attention and recurrent layers by plain
+    kernels; embeddings with dense gradients.
+    """
+    embeddings = [m for m in model.modules() if isinstance(m, nn.Embedding | nn.EmbeddingBag)]
+    sparse = [m for m in embeddings if m.sparse]
     recurrent = any(isinstance(module, nn.RNNBase) for module in model.modules())
-    with sdpa_kernel(SDPBackend.MATH), contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(torch.compiler.set_stance("force_eager"))
+        stack.enter_context(sdpa_kernel(SDPBackend.MATH))
         if recurrent:
             stack.enter_context(torch.backends.cudnn.flags(enabled=False))
+        for module in sparse:
+            stack.callback(setattr, module, "sparse", True)
+            module.sparse = False
         yield
-
-
-@contextlib.contextmanager
-def _as_found(model: nn.Module, data: Any) -> Iterator[None]:
-    """Put buffers, modes and generators back, bit for bit."""
-    buffers = [
-        (module, name, buffer, None if buffer is None else buffer.detach().clone())
-        for module in model.modules()
-        for name, buffer in module._buffers.items()
-    ]
-    generators = list(_generators(data))
-    counted = [
-        (owner, name, owner.__dict__[name])
-        for owner in parts(data)
-        for name in ("epoch", "iteration")
-        if isinstance(getattr(owner, "__dict__", {}).get(name), int)
-    ]
-    states = [g.get_state() for g in generators]
-    python, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002 - the user's
-    try:
-        with torch.random.fork_rng(), counts_kept(), modes_kept(model.modules()):
-            yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy_state)  # noqa: NPY002
-        for generator, state in zip(generators, states, strict=True):
-            generator.set_state(state)
-        for owner, name, count in counted:
-            owner.__dict__[name] = count
-        with torch.no_grad():
-            for module, name, buffer, value in buffers:
-                module._buffers[name] = buffer  # forward may have put another in its place
-                if buffer is not None and value is not None:
-                    buffer.copy_(value)
-
-
-def _generators(data: Any) -> Iterator[torch.Generator]:
-    """Generators that a loader and its sampler draw from."""
-    for owner in parts(data):
-        generator = getattr(owner, "generator", None)
-        if isinstance(generator, torch.Generator):
-            yield generator
-
-
-@contextlib.contextmanager
-def _uncounted(params: list[Tensor]) -> Iterator[None]:
-    """Keep gradients that have been accumulated, though nothing here writes them."""
-    before = [p.grad for p in params]
-    try:
-        yield
-    finally:
-        for p, grad in zip(params, before, strict=True):
-            p.grad = grad
 
 
 __all__ = ["Batch", "calibrate"]

@@ -7,10 +7,12 @@ from typing import Any, TypeAlias
 from torch import nn
 
 from flatfast.calibration import Calibration
-from flatfast.torch.coupling import Coupling, Law, couple, law_of
-from flatfast.torch.groups import scheduled_lr, unwrapped
+from flatfast.torch.coupling import Coupling, couple, coupling_of
+from flatfast.torch.groups import scheduled_lr
+from flatfast.torch.laws import Law, law_of
 from flatfast.torch.modes import modes_kept
 from flatfast.torch.processes import agreed
+from flatfast.torch.wrappers import unwrapped
 
 Calibrator: TypeAlias = Callable[[nn.Module, Any, float], Calibration]
 """``(model, training data, lr) -> calibration``: :func:`flatfast.torch.calibrate` with a loss."""
@@ -33,7 +35,7 @@ class Follower:
             where one has yet to be calibrated.
         until_end: Whether the memory is kept within the steps that remain.
         calibrate: Finds the law when training starts.
-        C: The prefactor that it found.
+        C: The prefactor that it found, of the last training.
     """
 
     def __init__(
@@ -56,8 +58,13 @@ class Follower:
         self.until_end = until_end
         self.calibrate = calibrate
         self.C: float | None = None
+        self._kept: float | None = None
         self._ours: list[Coupling] = []
         self._all: list[Coupling] = []
+
+    def resume(self, C: float | None) -> None:
+        """The next training goes on from a checkpoint, which has kept this prefactor."""
+        self.C = self._kept = C
 
     def start(
         self, optimizers: Iterable[Any], total_steps: int, model: nn.Module, data: Any
@@ -67,7 +74,7 @@ class Follower:
         Args:
             optimizers: All of them.
             total_steps: Length of the training.
-            model: What is trained, for a calibration; a prefactor already found is kept.
+            model: What is trained, for a calibration; one that a checkpoint has kept stays.
             data: Its training data.
 
         Raises:
@@ -78,23 +85,28 @@ class Follower:
         self.end()
         wanted = list(optimizers)
         if self.calibrate is not None:
+            # What an earlier training has found was for its model and learning rate.
+            self.C, self._kept = self._kept, None
             if self.C is None:
                 lr = scheduled_lr(unwrapped(wanted[0]))
                 with training(model):  # a trainer may switch only later
                     self.C = agreed(self.calibrate(model, data, lr)).law.C
             self.law = law_of(self.C)
-        for wrapped in wanted:
-            optimizer = unwrapped(wrapped)
-            own = getattr(optimizer, "coupling", None)
+        try:
+            self._couple(wanted, max(total_steps, 1) if self.until_end else None)
+        except Exception:
+            self.end()  # all of them or none
+            raise
+
+    def _couple(self, optimizers: list[Any], total_steps: int | None) -> None:
+        for optimizer in optimizers:
             if self.law is None:
-                if not isinstance(own, Coupling):
-                    raise ValueError(
-                        f"give C or law: {type(optimizer).__name__} follows none by itself"
-                    )
-                self._all.append(own)
+                own = unwrapped(optimizer)
+                if (coupling := coupling_of(own)) is None:
+                    raise ValueError(f"give C or law: {type(own).__name__} follows none by itself")
+                self._all.append(coupling)
             else:
-                steps = max(total_steps, 1) if self.until_end else None
-                coupling = couple(optimizer, self.law, total_steps=steps)
+                coupling = couple(optimizer, self.law, total_steps=total_steps)
                 self._ours.append(coupling)
                 self._all.append(coupling)
 

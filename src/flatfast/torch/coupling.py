@@ -11,116 +11,93 @@ momentum's memory, which is the law's regime, the step stays ``lr / (1 - momentu
 gradient throughout.
 """
 
-import gc
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import warnings
+from collections.abc import Sequence
 from typing import Any
 
-from torch import Tensor
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 
 from flatfast.calibration import Calibration
-from flatfast.law import ORDER, MomentumLaw, effective_step, memory
-from flatfast.torch.groups import Group, key_of, momentum_of, set_momentum, unwrapped
-
-Law = Callable[[float], float]
-"""Learning rate to momentum; a :class:`flatfast.law.MomentumLaw` is one."""
-
-
-def law_of(C: float | Calibration) -> MomentumLaw:
-    """The 2/3 law with this prefactor, or with the one that a calibration found.
-
-    Raises:
-        ValueError: If ``C`` is not positive.
-        CalibrationError: If the calibration found none; says why.
-    """
-    return C.law if isinstance(C, Calibration) else MomentumLaw(C)
-
-
-STEPS = "coupled_steps"
-"""Key of a group in which the steps made are counted, if the coupling was told how many come."""
-
-
-class MomentumConflictError(RuntimeError):
-    """Something else writes the momentum of a coupled optimizer."""
-
-
-@dataclass(frozen=True)
-class CoupledGroup:
-    """What a parameter group used at its last step; before the first, what it would use now.
-
-    Attributes:
-        lr: Learning rate.
-        momentum: Momentum.
-        memory: How long a gradient is remembered, ``1 / (1 - momentum)`` steps.
-        effective_step: ``lr / (1 - momentum)``.
-    """
-
-    lr: float
-    momentum: float
-    memory: float
-    effective_step: float
-
-
-@dataclass
-class _Written:
-    """What the hook saw and wrote last in a group.
-
-    ``lr`` and ``value`` are the group's own objects, so that one look tells whether they changed;
-    ``used`` is the learning rate as a number.
-    """
-
-    lr: Any = None
-    value: Any = None
-    used: float = 0.0
+from flatfast.law import MomentumLaw
+from flatfast.torch.copies import Carried
+from flatfast.torch.followed import CoupledGroup, Followed, follow_group, known
+from flatfast.torch.groups import give_buffers, momentum_of
+from flatfast.torch.hooks import LastPreHook
+from flatfast.torch.laws import Law, checked, one_for_each
+from flatfast.torch.steps import STEPS, StepCount, all_zero, made, with_gradients
+from flatfast.torch.wrappers import layers
+from flatfast.torch.writers import (
+    MomentumConflictError,
+    conflict,
+    refuse_other_writers,
+    rounding,
+    what_is_doubtful,
+)
 
 
 class Coupling:
     """An optimizer whose momentum follows its learning rate; made by :func:`couple`.
 
     Attributes:
-        optimizer: The optimizer.
+        optimizer: The optimizer that makes the steps, the innermost where it was wrapped.
         total_steps: Length of the training in steps, where it was given.
     """
 
     def __init__(
         self,
-        optimizer: Optimizer,
-        law: Law | Sequence[Law],
+        optimizer: Any,
+        law: Law | Calibration | Sequence[Law],
         total_steps: int | None = None,
         *,
         hook: bool = True,
     ) -> None:
-        """As :func:`couple`; without ``hook`` the optimizer itself calls :meth:`follow`."""
-        self.optimizer = optimizer
+        """As :func:`couple`; without ``hook`` the optimizer itself calls what the hooks call."""
+        self._layers = layers(optimizer)
+        self.optimizer: Optimizer = self._layers[-1]
         self.total_steps = total_steps
-        self._several = isinstance(law, Sequence)
-        self._laws: list[Law] = list(law) if isinstance(law, Sequence) else [law]
-        self._original: list[Any] = []
-        self._written: list[_Written] = []
-        self._check_laws()
-        self._check_writers()
-        for index, group in enumerate(optimizer.param_groups):
-            self._check(index, group)
-        for group in optimizer.param_groups:
-            self._admit(group)
-        self._hooks = [optimizer.register_load_state_dict_post_hook(self._forget)]
+        self._steps = StepCount(total_steps)
+        groups, name = self.optimizer.param_groups, type(self.optimizer).__name__
+        laws = one_for_each(law, len(groups))
+        self._common = None if isinstance(law, Sequence) else laws[0]  # of groups added later
+        if coupling_of(self.optimizer) is not None:
+            raise MomentumConflictError(
+                f"the momentum of this {name} follows its learning rate already; "
+                "coupling.remove() ends an earlier coupling"
+            )
+        refuse_other_writers(self._layers)
+        self._followed = [
+            follow_group(name, index, group, own)
+            for index, (group, own) in enumerate(zip(groups, laws, strict=True))
+        ]
+        give_buffers(self.optimizer)
+        self._undo: dict[int, tuple[float, tuple[float, float] | None]] = {}
+        self._stepping = self._at_zero = self._end_told = self._type_told = False
+        self._attach(hook)
+
+    def _attach(self, hook: bool) -> None:
+        own = self.optimizer
+        self._handles: list[Any] = [
+            layer.register_load_state_dict_post_hook(self._after_load)
+            for layer in self._layers
+            if "_optimizer_load_state_dict_post_hooks" in vars(layer)
+        ]
+        if self.total_steps is not None:
+            self._handles.append(own.register_state_dict_pre_hook(self._before_save))
         if hook:
-            self._hooks.append(optimizer.register_step_pre_hook(self._before_step))
+            self._handles.append(LastPreHook(own, self._before_step))
+            self._handles.append(own.register_step_post_hook(self._after_step))
+            self._handles.append(Carried(own, self.settings, restored))
 
     # --- For the user ------------------------------------------------------------------------
 
     def groups(self) -> list[CoupledGroup]:
-        """What each parameter group used at the last step, for a log."""
+        """What each parameter group used at the last step, for a log; empty once removed."""
+        self._align()
+        left = self._steps.left(self.optimizer.param_groups)
         found = []
-        for index, group in enumerate(self.optimizer.param_groups):
-            if index < len(self._written) and self._written[index].value is not None:
-                lr, momentum = self._written[index].used, momentum_of(group)
-            else:
-                lr = float(group["lr"])
-                momentum = self._momentum(index, lr, group)
-            found.append(CoupledGroup(lr, momentum, memory(momentum), effective_step(lr, momentum)))
+        for index, each in enumerate(self._followed):
+            lr = float(each.group["lr"])
+            found.append(CoupledGroup.of(*each.used or (lr, each.momentum(index, lr, left))))
         return found
 
     def set_law(self, index: int, law: Law) -> None:
@@ -128,45 +105,37 @@ class Coupling:
         groups = len(self.optimizer.param_groups)
         if not 0 <= index < groups:
             raise ValueError(f"index must be in [0, {groups}), got {index}")
-        if not self._several:
-            self._laws, self._several = [self._laws[0]] * groups, True
-        self._laws[index : index + 1] = [law]
-        if index < len(self._written):
-            self._written[index].lr = None  # to be written anew
+        self._align()
+        self._followed[index].law = checked(law)
+        self._followed[index].lr = None  # to be written anew
+        self._common = None
 
-    def settings(self) -> tuple[Law | list[Law], int | None]:
-        """Laws and number of steps, from which an equal coupling can be made."""
-        return (list(self._laws) if self._several else self._laws[0]), self.total_steps
+    def law(self, index: int) -> Law | None:
+        """The law of a parameter group; None for one that came later, where each has its own."""
+        self._align()
+        return self._followed[index].law
 
-    def momentum_on_device(self, index: int) -> Tensor:
-        """The momentum of a group whose learning rate is a tensor, without reading it back.
+    def settings(self) -> dict[str, Any]:
+        """From which an equal coupling of a copy can be made, by :func:`restored`."""
+        self._align()
+        groups = [each.settings() for each in self._followed]
+        return {"common": self._common, "total_steps": self.total_steps, "groups": groups}
 
-        Raises:
-            TypeError: If the group's law is no :class:`flatfast.law.MomentumLaw`, whose formula can
-                be evaluated on the device.
-            ValueError: If the coupling counts steps, which happens on the host.
-        """
-        law = self._laws[index if self._several else 0]
-        if not isinstance(law, MomentumLaw):
-            raise TypeError(
-                f"a learning rate on an accelerator needs a MomentumLaw, got {type(law).__name__}"
-            )
-        if self.total_steps is not None:
-            raise ValueError("total_steps needs a learning rate on the host, a number")
-        lr: Tensor = self.optimizer.param_groups[index]["lr"]
-        mu = law.C * lr**law.gamma
-        if law.correction:
-            mu = mu * (law.correction * lr**ORDER).exp()
-        return (1 - mu).clamp(law.min_momentum, law.max_momentum)
+    def take_over(self, settings: dict[str, Any]) -> None:
+        """Go on where the coupling stands whose settings these are."""
+        self._common = settings["common"]
+        for each, own in zip(self._followed, settings["groups"], strict=True):
+            each.restore(own)
 
     def remove(self) -> None:
         """End the coupling: every group gets back the momentum that it had before."""
-        for hook in self._hooks:
-            hook.remove()
-        for group, original in zip(self.optimizer.param_groups, self._original, strict=False):
-            group[str(key_of(group))] = original
-            group.pop(STEPS, None)
-        self._original, self._written = [], []
+        self._align()
+        for handle in self._handles:
+            handle.remove()
+        for each in self._followed:
+            each.give_back()
+            each.group.pop(STEPS, None)
+        self._handles, self._followed = [], []
 
     def __enter__(self) -> "Coupling":
         """The coupling, to be removed at the end of the block."""
@@ -176,145 +145,146 @@ class Coupling:
         """Remove the coupling."""
         self.remove()
 
-    # --- Before every step -------------------------------------------------------------------
+    def __repr__(self) -> str:
+        name = type(self.optimizer).__name__
+        if not self._handles:
+            return f"Coupling({name}, removed)"
+        groups = "; ".join(f"group {i}: {each}" for i, each in enumerate(self._followed))
+        counted = made(self.optimizer.param_groups)
+        ending = f"; {counted} of {self.total_steps} steps" if self.total_steps else ""
+        return f"Coupling({name}; {groups}{ending})"
+
+    def __reduce__(self) -> Any:
+        """A copy is the coupling of the optimizer's copy."""
+        return coupling_of, (self.optimizer,)
+
+    # --- At every step -----------------------------------------------------------------------
 
     def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         self.follow()
 
+    def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        self.settle()
+
     def follow(self) -> None:
-        """Write the momentum of every group for the step to come; the hook calls this.
+        """Write the momentum of every group for the step to come.
 
         Raises:
             MomentumConflictError: If something else has written a momentum.
-            ValueError: If a group was added that cannot be coupled.
+            ValueError: If a group was added that cannot be coupled, or a law leaves [0, 1).
         """
-        groups = self.optimizer.param_groups
-        if len(groups) > len(self._written):
-            for index in range(len(self._written), len(groups)):
-                self._check(index, groups[index])
-                self._admit(groups[index])
-        for index, written in enumerate(self._written):
-            group = groups[index]
+        if not self._handles:
+            return
+        groups, followed = self.optimizer.param_groups, self._followed
+        self._stepping = True
+        if len(groups) != len(followed):
+            self._align()
+        changed = []
+        for index, group in enumerate(groups):
+            each = followed[index]
+            if each.group is not group:
+                self._align()
+                each = followed[index]
             value = group.get("momentum")
             if value is None:
                 value = group["betas"]
             # The common case, and the only one whose cost counts: nothing has changed.
             if (
-                group["lr"] is written.lr
-                and value is written.value
+                group["lr"] is each.lr
+                and value is each.value
                 and self.total_steps is None
-                and type(written.lr) is float
+                and type(each.lr) is float
             ):
                 continue
-            self._write(index, group, written, value)
+            changed.append(index)
+        if changed:
+            self._write(changed)
 
-    def _write(self, index: int, group: Group, written: _Written, value: Any) -> None:
-        if written.value is not None and value != written.value:
-            raise MomentumConflictError(self._conflict(index, group))
-        written.lr = group["lr"]
-        written.used = float(written.lr)
-        written.value = set_momentum(group, self._momentum(index, written.used, group))
-        if self.total_steps is not None:
-            group[STEPS] = group.get(STEPS, 0) + 1
+    def _write(self, changed: list[int]) -> None:
+        left = self._steps.left(self.optimizer.param_groups)
+        for index in changed:
+            each = self._followed[index]
+            if each.written_by_another():
+                raise conflict(self._layers, index, momentum_of(each.group))
+            lr = float(each.group["lr"])
+            momentum = each.momentum(index, lr, left)
+            if lr == 0:
+                self._undo.setdefault(index, (each.expected, each.used))
+            each.write(lr, momentum)
+            self._tell(each, left)
+        self._at_zero = all(each.used is not None and each.used[0] == 0 for each in self._followed)
 
-    def _momentum(self, index: int, lr: float, group: Group) -> float:
-        momentum = self._laws[index if self._several else 0](lr)
-        if self.total_steps is None:
-            return float(momentum)
-        left = max(self.total_steps - group.get(STEPS, 0), 1)
-        return float(min(momentum, 1 - 1 / left))
-
-    def _forget(self, optimizer: Optimizer) -> None:
-        """A checkpoint was loaded: the momenta in the groups are the checkpoint's, and expected."""
-        self._written = [_Written() for _ in self._written]
-
-    # --- Checks ------------------------------------------------------------------------------
-
-    def _check_laws(self) -> None:
-        groups = len(self.optimizer.param_groups)
-        if self._several and len(self._laws) != groups:
-            raise ValueError(
-                f"law must be one law, or one for each of {groups} groups, got {len(self._laws)}"
+    def _tell(self, written: Followed, left: int | None) -> None:
+        if left is not None and left < 1 and not self._end_told:
+            self._end_told = True
+            warnings.warn(
+                f"training goes on after total_steps = {self.total_steps}: from here on the "
+                "momentum is the law's, whose memory may outlast the training",
+                stacklevel=2,
             )
-        for law in self._laws:
-            if not callable(law):
-                raise TypeError(
-                    f"law must give the momentum at a learning rate, like "
-                    f"MomentumLaw(C=0.2), got {law!r}"
-                )
-        if self.total_steps is not None and not self.total_steps >= 1:
-            raise ValueError(f"total_steps must be at least 1, got {self.total_steps}")
+        if not self._type_told and (doubt := rounding(written)):
+            self._type_told = True
+            warnings.warn(doubt, stacklevel=2)
 
-    def _check(self, index: int, group: Group) -> None:
-        name = type(self.optimizer).__name__
-        if key_of(group) is None:
-            raise ValueError(
-                f"{name} has neither momentum nor betas in parameter group {index}; "
-                f"its keys are {', '.join(k for k in group if k != 'params')}"
-            )
-        if self._several and index >= len(self._laws):
-            raise ValueError(
-                f"parameter group {index} was added after the coupling and has no "
-                f"law; give it one: coupling.set_law({index}, law)"
-            )
-        if group.get("dampening"):
-            raise ValueError(
-                f"the law is for dampening 0, and parameter group {index} has "
-                f"{group['dampening']}; dampening rescales the learning rate with "
-                "the momentum"
-            )
+    def settle(self) -> None:
+        """After a step: count it; or, if nothing was trained by it, take back what was written.
 
-    def _check_writers(self) -> None:
-        if follows_already(self.optimizer):
-            raise MomentumConflictError(
-                f"the momentum of this {type(self.optimizer).__name__} follows its learning rate "
-                "already; coupling.remove() ends an earlier coupling"
-            )
-        if writers := self._writers():
-            raise MomentumConflictError(_twice(writers))
+        Where a subclass's ``step`` calls its base's, the hooks run twice, and this counts once.
+        """
+        if not self._stepping:
+            return
+        self._stepping = False
+        undo, self._undo = self._undo, {}
+        if self._at_zero and all_zero(with_gradients(self.optimizer.param_groups)):
+            for index, before in undo.items():
+                self._followed[index].take_back(*before)
+        else:
+            self._steps.count(self.optimizer)
 
-    def _admit(self, group: Group) -> None:
-        self._original.append(group[str(key_of(group))])
-        self._written.append(_Written())
-
-    def _conflict(self, index: int, group: Group) -> str:
-        writers = self._writers()
-        if writers:
-            return _twice(writers)
-        return (
-            f"the momentum of parameter group {index} was set to {momentum_of(group):g} since "
-            "the last step, not by the coupling; let one of the two write it "
-            "(coupling.remove() ends the coupling)"
-        )
-
-    def _writers(self) -> list[str]:
-        """Schedulers of this optimizer that cycle its momentum, by name."""
-        return [
-            type(found).__name__
-            for found in gc.get_objects()
-            if issubclass(type(found), LRScheduler)  # isinstance would wake lazy modules
-            and getattr(found, "optimizer", None) is self.optimizer
-            and getattr(found, "cycle_momentum", False)
+    def _align(self) -> None:
+        """Follow the groups that there are: some may have been added, removed or made anew."""
+        groups, name = self.optimizer.param_groups, type(self.optimizer).__name__
+        if not self._handles or [id(g) for g in groups] == [id(e.group) for e in self._followed]:
+            return
+        self._followed[:] = [
+            each or follow_group(name, index, groups[index], self._common)
+            for index, each in enumerate(known(groups, self._followed))
         ]
 
+    # --- Checkpoints -------------------------------------------------------------------------
 
-def follows_already(optimizer: Optimizer) -> bool:
-    """Whether the optimizer is coupled, or couples itself."""
-    return isinstance(getattr(optimizer, "coupling", None), Coupling) or any(
-        isinstance(getattr(hook, "__self__", None), Coupling)
-        for hook in optimizer._optimizer_step_pre_hooks.values()
-    )
+    def _before_save(self, optimizer: Optimizer) -> None:
+        # Utilities that fill in a state read the keys that it has.
+        for group in optimizer.param_groups:
+            group.setdefault(STEPS, made(optimizer.param_groups))
+
+    def _after_load(self, loaded: Optimizer) -> None:
+        if loaded is not self.optimizer:
+            for each, group in zip(self._followed, loaded.param_groups, strict=False):
+                each.await_loaded(momentum_of(group))
+            return
+        self._align()
+        for each in self._followed:
+            each.adopt(each.group)
+        give_buffers(self.optimizer)
 
 
-def _twice(writers: list[str]) -> str:
-    return (
-        f"{' and '.join(writers)} writes the momentum of this optimizer too; pass "
-        "cycle_momentum=False to it, or do not couple"
-    )
+def coupling_of(optimizer: Optimizer) -> Coupling | None:
+    """The optimizer's coupling, if it is coupled or couples itself."""
+    hooks = optimizer._optimizer_step_pre_hooks.values()
+    owners = [getattr(optimizer, "coupling", None), *(getattr(h, "__self__", None) for h in hooks)]
+    return next((owner for owner in owners if isinstance(owner, Coupling)), None)
+
+
+def restored(optimizer: Optimizer, settings: dict[str, Any], *, hook: bool = True) -> Coupling:
+    """Couple a copy as the optimizer is coupled whose :meth:`Coupling.settings` these are."""
+    coupling = Coupling(optimizer, MomentumLaw(1.0), settings["total_steps"], hook=hook)
+    coupling.take_over(settings)
+    return coupling
 
 
 def couple(
-    optimizer: Optimizer, law: Law | Sequence[Law], *, total_steps: int | None = None
+    optimizer: Any, law: Law | Calibration | Sequence[Law], *, total_steps: int | None = None
 ) -> Coupling:
     """Let the momentum of every parameter group follow its learning rate.
 
@@ -334,19 +304,26 @@ def couple(
 
     Args:
         optimizer: Any optimizer with ``momentum`` (SGD, RMSprop) or ``betas`` (the Adam family,
-            whose first beta is then set; the law's theory is for SGD).
-        law: From learning rate to momentum, for all groups, or a sequence of one for each.
+            whose first beta is then set, with a warning: the law is SGD's). One that wraps another,
+            as for sharpness-aware minimisation, is coupled through the one that it wraps.
+        law: From learning rate to momentum, for all groups, or a sequence of one for each; or the
+            calibration that found it.
         total_steps: Length of the training in steps. The steps made are counted in the parameter
-            groups (``coupled_steps``), and so survive a checkpoint.
+            groups (``coupled_steps``), and so survive a checkpoint. A call that moves other
+            parameters than the last, as where the state is sharded, belongs to the same step.
 
     Returns:
         The coupling: what is in use, and how to end it.
 
     Raises:
         TypeError: If there is no optimizer, or the law cannot be called.
-        ValueError: If a group has no momentum or a dampening, laws and groups differ in number, or
-            ``total_steps`` is below 1.
+        ValueError: If a group has no momentum or a dampening, laws and groups differ in number,
+            ``total_steps`` is below 1, or the optimizer's momentum must not change.
+        CalibrationError: If the calibration found no law; says why.
         MomentumConflictError: If a scheduler cycles the momentum; at the first step after, if
             something else has written it.
     """
-    return Coupling(unwrapped(optimizer), law, total_steps)
+    coupling = Coupling(optimizer, law, total_steps)
+    if doubt := what_is_doubtful(coupling.optimizer, coupling.law(0)):
+        warnings.warn(doubt, stacklevel=2)
+    return coupling

@@ -7,6 +7,8 @@ rather than a sum.
 import sys
 from typing import Any
 
+import torch
+from torch import Tensor
 from torch.optim import Optimizer
 
 Group = dict[str, Any]
@@ -25,13 +27,22 @@ def key_of(group: Group) -> str | None:
     return next((key for key in ("momentum", "betas") if key in group), None)
 
 
+def written_momentum(group: Group) -> float:
+    """The number that stands for the momentum in the group.
+
+    Raises:
+        KeyError: If there is none.
+    """
+    return float(group["momentum"] if "momentum" in group else group["betas"][0])
+
+
 def momentum_of(group: Group) -> float:
     """The group's momentum; :data:`LEAST` is read as 0.
 
     Raises:
         KeyError: If it has none.
     """
-    momentum = float(group["momentum"] if "momentum" in group else group["betas"][0])
+    momentum = written_momentum(group)
     return momentum if momentum > LEAST else 0.0
 
 
@@ -41,12 +52,30 @@ def set_momentum(group: Group, momentum: float) -> Any:
     Returns:
         What the group now holds: the momentum, or its betas.
     """
-    kept = momentum if momentum > 0 else LEAST
+    return write(group, momentum if momentum > 0 else LEAST)
+
+
+def write(group: Group, number: float) -> Any:
+    """Put a number in the momentum's place, as it is.
+
+    Returns:
+        What the group now holds: the momentum, or its betas.
+    """
     if "momentum" in group:
-        group["momentum"] = kept
-        return kept
-    group["betas"] = betas = type(group["betas"])((kept, *group["betas"][1:]))
+        group["momentum"] = number
+        return number
+    betas = group["betas"]
+    if isinstance(betas[0], Tensor):  # where both are, one program serves all their values
+        betas[0].fill_(number)
+        return betas
+    group["betas"] = betas = type(betas)((number, *betas[1:]))
     return betas
+
+
+def coarsest_type(group: Group) -> torch.dtype | None:
+    """Of the types of the group's parameters, in which velocities are kept; None without any."""
+    types = {p.dtype for p in group["params"] if p.is_floating_point() or p.is_complex()}
+    return max(types, key=lambda dtype: torch.finfo(dtype).eps, default=None)
 
 
 def scheduled_lr(optimizer: Optimizer) -> float:
@@ -55,16 +84,13 @@ def scheduled_lr(optimizer: Optimizer) -> float:
     return max(float(group["lr"]), float(group.get("initial_lr", 0.0)))
 
 
-def unwrapped(optimizer: Any) -> Optimizer:
-    """The optimizer inside the wrappers of training frameworks.
+def give_buffers(optimizer: Optimizer) -> None:
+    """Give RMSprop the velocities that it lacks, where its state was made without momentum.
 
-    Raises:
-        TypeError: If there is none inside.
+    It makes them together with the rest of its state or not at all.
     """
-    while not hasattr(optimizer, "_optimizer_step_pre_hooks") and hasattr(optimizer, "optimizer"):
-        optimizer = optimizer.optimizer
-    if not isinstance(optimizer, Optimizer):
-        raise TypeError(
-            f"optimizer must be a torch.optim.Optimizer, got {type(optimizer).__name__}"
-        )
-    return optimizer
+    if not isinstance(optimizer, torch.optim.RMSprop):
+        return
+    for parameter, state in optimizer.state.items():
+        if state and state.get("momentum_buffer") is None:
+            state["momentum_buffer"] = torch.zeros_like(parameter)

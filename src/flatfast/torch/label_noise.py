@@ -12,83 +12,10 @@ say what becomes of it under each kind of noise and loss; ``tests/torch/test_lab
 measures each.
 """
 
-import contextlib
-from collections.abc import Iterator
-from contextvars import ContextVar
-from typing import Any
-
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from flatfast.torch.processes import rank
-
-_COUNTS: ContextVar[dict["TargetNoise", int] | None] = ContextVar("counts", default=None)
-"""Counts to be put back, of the modules that have drawn since :func:`counts_kept` began."""
-
-
-@contextlib.contextmanager
-def counts_kept() -> Iterator[None]:
-    """Draws made within do not count: noise goes on after it as if they had not been."""
-    before: dict[TargetNoise, int] = {}
-    token = _COUNTS.set(before)
-    try:
-        yield
-    finally:
-        _COUNTS.reset(token)
-        for module, count in before.items():
-            module.count = count
-
-
-class TargetNoise(nn.Module):
-    """Noise with random numbers of its own, off in ``eval()``.
-
-    The draw of a call depends on the seed, on the number of calls so far, and on the rank where
-    processes train together: they draw differently, and yet one rank's checkpoint serves all.
-    Seed and count are in the ``state_dict``. Neither reads nor moves PyTorch's own generators.
-
-    Attributes:
-        seed: Seed of the draws.
-        count: Calls so far, in training mode.
-    """
-
-    def __init__(self, seed: int = 0) -> None:
-        """Start at the first draw of ``seed``, an integer of at least 0."""
-        super().__init__()
-        if seed < 0:
-            raise ValueError(f"seed must be at least 0, got {seed}")
-        self.seed = seed
-        self.count = 0
-
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
-    def forward(self, targets: Tensor) -> Tensor:
-        """Targets with a fresh draw of noise, on their device; unchanged in shape in ``eval()``."""
-        if not self.training:
-            return self.clean(targets)
-        generator = torch.Generator(device=targets.device)
-        words = np.random.SeedSequence((self.seed, rank(), self.count)).generate_state(1, np.uint64)
-        generator.manual_seed(int(words[0]) >> 1)
-        kept = _COUNTS.get()
-        if kept is not None:
-            kept.setdefault(self, self.count)
-        self.count += 1
-        return self.noisy(targets, generator)
-
-    def clean(self, targets: Tensor) -> Tensor:
-        """Targets without noise, in the form that the noisy ones have."""
-        return targets
-
-    def noisy(self, targets: Tensor, generator: torch.Generator) -> Tensor:
-        """Targets with noise drawn from ``generator``."""
-        raise NotImplementedError
-
-    def get_extra_state(self) -> dict[str, int]:
-        """For the ``state_dict``: where the draws are."""
-        return {"seed": self.seed, "count": self.count}
-
-    def set_extra_state(self, state: Any) -> None:
-        """Go on where a checkpoint was."""
-        self.seed, self.count = int(state["seed"]), int(state["count"])
+from flatfast.torch.target_noise import TargetNoise, check_labels
 
 
 class LabelNoise(TargetNoise):
@@ -134,16 +61,29 @@ class LabelNoise(TargetNoise):
         self.std, self.classes = std, classes
 
     def clean(self, targets: Tensor) -> Tensor:
-        """Targets as they are, or one-hot ones (..., classes) from integer labels (...)."""
-        if self.classes is not None:
-            one_hot = nn.functional.one_hot(targets.long(), self.classes)
-            return one_hot.to(torch.get_default_dtype())
-        if not targets.is_floating_point():
+        """Targets as they are, or one-hot ones (..., classes) from integer labels (...).
+
+        Raises:
+            TypeError: If targets are labels and there are no ``classes``, or the reverse.
+            ValueError: If a label is not in [0, classes).
+        """
+        numbers = targets.is_floating_point()
+        if self.classes is None:
+            if not numbers:
+                raise TypeError(
+                    f"targets are {targets.dtype}; numbers need a floating-point type, and labels "
+                    "need LabelNoise(std, classes=...) or LabelFlips"
+                )
+            return targets
+        if numbers or targets.is_complex():
             raise TypeError(
-                f"targets are {targets.dtype}; numbers need a floating-point type, and labels "
-                "need LabelNoise(std, classes=...) or LabelFlips"
+                f"labels must be integers, got {targets.dtype}: targets that are numbers already, "
+                "one-hot rows and class probabilities too, take LabelNoise(std) without classes"
             )
-        return targets
+        labels = targets.long()
+        check_labels(labels, self.classes)
+        one_hot = labels.unsqueeze(-1) == torch.arange(self.classes, device=labels.device)
+        return one_hot.to(torch.get_default_dtype())
 
     def noisy(self, targets: Tensor, generator: torch.Generator) -> Tensor:
         """Clean targets plus ``std`` times a standard normal draw."""
@@ -171,34 +111,67 @@ class LabelFlips(TargetNoise):
     ½MSE on one-hot targets it is ``1 / B`` times that mean too, while the Hessian is the mean of
     ``J_b^T J_b``: noise in proportion to the Hessian only as far as the classes are alike.
 
+    Labels are class indices of any integer type and shape: one an example, a pixel or a token. A
+    label that the loss ignores stays ignored. Of several yes-or-no labels an example (classes 2)
+    each flips on its own.
+
     Attributes:
         probability: Chance that a label is wrong.
-        classes: Number of classes.
+        classes: Number of classes, that of ``ignore_index`` included where it is one of them.
+        ignore_index: Label of positions that the loss leaves out, as in ``F.cross_entropy``.
     """
 
-    def __init__(self, probability: float, classes: int, seed: int = 0) -> None:
+    def __init__(
+        self, probability: float, classes: int, seed: int = 0, *, ignore_index: int = -100
+    ) -> None:
         """Flips of this probability.
 
         Raises:
-            ValueError: If ``probability`` is not in [0, 1], ``classes`` below 2, or ``seed``
-                negative.
+            ValueError: If ``probability`` is not in [0, 1], there are fewer than 2 classes that are
+                not ignored, or ``seed`` is negative.
         """
         super().__init__(seed)
         if not 0 <= probability <= 1:
             raise ValueError(f"probability must be in [0, 1], got {probability}")
-        if classes < 2:
-            raise ValueError(f"classes must be at least 2, got {classes}")
-        self.probability, self.classes = probability, classes
+        inside = 0 <= ignore_index < classes
+        if classes < 2 + inside:
+            besides = f" besides ignore_index = {ignore_index}" if inside else ""
+            raise ValueError(f"classes must be at least 2{besides}, got {classes - inside}")
+        self.probability, self.classes, self.ignore_index = probability, classes, ignore_index
 
     def noisy(self, targets: Tensor, generator: torch.Generator) -> Tensor:
-        """Labels (...) of an integer type, some of them others."""
-        if targets.is_floating_point():
-            raise TypeError(f"labels must be integers, got {targets.dtype}")
-        shape, device = targets.shape, targets.device
-        flipped = torch.rand(shape, generator=generator, device=device) < self.probability
-        shift = torch.randint(1, self.classes, shape, generator=generator, device=device)
-        return torch.where(flipped, (targets + shift.to(targets.dtype)) % self.classes, targets)
+        """Labels (...) of an integer type, some of them others.
+
+        Raises:
+            TypeError: If labels are not integers, or their type cannot hold all classes.
+            ValueError: If one is neither in [0, classes) nor ``ignore_index``.
+        """
+        if targets.is_floating_point() or targets.is_complex():
+            raise TypeError(
+                f"labels must be integers, got {targets.dtype}: for class probabilities or soft "
+                "labels draw classes first (torch.multinomial), for yes-or-no labels held as "
+                "numbers flip noise(labels.long()) with classes=2"
+            )
+        most = 1 if targets.dtype == torch.bool else torch.iinfo(targets.dtype).max
+        if self.classes - 1 > most:
+            raise TypeError(
+                f"labels of {targets.dtype} hold {most + 1} classes at most, and classes is "
+                f"{self.classes}: give noise(labels.long())"
+            )
+        labels, shape, device = targets.long(), targets.shape, targets.device
+        check_labels(labels, self.classes, self.ignore_index)
+        drawn = torch.rand(shape, generator=generator, device=device)
+        flipped = (drawn < self.probability) & (labels != self.ignore_index)
+        hole = self.ignore_index if 0 <= self.ignore_index < self.classes else self.classes
+        choices = self.classes - (hole < self.classes)
+        shift = torch.randint(1, choices, shape, generator=generator, device=device)
+        # Places among the classes that are not ignored.
+        places = (labels - (labels > hole).long() + shift) % choices
+        return torch.where(flipped, places + (places >= hole).long(), labels).to(targets.dtype)
 
     def extra_repr(self) -> str:
         """Settings, for ``print(model)``."""
-        return f"probability={self.probability}, classes={self.classes}, seed={self.seed}"
+        return (
+            f"probability={self.probability}, classes={self.classes}, seed={self.seed}, "
+            f"ignore_index={self.ignore_index}"
+        )

@@ -18,6 +18,7 @@ from flatfast.calibration.landscape import GRADIENT, PROBE, PRODUCT
 from flatfast.torch.batches import OTHERS, Batch, Batches
 from flatfast.torch.modes import modes_kept
 from flatfast.torch.output_hessian import OutputHessian, at_least_single
+from flatfast.torch.vectors import flat, like, real
 
 Forward = Callable[[nn.Module, Batch], tuple[Any, Any]]
 
@@ -35,6 +36,9 @@ RATES = (
 
 MOST_BATCHES = 8
 """Batches that products go over at most: the graph of each is kept."""
+
+ALIGNED = 0.5
+"""Cosine of a slope and the weights from which on it counts as weight decay; |w| has about 0.8."""
 
 ITERATIONS = 20
 """Products that a budget is meant to pay for, when it is decided how many batches they go over."""
@@ -89,7 +93,7 @@ class ModelLandscape:
     @property
     def length(self) -> float:
         """Euclidean norm of the parameters."""
-        return float(_flat(self._params).norm())
+        return float(flat(self._params).norm())
 
     def _first_length(self) -> int:
         with torch.no_grad(), self._without_masks():
@@ -125,6 +129,21 @@ class ModelLandscape:
             )
         return found
 
+    def penalty(self) -> float:
+        """Weight decay in the loss: how fast its part beside the outputs shrinks the weights.
+
+        The slope of that part along the weights, over their square: of a sum of squares what
+        ``weight_decay`` is in an optimizer. 0 where the slope is not along them.
+        """
+        with torch.no_grad(), self._without_masks():
+            outputs, targets = self._outputs(self._batches.first)
+        slope = flat(self._derivative(self._loss_fn(outputs, targets), None))
+        weights = flat(self._params)
+        radial = float(slope @ weights)
+        if not radial > ALIGNED * float(slope.norm() * weights.norm()):
+            return 0.0
+        return radial / float(weights @ weights)
+
     def gradients(self) -> tuple[Tensor, Tensor]:
         """Two gradients of the next batch."""
         batch = self._batches.next()
@@ -152,26 +171,26 @@ class ModelLandscape:
             backward = self._derivative(outputs, hessian.probe(self._probes), create_graph=True)
             squared = sum((part.float().square().sum() for part in backward), torch.zeros(()))
             slope = self._derivative(squared, None)
-        return float(squared.detach()), _flat(slope)
+        return float(squared.detach()), flat(slope)
 
     def product(self, v: Tensor) -> Tensor:
         """``G v``, a mean over the operator's batches."""
         if not self._graphs:
             self._graphs = [self._graph(batch) for batch in self._operator]
-        parts = _like(v, self._params)
+        parts = like(v, self._params)
         total = torch.zeros_like(v)
-        for outputs, hessian, u, backward in self._graphs:
-            # J v is the derivative of (J^T u) . v in u.
-            dot = [(b, p) for b, p in zip(backward, parts, strict=True) if b.requires_grad]
-            image = torch.autograd.grad(
-                [b for b, _ in dot], u, [p for _, p in dot], retain_graph=True, allow_unused=True
-            )[0]
-            if image is None:
-                raise RuntimeError(
-                    "an operation of the model cannot be differentiated twice: its backward pass "
-                    "is marked once_differentiable, or detaches"
-                )
-            total += _flat(self._derivative(outputs, hessian.times(image), retain_graph=True))
+        with self._without_masks():  # a checkpointed part runs again in a backward pass
+            for outputs, hessian, u, backward in self._graphs:
+                # J v is the derivative of (J^T u) . v in u.
+                dot = [(b, p) for b, p in zip(backward, parts, strict=True) if b.requires_grad]
+                of, along = [b for b, _ in dot], [p for _, p in dot]
+                image = torch.autograd.grad(of, u, along, retain_graph=True, allow_unused=True)[0]
+                if image is None:
+                    raise RuntimeError(
+                        "an operation of the model cannot be differentiated twice: its backward "
+                        "pass is marked once_differentiable, or detaches"
+                    )
+                total += flat(self._derivative(outputs, hessian.times(image), retain_graph=True))
         return total / len(self._graphs)
 
     def _graph(self, batch: Batch) -> tuple[Tensor, OutputHessian, Tensor, list[Tensor]]:
@@ -186,24 +205,35 @@ class ModelLandscape:
     def _outputs(self, batch: Batch) -> tuple[Tensor, Any]:
         outputs, targets = self._forward(self._model, batch)
         if not (isinstance(outputs, Tensor) and outputs.is_floating_point() and outputs.ndim):
-            shape = f" {tuple(outputs.shape)}" if isinstance(outputs, Tensor) else ""
+            told = f" {outputs.dtype} {tuple(outputs.shape)}" if isinstance(outputs, Tensor) else ""
             raise ValueError(
-                "outputs must be a tensor of numbers with examples in its first dimension, got "
-                f"{type(outputs).__name__}{shape}; {OTHERS}"
+                "outputs must be a tensor of real numbers with examples in its first dimension, "
+                f"got {type(outputs).__name__}{told}; {OTHERS}"
             )
         return outputs, targets
 
     def _gradient(self, batch: Batch) -> Tensor:
         outputs, targets = self._outputs(batch)
-        return _flat(self._derivative(self._loss_fn(outputs, targets), None))
+        if not outputs.requires_grad:
+            raise ValueError(
+                "outputs must depend on the parameters, and PyTorch knows of no dependence: the "
+                "forward pass detaches, runs under no_grad, uses other parameters, or is "
+                "checkpointed with use_reentrant=True (give False)"
+            )
+        return flat(self._derivative(self._loss_fn(outputs, targets), None))
 
     def _derivative(self, of: Tensor, along: Tensor | None, **options: bool) -> list[Tensor]:
-        """Gradients in the parameters, zeros where there is no dependence."""
-        if not of.requires_grad:
-            return [torch.zeros_like(p) for p in self._params]
-        found = torch.autograd.grad(of, self._params, along, allow_unused=True, **options)
+        """Gradients in the parameters, zeros where there is no dependence; real numbers."""
+        found: tuple[Tensor | None, ...] = (None,) * len(self._params)
+        if of.requires_grad:
+            found = torch.autograd.grad(of, self._params, along, allow_unused=True, **options)
+        if any(g is not None and g.layout != torch.strided for g in found):
+            raise ValueError(
+                "gradients must be dense, and some are sparse: call F.embedding with sparse=False "
+                "while calibrating (modules are switched here)"
+            )
         return [
-            torch.zeros_like(p) if g is None else g
+            real(torch.zeros_like(p) if g is None else g)
             for g, p in zip(found, self._params, strict=True)
         ]
 
@@ -213,15 +243,6 @@ class ModelLandscape:
             for module in self._noisy:
                 module.training = False
             yield
-
-
-def _flat(parts: Iterable[Tensor]) -> Tensor:
-    return torch.cat([part.detach().float().reshape(-1) for part in parts])
-
-
-def _like(v: Tensor, params: list[Tensor]) -> list[Tensor]:
-    split = torch.split(v, [p.numel() for p in params])
-    return [part.view_as(p).to(p.dtype) for part, p in zip(split, params, strict=True)]
 
 
 def _drops(module: nn.Module) -> bool:

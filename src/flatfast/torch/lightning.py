@@ -2,11 +2,15 @@
 
 from typing import Any
 
+from flatfast.extras import require
+
+require("flatfast.torch.lightning", "lightning", "lightning")
+
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from flatfast.calibration import Calibration
 from flatfast.torch.callback import Calibrator, Follower
-from flatfast.torch.coupling import Law
+from flatfast.torch.laws import Law
 
 
 class CoupledMomentum(Callback):
@@ -73,13 +77,19 @@ class CoupledMomentum(Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on with the checkpoint's."""
-        self._follower.C = state_dict["C"]
+        self._follower.resume(state_dict["C"])
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, *args: Any, **kwargs: Any
     ) -> None:
         """Log."""
         pl_module.log_dict(self._follower.readings(), on_step=True, on_epoch=False)
+
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        """Uncouple: a fit that fails is not torn down."""
+        self._follower.end()
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Uncouple."""

@@ -8,9 +8,12 @@ whose root is ``diag(sqrt p) - p sqrt(p)^T``.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
+
+from flatfast.torch.target_noise import counts_kept
 
 DENSE = 32
 """Outputs of an example up to which its block is made."""
@@ -31,6 +34,13 @@ ROUNDED = 64.0
 outputs of zero."""
 
 
+NUDGE = 1e-3
+"""Way by which outputs are moved to see whether the loss's slope follows, in their spreads."""
+
+HALF = 0.5
+"""Share of the slopes that follow in a loss that is curved."""
+
+
 def at_least_single(outputs: Tensor) -> Tensor:
     """In single precision, or double where they are that."""
     return outputs if outputs.dtype == torch.float64 else outputs.float()
@@ -49,6 +59,7 @@ class OutputHessian:
         Raises:
             ValueError: If the loss couples examples, or there are many outputs an example and S is
                 none of the known.
+            RuntimeError: If the loss is curved but cannot be differentiated twice.
         """
         self._shape = outputs.shape
         # Neither the loss nor the object itself is kept in a closure: graphs hang on both.
@@ -61,6 +72,12 @@ class OutputHessian:
     def _found_root(self, loss: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
         v = self._direction(0)
         image = self._times(v)
+        if not image.any() and _curved(loss, self._outputs.view(self._shape)):
+            raise RuntimeError(
+                "the loss has no second derivative: its slope follows the outputs, but its "
+                "backward pass cannot be differentiated, as in fused kernels. Calibrate with the "
+                "loss in PyTorch's own operations"
+            )
         faint = image.norm() <= FAINT * v.norm() / self._outputs.numel()
         if faint and image.norm() <= GONE * self._typical(loss, v):
             return torch.zeros_like
@@ -166,8 +183,32 @@ def _slope(loss: Callable[[Tensor], Tensor], at: Tensor, shape: torch.Size) -> T
 
 
 def _product(slope: Tensor, at: Tensor, v: Tensor) -> Tensor:
-    """Derivative of the slope in the outputs, times v."""
-    if not slope.requires_grad:  # a loss that is linear in the outputs
-        return torch.zeros_like(v)
-    found = torch.autograd.grad(slope, at, v.view_as(slope), retain_graph=True)[0]
-    return found.reshape(v.shape)
+    """Derivative of the slope in the outputs, times v; zeros where it does not depend on them."""
+    found = None
+    if slope.requires_grad:
+        along = v.view_as(slope)
+        found = torch.autograd.grad(slope, at, along, retain_graph=True, allow_unused=True)[0]
+    return torch.zeros_like(v) if found is None else found.reshape(v.shape)
+
+
+def _curved(loss: Callable[[Tensor], Tensor], outputs: Tensor) -> bool:
+    """Whether the loss's slope follows the outputs, as its first derivatives have it.
+
+    Piecewise linear losses have slopes that stay when outputs move a little, but at their kinks:
+    hence the outputs that are looked at are not those of the model, which may lie there.
+    """
+    generator = torch.Generator(device=outputs.device).manual_seed(0)
+    options: dict[str, Any] = {
+        "generator": generator,
+        "device": outputs.device,
+        "dtype": outputs.dtype,
+    }
+    spread = outputs.detach().std(correction=0).clamp(min=1.0)
+    away = outputs.detach() + spread * torch.randn(outputs.shape, **options)
+    moved = away + NUDGE * spread * torch.randn(outputs.shape, **options)
+    slopes = []
+    for at in (away, moved):
+        # The same noise in both looks.
+        with torch.random.fork_rng(), counts_kept():
+            slopes.append(torch.autograd.grad(loss(at.requires_grad_()), at)[0])
+    return bool((slopes[0] != slopes[1]).double().mean() > HALF)

@@ -17,10 +17,11 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from flatfast.calibration import Calibration
-from flatfast.law import GAMMA, MomentumLaw
-from flatfast.torch.auto import START, AutoMomentum
-from flatfast.torch.coupling import Coupling, Law, law_of
+from flatfast.torch.auto import AutoMomentum, unmeasured
+from flatfast.torch.coupling import Coupling, restored
 from flatfast.torch.groups import Group
+from flatfast.torch.laws import Law, law_of, momentum_on_device
+from flatfast.torch.tensor_sgd import tensor_sgd
 
 
 class SGD(torch.optim.SGD):
@@ -59,8 +60,8 @@ class SGD(torch.optim.SGD):
             params: Parameters or parameter groups.
             lr: Learning rate. A tensor on an accelerator is followed on the device.
             C: Prefactor of the 2/3 law, or the calibration that found it; ``"auto"`` to have it
-                measured while training goes on (experimental, see
-                :func:`flatfast.torch.auto_momentum`).
+                measured while training goes on, at momentum 0.9 until something is found
+                (experimental, see :func:`flatfast.torch.auto_momentum`).
             law: Another law, or a sequence of one for each parameter group.
             measure: With ``C="auto"``: learning rate to calibration.
             total_steps: Length of the training; see :func:`flatfast.torch.couple`.
@@ -76,11 +77,12 @@ class SGD(torch.optim.SGD):
         """
         if (C is None) == (law is None):
             raise ValueError("give either C, the law's prefactor, or law")
-        if (C == "auto") != (measure is not None):
+        if isinstance(C, str) and C != "auto":
+            raise ValueError(f'C must be a positive number, a calibration or "auto", got {C!r}')
+        if isinstance(C, str) != (measure is not None):
             raise ValueError('C="auto" and measure, learning rate to calibration, go together')
         if isinstance(C, str):
-            # What the coupling needs until the first measurement is in.
-            chosen: Any = MomentumLaw((1 - START) * max(float(lr), sys.float_info.min) ** -GAMMA)
+            chosen: Any = unmeasured()
         else:
             chosen = law_of(C) if C is not None else law
         assert chosen is not None
@@ -94,13 +96,13 @@ class SGD(torch.optim.SGD):
             foreach=foreach,
             fused=fused,
         )
-        self._couple(chosen, total_steps)
+        self._ready(Coupling(self, chosen, total_steps, hook=False))
         self.auto: AutoMomentum | None = None
         if measure is not None:
             self.auto = AutoMomentum(self, measure)
 
-    def _couple(self, law: Law | Sequence[Law], total_steps: int | None) -> None:
-        self.coupling = Coupling(self, law, total_steps, hook=False)
+    def _ready(self, coupling: Coupling) -> None:
+        self.coupling = coupling
         self._scalars: list[tuple[Tensor, Tensor]] = []
         self.register_state_dict_pre_hook(_write_momenta)
 
@@ -112,9 +114,9 @@ class SGD(torch.optim.SGD):
         """Take over a copied or pickled state."""
         coupled = state.pop("coupled", None)
         super().__setstate__(state)
-        self.auto = None  # its measurement is of another optimizer's model
-        if coupled is not None:
-            self._couple(*coupled)
+        if coupled is not None:  # or it is a checkpoint that is loaded
+            self.auto = None  # its measurement is of another optimizer's model
+            self._ready(restored(self, coupled, hook=False))
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One step.
@@ -132,7 +134,9 @@ class SGD(torch.optim.SGD):
         if torch.compiler.is_compiling() or _any_on_device(self.param_groups):
             return self._tensor_step(closure)
         self.coupling.follow()
-        return _PLAIN_STEP(self, closure)
+        loss = _PLAIN_STEP(self, closure)
+        self.coupling.settle()
+        return loss
 
     def _tensor_step(self, closure: Callable[[], Any] | None) -> Any:
         loss = None
@@ -164,7 +168,7 @@ class SGD(torch.optim.SGD):
             lr, momentum = self._fill_scalars(index, group)
             params = [p for p in group["params"] if p.grad is not None]
             for p in params:
-                if "momentum_buffer" not in self.state[p]:
+                if self.state[p].get("momentum_buffer") is None:
                     self.state[p]["momentum_buffer"] = torch.zeros_like(p)
             if params:
                 parts.append(
@@ -177,8 +181,12 @@ class SGD(torch.optim.SGD):
                         "weight_decay": group["weight_decay"],
                         "nesterov": group["nesterov"],
                         "maximize": group["maximize"],
+                        # What a GradScaler leaves to a fused optimizer, while it is at it.
+                        "grad_scale": getattr(self, "grad_scale", None),
+                        "found_inf": getattr(self, "found_inf", None),
                     }
                 )
+        self.coupling.settle()
         return parts
 
     def _fill_scalars(self, index: int, group: Group) -> tuple[Tensor, Tensor]:
@@ -190,49 +198,13 @@ class SGD(torch.optim.SGD):
         if _on_device(group):
             # Not a copy: a captured graph is to read what is in it then.
             lr = group["lr"]
-            momentum.copy_(self.coupling.momentum_on_device(index))
+            if self.coupling.total_steps is not None:
+                raise ValueError("total_steps needs a learning rate on the host, a number")
+            momentum.copy_(momentum_on_device(self.coupling.law(index), lr))
         else:
             lr.fill_(float(group["lr"]))
             momentum.fill_(group["momentum"])
         return lr, momentum
-
-
-def tensor_sgd(
-    params: list[Tensor],
-    grads: list[Tensor],
-    buffers: list[Tensor],
-    *,
-    lr: Tensor,
-    momentum: Tensor,
-    weight_decay: float,
-    nesterov: bool,
-    maximize: bool,
-) -> None:
-    """One step of SGD in place, with learning rate and momentum as tensors of one element.
-
-    Args:
-        params: Parameters.
-        grads: Their gradients, not sparse.
-        buffers: Their velocities; zeros before the first step.
-        lr: Learning rate.
-        momentum: Momentum.
-        weight_decay: Factor of the parameters that is added to the gradients.
-        nesterov: Nesterov momentum.
-        maximize: Ascend.
-    """
-    if maximize:
-        grads = list(torch._foreach_neg(grads))
-    if weight_decay != 0:
-        grads = list(torch._foreach_add(grads, params, alpha=weight_decay))
-    torch._foreach_mul_(buffers, momentum)
-    torch._foreach_add_(buffers, grads)
-    if nesterov:
-        steps = list(torch._foreach_mul(buffers, momentum))
-        torch._foreach_add_(steps, grads)
-        torch._foreach_mul_(steps, -lr)
-    else:
-        steps = list(torch._foreach_mul(buffers, -lr))
-    torch._foreach_add_(params, steps)
 
 
 def _on_device(group: Group) -> bool:

@@ -2,11 +2,15 @@
 
 from typing import Any
 
+from flatfast.extras import require
+
+require("flatfast.torch.transformers", "transformers", "transformers")
+
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from flatfast.calibration import Calibration
 from flatfast.torch.callback import Calibrator, Follower
-from flatfast.torch.coupling import Law
+from flatfast.torch.laws import Law
 
 KEPT = "flatfast.calibration"
 """Where the trainer's state keeps a calibrated prefactor."""
@@ -73,7 +77,7 @@ class CoupledMomentum(TrainerCallback):
         # What callbacks keep is a dictionary in the trainer's state, and goes into its checkpoints.
         kept: Any = state.stateful_callbacks
         if self._follower.calibrate is not None and KEPT in kept:
-            self._follower.C = float(kept[KEPT]["attributes"]["C"])
+            self._follower.resume(float(kept[KEPT]["attributes"]["C"]))
         self._follower.start(
             [kwargs["optimizer"]], state.max_steps, kwargs["model"], kwargs.get("train_dataloader")
         )
@@ -96,4 +100,11 @@ class CoupledMomentum(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Uncouple."""
+        self.uncouple()
+
+    def uncouple(self) -> None:
+        """Give the optimizer back the momentum that it had; after a training that has failed.
+
+        A trainer tells its callbacks of its end and not of its failure.
+        """
         self._follower.end()

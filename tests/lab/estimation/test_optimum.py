@@ -1,5 +1,7 @@
 """Optima of synthetic curves whose minima are known."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -19,7 +21,7 @@ from flatfast.lab.estimation.resampling import (
     resamples,
     t_quantile,
 )
-from flatfast.lab.estimation.spline_fit import spline_minimum
+from flatfast.lab.estimation.spline_fit import _smoothed, spline_minimum
 
 ALL_FITS = (DEFAULT_FIT, *ALTERNATIVE_FITS)
 
@@ -233,3 +235,37 @@ def test_student_quantiles():
     # Equal parts with equal degrees of freedom have twice as many together.
     assert t_quantile(0.95, [(1.0, 5), (1.0, 5)]) == pytest.approx(2.2281, abs=1e-4)
     assert t_quantile(0.95, [(0.0, 7), (0.0, 3)]) == pytest.approx(2.3646, abs=1e-4)
+
+
+@pytest.mark.parametrize("fit", ALL_FITS, ids=named)
+def test_memory_grows_no_faster_than_the_momenta(sweep, fit):
+    def peak(per_decade):
+        times = median_times(sweep(per_decade=per_decade, rates=3), n_boot=10, seed=0)
+        tracemalloc.start()
+        try:
+            locate(times, fit)
+            return tracemalloc.get_traced_memory()[1] / times.log_time.size
+        finally:
+            tracemalloc.stop()
+
+    assert peak(240) < 1.5 * peak(60)
+
+
+def test_a_spline_with_gaps_is_the_dense_solution():
+    rng = np.random.default_rng(3)
+    log_mu = np.sort(rng.uniform(-5, 0, 12))
+    active = rng.random((5, 12)) < 0.7
+    value = rng.standard_normal((5, 12))
+    gap = np.diff(log_mu)
+    curve, bend = _smoothed(gap, 0.3, active, value)
+    second = np.zeros((12, 10))
+    for j in range(10):
+        second[j : j + 3, j] = 1 / gap[j], -1 / gap[j] - 1 / gap[j + 1], 1 / gap[j + 1]
+    beside = np.diag(gap[1:-1] / 6, 1)
+    share = np.diag((gap[:-1] + gap[1:]) / 3) + beside + beside.T
+    stiffness = np.linalg.solve(share, second.T)
+    for row in range(5):
+        weights = np.diag(active[row] + 1e-9)
+        dense = np.linalg.solve(weights + 0.3 * second @ stiffness, active[row] * value[row])
+        np.testing.assert_allclose(curve[row], dense, atol=1e-8)
+        np.testing.assert_allclose(bend[row, 1:-1], stiffness @ dense, atol=1e-7)

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from flatfast.lab.report import Study, advice, headline, summarise
+from flatfast.lab.report.narrative import limit_line
 from flatfast.lab.report.summary import SCHEMA, plain, write_summary
+from flatfast.law import MomentumLaw
 
 DOCUMENTED = Path(__file__).parents[3] / "docs" / "summary.md"
 TYPES: dict[str, tuple[type, ...]] = {
@@ -194,6 +196,22 @@ def test_headline_tells_of_rules_that_beat_the_law(full: Study) -> None:
     (said,) = [line for line in headline(changed) if "Faster than the law" in line]
     assert "momentum 0.9 (less than 0.500× the law's steps)." in said
     assert "each lr" not in said
+
+
+def test_headline_tells_the_correction_where_two_thirds_is_excluded() -> None:
+    """Rates at which the slope is 0.72, of a law whose limit is 2/3."""
+    lr = np.geomspace(1e-3, 1e-1, 5)
+    momenta = [float(MomentumLaw(0.2, correction=0.7)(rate)) for rate in lr]
+    best = [
+        {"eta": rate, "estimate": momentum, "located": True}
+        for rate, momentum in zip(lr, momenta, strict=True)
+    ]
+    excluded = {"verdicts": [{"name": "2/3", "inside": False}], "best_momentum": best}
+    said = limit_line(excluded)
+    assert "by 0.0%" in said
+    assert "C 0.200 (0.200 to 0.200), a 0.700 (0.700 to 0.700)" in said
+    assert limit_line({**excluded, "verdicts": [{"name": "2/3", "inside": True}]}) == ""
+    assert limit_line({**excluded, "best_momentum": best[:3]}) == ""
 
 
 def test_plain_knows_numpy_and_hides_what_is_not_finite() -> None:

@@ -1,10 +1,13 @@
 """Reading trajectories back from stored runs."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from flatfast.lab.report import Study
+from flatfast.lab.report import Study, write_report
 from flatfast.lab.report.study import best_momenta
 from flatfast.lab.report.trajectories import pick_examples, recorded_metrics, trajectories
 
@@ -45,3 +48,43 @@ def test_examples_surround_the_best(full: Study) -> None:
     nearest = full.grid.mu[np.argmin(np.abs(np.log(full.grid.mu / fitted)))]
     assert best.mu == nearest
     assert all(len(example.runs) == 6 for example in found.examples)
+
+
+def test_trajectories_that_cannot_be_read_are_none() -> None:
+    """Empty, missing, not finite, not ascending, of different lengths."""
+    steps = [[0, 5, 9], [], None, [0, 5, 9], [0, 9, 5], [0, 5, 9]]
+    loss = [[1.0, 0.5, 0.1], [], None, [np.nan] * 3, [1.0, 0.5, 0.1], [1.0, np.nan]]
+    count = len(steps)
+    rows = pa.table(
+        {
+            "lr": [0.1] * count,
+            "momentum": [0.9] * count,
+            "seed": list(range(count)),
+            "record_step": pa.array(steps, pa.list_(pa.int64())),
+            "metric:loss": pa.array(loss, pa.list_(pa.float32())),
+        }
+    )
+    found = trajectories(rows, 0.1, 0.1)
+    assert [run.seed for run in found] == [0, 5]
+    assert len(found[1].steps) == 2
+
+
+@pytest.mark.parametrize("damage", ["empty", "nan", "null", "short"])
+def test_every_figure_says_what_damaged_trajectories_lack(
+    scalar: Study, damage: str, tmp_path: Path
+) -> None:
+    runs = scalar.runs
+    for name in ("record_step", *(n for n in runs.column_names if n.startswith("metric:"))):
+        kind = runs.schema.field(name).type
+        lists = runs[name].to_pylist()
+        if damage == "nan" and name != "record_step":
+            lists = [[np.nan] * len(row) for row in lists]
+        elif damage in ("empty", "null", "short"):
+            part = {"empty": [], "null": None, "short": [0]}[damage]
+            lists = [part] * len(lists)
+        place = runs.schema.get_field_index(name)
+        runs = runs.set_column(place, name, pa.array(lists, kind))
+    page = write_report(replace(scalar, runs=runs), tmp_path)
+    assert "or none that can be read" in page.read_text()
+    assert not (tmp_path / "figures" / "example_runs.svg").exists()
+    assert (tmp_path / "figures" / "time_curves.svg").exists()

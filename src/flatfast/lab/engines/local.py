@@ -4,22 +4,20 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Literal
 
-import jax
 import numpy as np
 import pyarrow as pa
 
 from flatfast.lab.estimation.convergence import convergence, settled
 from flatfast.lab.machine import available_memory
 from flatfast.lab.problem import Problem
-from flatfast.lab.simulation.simulate import Spacing, Trajectories, bytes_per_run, simulate
-from flatfast.lab.store import METRIC, conform
+from flatfast.lab.rows import METRIC, conform
+from flatfast.lab.simulation.simulate import Spacing, Trajectories, footprint, simulate
 from flatfast.lab.sweep import Runs
 
 MOST_RUNS = 256
 """Runs in a chunk where memory allows more.
 
-Few enough that the runs of a chunk, neighbours in momentum, settle together, and that a crash costs
-little; enough that a step is mostly arithmetic.
+Few enough that a crash costs little, enough to fill the tiles of some tens of cores.
 """
 
 LARGEST = float(np.finfo(np.float32).max)
@@ -32,11 +30,8 @@ MEMORY_SHARE = 0.25
 class LocalEngine:
     """Simulates chunks of runs with :func:`flatfast.lab.simulation.simulate.simulate`.
 
-    A chunk is filled up with copies of its last run to one of a few widths, so that chunks of
-    about the same size share a compiled program.
-
     Attributes:
-        width: Most runs in a chunk, a multiple of the number of devices.
+        width: Most runs in a chunk.
     """
 
     def __init__(
@@ -64,7 +59,8 @@ class LocalEngine:
             memory_budget: Bytes that a chunk may take; by default a quarter of what is available.
 
         Raises:
-            ValueError: If a setting is out of range, or one run on each device is over budget.
+            ValueError: If a setting is out of range, or the runs that advance at once are over
+                budget.
         """
         self._problem = problem
         self._simulate = partial(
@@ -76,28 +72,17 @@ class LocalEngine:
             dtype=dtype,
             metrics=metrics,
         )
-        devices = len(jax.devices())
-        need = bytes_per_run(problem, records, dtype, metrics)
+        need = footprint(problem, records, nesterov, dtype, metrics)
         if memory_budget is None:
             memory_budget = int(MEMORY_SHARE * available_memory())
-        fit = memory_budget // need // devices * devices
-        if fit < devices:
+        fit = (memory_budget - need.at_once) // need.per_run
+        if fit < 1:
             raise ValueError(
-                f"memory_budget must hold one run on each of {devices} devices, "
-                f"{devices * need:,} bytes, got {memory_budget:,}"
+                f"memory_budget must hold {need.width} runs at once and the records of one, "
+                f"{need.at_once + need.per_run:,} bytes, got {memory_budget:,}; with fewer devices "
+                "(JAX_NUM_CPU_DEVICES) fewer run at once"
             )
-        self._devices = devices
-        self.width = min(fit, max(most_runs // devices, 1) * devices)
-
-    def _filled(self, count: int) -> int:
-        """The width at which ``count`` runs are simulated: 1, 2, 3, 4, 6, 8, 12, ... a device.
-
-        At most a third of the batch is filling.
-        """
-        each = -(-count // self._devices)
-        power = 1 << (each - 1).bit_length()
-        step = 3 * power // 4
-        return self._devices * (step if each <= step and power > 2 else power)
+        self.width = min(fit, max(most_runs, need.width))
 
     def run(self, chunk: Runs) -> pa.Table:
         """Simulate a chunk and judge its runs.
@@ -114,12 +99,10 @@ class LocalEngine:
         """
         if len(np.unique(chunk.steps)) != 1:
             raise ValueError(f"a chunk has one planned length, got {np.unique(chunk.steps)}")
-        count = len(chunk)
-        filled = np.minimum(np.arange(self._filled(count)), count - 1)
         paths = self._simulate(
-            chunk.lr[filled],
-            chunk.momentum[filled],
-            chunk.seed[filled],
+            chunk.lr,
+            chunk.momentum,
+            chunk.seed,
             steps=int(chunk.steps[0]),
             settled=partial(settled, goal=self._problem.goal),
         )
@@ -127,12 +110,11 @@ class LocalEngine:
 
 
 def _rows(problem: Problem, chunk: Runs, paths: Trajectories) -> pa.Table:
-    count = len(chunk)
-    recorded, diverged_step = paths.recorded[:count], paths.diverged_step[:count]
+    recorded, diverged_step = paths.recorded, paths.diverged_step
     diverged = diverged_step >= 0
     result = convergence(
         paths.steps,
-        paths.values[problem.goal.metric][:count],
+        paths.values[problem.goal.metric],
         chunk.momentum,
         problem.goal,
         recorded=recorded,
@@ -156,7 +138,7 @@ def _rows(problem: Problem, chunk: Runs, paths: Trajectories) -> pa.Table:
     }
     for name, values in paths.values.items():
         # A float64 run on its way to divergence can be finite and beyond float32.
-        narrow = np.clip(values[:count], -LARGEST, LARGEST).astype(np.float32)
+        narrow = np.clip(values, -LARGEST, LARGEST).astype(np.float32)
         kept = [row[:end] for row, end in zip(narrow, recorded, strict=True)]
         columns[f"{METRIC}{name}"] = pa.array(kept)
     return conform(pa.table(columns))

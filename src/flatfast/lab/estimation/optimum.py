@@ -40,6 +40,9 @@ FEWEST_CELLS = 4
 FEWEST_LOCATED = 0.9
 """Fraction of bootstrap resamples in which an optimum must be located to count as located."""
 
+_AT_ONCE = 2_000_000
+"""Medians that are fitted at once; a fit takes some hundred bytes for each of them."""
+
 MinimumFinder: TypeAlias = Callable[
     [NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]], Minimum
 ]
@@ -176,7 +179,7 @@ def locate(times: MedianTimes, fit: CurveFit = DEFAULT_FIT) -> Optima:
     Returns:
         The optima.
     """
-    found = fit.minimum(times.log_mu, times.log_time, times.log_limit)
+    found = _minimum(times, fit)
     problem = _problem(times.log_mu, times.log_time, found.log_mu)
     good = problem == _FINE
     place, time = np.where(good, found.log_mu, np.nan), np.where(good, found.log_time, np.nan)
@@ -192,6 +195,19 @@ def locate(times: MedianTimes, fit: CurveFit = DEFAULT_FIT) -> Optima:
         reason,
         place[1:],
         time[1:],
+    )
+
+
+def _minimum(times: MedianTimes, fit: CurveFit) -> Minimum:
+    """The fit's minima, (1 + B, E), so many resamples at once as keeps memory within bounds."""
+    step = max(1, _AT_ONCE // max(times.log_time[0].size, 1))
+    parts = [
+        fit.minimum(times.log_mu, times.log_time[begin : begin + step], times.log_limit)
+        for begin in range(0, len(times.log_time), step)
+    ]
+    return Minimum(
+        np.concatenate([part.log_mu for part in parts]),
+        np.concatenate([part.log_time for part in parts]),
     )
 
 

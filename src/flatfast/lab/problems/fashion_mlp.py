@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from flatfast.extras import require
 from flatfast.lab.descent import Descent
 from flatfast.lab.goal import Goal
 from flatfast.lab.problem import Problem
@@ -94,12 +95,9 @@ def fashion_mlp(
 
 
 def _load(data: str, examples: int, test_examples: int, data_seed: int) -> Images:
-    try:
-        import datasets  # here, because it is slow to import and an extra of its own
-    except ImportError as error:
-        raise ImportError(
-            'fashion-mlp reads its images with Hugging Face datasets: pip install "flatfast[data]"'
-        ) from error
+    require("fashion-mlp", "data", "datasets", "PIL")
+    import datasets  # here, because it is slow to import and an extra of its own
+
     parts = []
     for split, count in (("train", examples), ("test", test_examples)):
         try:

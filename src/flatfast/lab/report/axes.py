@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from flatfast.lab.forecast import Forecast
 from flatfast.lab.report.theme import Theme
-from flatfast.lab.report.typography import rate
+from flatfast.lab.report.typography import SUPERSCRIPT, rate
 
 LR = "learning rate"
 MU = "1 − momentum"
@@ -60,11 +60,11 @@ def plain_label(value: float) -> str:
 
 
 def power_label(value: float) -> str:
-    """10⁻⁴ as mathtext, with a factor where there is one."""
+    """10⁻⁴, or with a factor where there is one: 3 × 10⁻⁴."""
     exponent = math.floor(math.log10(value) + 1e-9)
     factor = value / 10.0**exponent
-    power = f"10^{{{exponent}}}"
-    return f"${power}$" if abs(factor - 1) < 1e-6 else f"${factor:.0f}{{\\times}}{power}$"
+    power = f"10{str(exponent).translate(SUPERSCRIPT)}"
+    return power if abs(factor - 1) < 1e-6 else f"{factor:.0f} × {power}"
 
 
 def padded(

@@ -11,6 +11,9 @@ Markup = NewType("Markup", str)
 """HTML that is safe to put into a page."""
 
 
+WIDE = 4
+"""Columns from which a table is wider than a phone."""
+
 POWER = re.compile(r"\^\(?([−\w/]+)\)?")
 
 
@@ -78,7 +81,15 @@ def table(
         **({"class_": kind} if kind else {}),
     )
     # Focusable, so that a keyboard can scroll it too.
-    return element("div", inner, class_="scroll", tabindex="0")
+    box = element("div", inner, class_="scroll", tabindex="0")
+    if len(header) < WIDE:
+        return box
+    return join([element("p", text("This table scrolls sideways →"), class_="hint"), box])
+
+
+def unfolding(title: str, inner: Markup) -> Markup:
+    """Something that is there for those who ask."""
+    return element("details", element("summary", text(title)), inner)
 
 
 def definitions(pairs: Iterable[tuple[str, str]]) -> Markup:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from flatfast.lab.estimation.correction import corrected_law
 from flatfast.lab.report.typography import (
     fixed,
     method_name,
@@ -18,12 +19,19 @@ FIRST_AGAINST = ("momentum 0.9", "plain SGD")
 """Methods whose speed-ups are told first, if they were run."""
 
 
+FEWEST_FOR_CORRECTION = 4
+"""Best momenta from which the law's two constants are fitted with some left to judge them."""
+
 ORACLE = "oracle"
 """How the source of a method begins that chose its momentum knowing the times; it is no rule."""
 
 
+LEFT_OUT = ("rows", "manifest", "forecast")
+"""Parts that are missing because they could not be read, and not because the runs are too few."""
+
+
 def headline(summary: Mapping[str, Any]) -> tuple[str, ...]:
-    """What was found, in one to six lines of plain text; the first is the answer.
+    """What was found, in one to seven lines of plain text; the first is the answer.
 
     Args:
         summary: What :func:`flatfast.lab.report.summary.summarise` returned, or ``summary.json``.
@@ -34,6 +42,7 @@ def headline(summary: Mapping[str, Any]) -> tuple[str, ...]:
     lines = (
         answer(summary),
         verdict_line(summary),
+        limit_line(summary),
         constant_line(summary),
         speed_line(summary),
         faster_line(summary),
@@ -86,6 +95,34 @@ def verdict_line(summary: Mapping[str, Any]) -> str:
     if outside:
         said.append(f"{listed(outside)} {'is' if len(outside) == 1 else 'are'} excluded")
     return f"{'; '.join(said)}." if said else ""
+
+
+def limit_line(summary: Mapping[str, Any]) -> str:
+    """Where 2/3 is excluded: whether the law's own correction at these learning rates does it.
+
+    An interval tells the errors of the slope over the learning rates that were swept. The law is
+    the limit of small ones, and narrow intervals see the way there.
+    """
+    excluded = {v["name"] for v in summary["verdicts"] if not v["inside"]}
+    found = [entry for entry in summary["best_momentum"] if entry["located"]]
+    if "2/3" not in excluded or len(found) < FEWEST_FOR_CORRECTION:
+        return ""
+    mu = [1 - entry["estimate"] for entry in found]
+    law = corrected_law([entry["eta"] for entry in found], mu)
+    constants = ", ".join(
+        f"{name} {number(value.estimate)} ({number(value.low)} to {number(value.high)})"
+        for name, value in (("C", law.constant), ("a", law.slope))
+    )
+    return (
+        "That is the slope over these learning rates, and 2/3 is the limit of small ones. The law "
+        "with its first correction, C·lr^(2/3)·exp(a·lr^(1/3)), misses these best momenta by "
+        f"{misfit(law.misfit)}, a free exponent by {misfit(law.power_law_misfit)}: {constants}."
+    )
+
+
+def misfit(value: float) -> str:
+    """A root mean square difference of logarithms, as a share of ``1 - momentum``."""
+    return f"{100 * value:.1f}%"
 
 
 def constant_line(summary: Mapping[str, Any]) -> str:
@@ -162,29 +199,43 @@ def advice(summary: Mapping[str, Any]) -> tuple[str, ...]:
     said = []
     counts = summary["counts"]["by_method"].get("grid", {})
     located = sum(entry["located"] for entry in summary["best_momentum"])
+    few = summary["exponent"] is None and len(summary["etas"]) < 3
     if counts.get("converged", 0) == 0:
         said.append(
             "No run of the sweep reached the goal. Make the runs longer, choose an easier "
             "threshold, or move the learning rates."
         )
     elif located < len(summary["best_momentum"]):
+        why = "" if summary["exponent"] is not None else summary["missing"].get("fit", "")
+        rates: dict[str, list[str]] = {}
+        for entry in summary["best_momentum"]:
+            # What the refusal of an exponent says already is not said twice.
+            if not entry["located"] and (few or entry["reason"] not in why):
+                rates.setdefault(entry["reason"], []).append(rate(entry["eta"]))
         said += [
-            sentence(f"no best momentum at learning rate {rate(entry['eta'])}: {entry['reason']}")
-            for entry in summary["best_momentum"]
-            if not entry["located"]
+            sentence(
+                f"no best momentum at learning rate{'s'[: len(at) > 1]} {listed(at)}: {reason}"
+            )
+            for reason, at in rates.items()
         ]
         said.append(
             "Widen the range of momenta where an optimum is at its edge; make the runs longer "
             "where times lie beyond them."
         )
-    if summary["exponent"] is None and len(summary["etas"]) < 3:
+    if few:
         said.append(
             "An exponent needs three or more learning rates; this sweep has "
             f"{len(summary['etas'])}. Add some, spread over a decade."
         )
     elif summary["exponent"] is None and counts.get("converged", 0):
         said.append(sentence(f"no exponent: {summary['missing'].get('fit', 'it was not fitted')}"))
-    return tuple(said)
+    return (*said, *left_out(summary))
+
+
+def left_out(summary: Mapping[str, Any]) -> tuple[str, ...]:
+    """What was there and could not be used."""
+    missing = summary["missing"]
+    return tuple(sentence(missing[part]) for part in LEFT_OUT if part in missing)
 
 
 def listed(names: Sequence[str]) -> str:

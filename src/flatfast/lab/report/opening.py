@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from flatfast.lab.report.explanations import glossary
 from flatfast.lab.report.markup import Markup, element, emphasise, formula, join, text
 from flatfast.lab.report.narrative import (
     FIRST_AGAINST,
@@ -50,6 +51,7 @@ def opening(summary: Mapping[str, Any]) -> Markup:
         if len(notes) == 1:
             inner = element("p", text(notes[0]))
         pieces.append(element("div", inner, class_="notes"))
+    pieces.append(glossary(summary))
     return element("header", join(pieces))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from flatfast.lab.report.explanations import meaning
 from flatfast.lab.report.figures import Drawing
 from flatfast.lab.report.markup import (
     Markup,
@@ -84,6 +85,7 @@ def page(summary: Mapping[str, Any], figures: Sequence[Shown]) -> str:
     sections = [
         opening(summary),
         _best_momenta(summary),
+        _meaning(summary),
         _figures(list(shown.values())),
         _comparison(summary, [figure for figure in compared if figure is not None]),
         _confidence(summary),
@@ -100,6 +102,11 @@ def page(summary: Mapping[str, Any], figures: Sequence[Shown]) -> str:
 def _best_momenta(summary: Mapping[str, Any]) -> Markup:
     note = f"Small figures are {percent(summary['level'])} intervals."
     return _section("Best momentum at each learning rate", note, best_momentum_table(summary))
+
+
+def _meaning(summary: Mapping[str, Any]) -> Markup:
+    said = meaning(summary)
+    return _section("What this means for your training", "", said) if said else said
 
 
 def _figures(figures: Iterable[Shown]) -> Markup:

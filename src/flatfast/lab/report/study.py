@@ -21,6 +21,7 @@ from flatfast.lab.estimation.optimum import Optima
 from flatfast.lab.estimation.resampling import median, percentile_interval
 from flatfast.lab.estimation.times import TimeGrid
 from flatfast.lab.forecast import Forecast
+from flatfast.lab.report.provenance import provenance
 
 LEVEL = 0.95
 """Level of the intervals of optima where there is no exponent fit to say its own."""
@@ -147,11 +148,7 @@ def mostly_diverged(grid: TimeGrid) -> NDArray[np.bool_]:
     return np.asarray(np.isposinf(median_time(grid)) & (2 * lost >= without) & (lost > 0))
 
 
-def problem_name(study: Study) -> str:
-    """The problem's name, as the manifest has it."""
-    return str(study.manifest.get("problem", {}).get("name", "unnamed problem"))
-
-
 def goal_metric(study: Study) -> str:
-    """Name of the metric that runs had to bring down."""
-    return str(study.manifest.get("problem", {}).get("goal", {}).get("metric", ""))
+    """Name of the metric that runs had to bring down; "" if the manifest does not say."""
+    goal = provenance(study.manifest).goal
+    return "" if goal is None else str(goal["metric"])

@@ -19,6 +19,7 @@ from flatfast.lab.atomic import atomically
 from flatfast.lab.estimation.exponent import LAW
 from flatfast.lab.estimation.interval import Interval
 from flatfast.lab.report.comparisons import comparison_summary
+from flatfast.lab.report.provenance import provenance
 from flatfast.lab.report.study import Best, Study, best_momenta
 
 SCHEMA_VERSION = 2
@@ -26,15 +27,14 @@ SCHEMA_VERSION = 2
 SCHEMA = Path(__file__).with_name("summary.schema.json")
 """The JSON Schema of the document."""
 
-PROVENANCE = ("machine", "versions", "command", "created")
-
 
 def summarise(study: Study) -> dict[str, Any]:
     """Everything a study found, as plain JSON values.
 
     The manifest may hold ``problem`` (``name``, ``version``, ``settings``, ``goal``), ``machine``
     and ``versions`` (mappings), ``command`` and ``created`` (strings); whatever else it holds is
-    taken over under ``sweep``. Nothing in it is required.
+    taken over under ``sweep``. Nothing in it is required, and what is of another form is named
+    under ``missing``.
 
     Args:
         study: Runs and fits.
@@ -43,11 +43,19 @@ def summarise(study: Study) -> dict[str, Any]:
         A document that satisfies ``summary.schema.json``.
     """
     best = best_momenta(study)
-    manifest = study.manifest
+    known = provenance(study.manifest)
+    missing = dict(study.missing)
+    if known.odd:
+        missing["manifest"] = f"the manifest has no readable {', '.join(known.odd)}"
     document: dict[str, Any] = plain(
         {
             "schema_version": SCHEMA_VERSION,
-            "problem": _problem(manifest.get("problem", {})),
+            "problem": {
+                "name": known.name,
+                "version": known.version,
+                "settings": known.settings,
+                "goal": known.goal,
+            },
             "etas": best.lr,
             "best_momentum": [_at_eta(best, e, _momentum(mu)) for e, mu in enumerate(best.mu)],
             "best_mu": [_at_eta(best, e, _interval(mu)) for e, mu in enumerate(best.mu)],
@@ -58,22 +66,24 @@ def summarise(study: Study) -> dict[str, Any]:
             "forecast": _forecast(study, best),
             **comparison_summary(study),
             "counts": _counts(study.runs),
-            "missing": dict(study.missing),
-            "sweep": {
-                name: value
-                for name, value in manifest.items()
-                if name not in ("problem", *PROVENANCE)
-            },
-            **{name: manifest.get(name) for name in PROVENANCE},
+            "missing": missing,
+            "sweep": known.sweep,
+            "machine": known.machine,
+            "versions": known.versions,
+            "command": known.command,
+            "created": known.created,
         }
     )
     return document
 
 
 def plain(value: Any) -> Any:
-    """``value`` in the types of JSON: arrays as lists, NaN and infinities as None."""
+    """``value`` in the types of JSON: arrays as lists, NaN and infinities as None.
+
+    Text keeps what can be written: names of files may hold bytes that are no characters.
+    """
     if isinstance(value, Mapping):
-        return {str(name): plain(item) for name, item in value.items()}
+        return {plain(str(name)): plain(item) for name, item in value.items()}
     if isinstance(value, np.ndarray):
         return plain(value.tolist())
     if isinstance(value, list | tuple):
@@ -82,9 +92,9 @@ def plain(value: Any) -> Any:
         return plain(value.item())
     if isinstance(value, float):
         return value if math.isfinite(value) else None
-    if value is None or isinstance(value, str | bool | int):
+    if value is None or isinstance(value, bool | int):
         return value
-    return str(value)
+    return str(value).encode("utf-8", "replace").decode("utf-8")
 
 
 def write_summary(summary: Mapping[str, Any], path: Path) -> Path:
@@ -101,15 +111,6 @@ def write_summary(summary: Mapping[str, Any], path: Path) -> Path:
     with atomically(path) as partial:
         partial.write_text(text, encoding="utf-8")
     return path
-
-
-def _problem(problem: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "name": problem.get("name", "unnamed problem"),
-        "version": problem.get("version"),
-        "settings": problem.get("settings", {}),
-        "goal": problem.get("goal"),
-    }
 
 
 def _interval(interval: Interval) -> dict[str, float]:
@@ -211,7 +212,7 @@ def _counts(runs: pa.Table) -> dict[str, Any]:
     steps = "steps_run" if "steps_run" in runs.column_names else "steps"
     return {
         "runs": len(status),
-        "steps": int(np.sum(runs[steps].to_numpy())),
+        "steps": int(np.nansum(runs[steps].to_numpy())),
         "by_status": _tally(status),
         "by_method": {name: _tally(status[method == name]) for name in np.unique(method)},
     }

@@ -1,5 +1,6 @@
 """Reading trajectories back from stored runs, and choosing the ones that tell the story."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,6 +68,9 @@ def recorded_metrics(runs: pa.Table) -> tuple[str, ...]:
 def trajectories(runs: pa.Table, lr: float, mu: float) -> tuple[Trajectory, ...]:
     """The recorded runs of the main sweep at one learning rate and momentum, by seed.
 
+    Records that are not there, or do not ascend, make no trajectory; a metric that is not finite
+    anywhere is none.
+
     Args:
         runs: The study's runs, with trajectories.
         lr: Learning rate, matched to 1e-6.
@@ -81,15 +85,17 @@ def trajectories(runs: pa.Table, lr: float, mu: float) -> tuple[Trajectory, ...]
     rows = runs.take(np.flatnonzero(chosen)).sort_by("seed").to_pylist()
     found = []
     for row in rows:
-        if not row["record_step"]:
+        steps = np.asarray(row["record_step"] or [], dtype=np.float64)
+        read = {n: np.asarray(row[PREFIX + n] or [], dtype=np.float64) for n in names}
+        values = {n: value for n, value in read.items() if np.isfinite(value).any()}
+        count = min([len(steps), *(len(value) for value in values.values())])
+        if count < 2 or not values or not (np.diff(steps[:count]) > 0).all():
             continue
-        values = {n: np.asarray(row[PREFIX + n] or [], dtype=np.float64) for n in names}
-        count = min([len(row["record_step"]), *(len(v) for v in values.values() if len(v))])
         found.append(
             Trajectory(
                 seed=int(row["seed"]),
-                steps=np.asarray(row["record_step"][:count], dtype=np.float64),
-                values={n: v[:count] for n, v in values.items() if len(v)},
+                steps=steps[:count],
+                values={n: value[:count] for n, value in values.items()},
                 time=_or_nan(row.get("convergence_step")),
                 threshold=_or_nan(row.get("threshold")),
             )
@@ -97,14 +103,18 @@ def trajectories(runs: pa.Table, lr: float, mu: float) -> tuple[Trajectory, ...]
     return tuple(found)
 
 
-def pick_examples(study: Study) -> Examples:
+def pick_examples(study: Study, metrics: Sequence[str] = ()) -> Examples:
     """Three momenta at the learning rate in the middle of those whose optimum is known.
 
     The best is the momentum of the grid nearest to the fitted optimum; the others lie about
     :data:`FACTOR` times above and below in ``1 - momentum``, or at the edge of the grid.
 
+    Args:
+        study: Runs and fits.
+        metrics: What a trajectory must have recorded.
+
     Raises:
-        CannotDraw: If no trajectories were kept, or nothing converged.
+        CannotDraw: If no such trajectories were kept, or nothing converged.
     """
     if not recorded_metrics(study.runs):
         raise CannotDraw(
@@ -130,15 +140,19 @@ def pick_examples(study: Study) -> Examples:
     high = present[np.argmin(np.abs(np.log(mu[present] / (target / FACTOR))))]
     lr = float(study.grid.lr[e])
     chosen = [("too low", low), ("best", middle), ("too high", high)]
-    examples = tuple(
-        Example(label, float(mu[m]), trajectories(study.runs, lr, float(mu[m])))
-        for label, m in chosen
-        if label == "best" or m != middle
-    )
-    kept = tuple(example for example in examples if example.runs)
+    kept = []
+    for label, m in chosen:
+        runs = trajectories(study.runs, lr, float(mu[m])) if label == "best" or m != middle else ()
+        whole = tuple(run for run in runs if set(metrics) <= set(run.values))
+        if whole:
+            kept.append(Example(label, float(mu[m]), whole))
     if not kept:
-        raise CannotDraw(f"No trajectories were kept at learning rate {lr:g}.")
-    return Examples(lr, kept)
+        wanted = " and ".join(name.replace("_", " ") for name in metrics) or "any metric"
+        raise CannotDraw(
+            f"No trajectories of {wanted} were kept at learning rate {lr:g}, or none that can be "
+            "read."
+        )
+    return Examples(lr, tuple(kept))
 
 
 def _or_nan(value: float | None) -> float:

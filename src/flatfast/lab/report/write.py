@@ -1,5 +1,6 @@
 """A study on disk: page, summary, figures, the table of runs, and the forecast."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from flatfast.lab.atomic import atomically
@@ -9,10 +10,10 @@ from flatfast.lab.report.page import Shown, page
 from flatfast.lab.report.study import CannotDraw, Study
 from flatfast.lab.report.summary import summarise, write_summary
 from flatfast.lab.report.theme import THEMES, save
-from flatfast.lab.store import export_runs
+from flatfast.lab.rows import export_runs
 
 
-def write_report(study: Study, folder: Path) -> Path:
+def write_report(study: Study, folder: Path, progress: Callable[[str], None] | None = None) -> Path:
     """Write ``index.html``, ``summary.json``, ``runs.parquet`` and ``figures/`` for a study.
 
     And ``forecast.json`` if it has a forecast.
@@ -23,6 +24,7 @@ def write_report(study: Study, folder: Path) -> Path:
     Args:
         study: Runs and fits.
         folder: Where to write; made if it does not exist.
+        progress: Is told what is being drawn or written.
 
     Returns:
         Path of the page.
@@ -32,15 +34,21 @@ def write_report(study: Study, folder: Path) -> Path:
     """
     drawn = folder / "figures"
     drawn.mkdir(parents=True, exist_ok=True)
-    figures = [_draw(drawing, study, drawn) for drawing in FIGURES if drawing.applies(study)]
+    tell = progress or (lambda _: None)
+    figures = []
+    for drawing in FIGURES:
+        if drawing.applies(study):
+            tell(f"figure of the {drawing.name.replace('_', ' ')}")
+            figures.append(_draw(drawing, study, drawn))
+    tell("page, summary and table of runs")
     _remove_others(drawn, figures)
     summary = summarise(study)
     write_summary(summary, folder / "summary.json")
     export_runs(study.runs, folder / "runs.parquet")
-    if study.forecast is None:
-        (folder / FORECAST).unlink(missing_ok=True)
-    else:
+    if study.forecast is not None:
         write_forecast(study.forecast, folder / FORECAST)
+    elif "forecast" not in study.missing:  # one that cannot be read is somebody's to look at
+        (folder / FORECAST).unlink(missing_ok=True)
     index = folder / "index.html"
     with atomically(index) as partial:
         partial.write_text(page(summary, figures), encoding="utf-8")

@@ -1,6 +1,6 @@
 """The compiled program that advances a batch of runs.
 
-The runs of a batch are sharded over the devices (on a CPU, one XLA device per core; see
+A batch is one tile of runs (:mod:`.tile`) on each device (on a CPU, one XLA device per core; see
 :mod:`flatfast.lab.engines`); on each, a ``vmap`` over its runs turns their many small products with
 shared data into one large one. The loops over steps and records run on the device, and a batch's
 state is donated from call to call, so that it exists once.
@@ -13,12 +13,14 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.extend.core import jaxpr_as_fun
+import numpy as np
+from jax.extend.core import Jaxpr, jaxpr_as_fun
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from flatfast.lab.descent import descend
 from flatfast.lab.goal import COOLED
 from flatfast.lab.problem import Params, Problem
+from flatfast.lab.simulation.tile import tile_width
 
 
 class ProblemError(ValueError):
@@ -49,9 +51,10 @@ class Batch:
     Attributes:
         start: The problem's start, in the runs' precision.
         mesh: The devices, over which runs are sharded.
+        width: Runs in a batch: a tile on each device.
         read: ``(start, constants) -> metrics`` of one run.
-        program: ``(state, strides, constants) -> (state, metrics, finite)``, compiled; it consumes
-            the state it is given.
+        program: Number of records to ``(state, strides, constants) -> (state, metrics, finite)``,
+            compiled; it consumes the state it is given.
         constants: The arrays that all runs share. They are arguments of the compiled program, not
             part of it: data of a hundred megabytes would otherwise be copied into the program and
             slow its compilation.
@@ -59,8 +62,9 @@ class Batch:
 
     start: Params
     mesh: Mesh
+    width: int
     read: Callable[..., dict[str, jax.Array]]
-    program: Any
+    program: Callable[[int], Any]
     constants: Any
 
     def first_look(self) -> dict[str, jax.Array]:
@@ -69,15 +73,15 @@ class Batch:
 
     def begin(self, lr: Any, momentum: Any, seed: Any) -> BatchState:
         """The state of runs with these (W,) settings before their first step."""
-        width, dtype = len(lr), jax.tree.leaves(self.start)[0].dtype
-        params = jax.tree.map(lambda w: jnp.broadcast_to(w, (width, *w.shape)), self.start)
+        dtype = jax.tree.leaves(self.start)[0].dtype
+        params = jax.tree.map(lambda w: jnp.broadcast_to(w, (self.width, *w.shape)), self.start)
         state = BatchState(
             params,
             jax.tree.map(jnp.zeros_like, params),
             jnp.asarray(lr, dtype),
             jnp.asarray(momentum, dtype),
             jax.vmap(jax.random.key)(jnp.asarray(seed, jnp.uint32)),
-            jnp.zeros(width, jnp.uint32),
+            jnp.zeros(self.width, jnp.uint32),
         )
         placed: BatchState = jax.device_put(state, NamedSharding(self.mesh, PartitionSpec("run")))
         return placed
@@ -92,12 +96,12 @@ class Batch:
             metrics were finite, (K, W). The state that was passed is consumed.
         """
         result: tuple[BatchState, dict[str, jax.Array], jax.Array]
-        result = self.program(state, strides, self.constants)
+        result = self.program(len(strides))(state, strides, self.constants)
         return result
 
-    def temporary_bytes(self, state: BatchState, strides: jax.Array) -> int:
-        """Memory for temporaries that the compiler plans on each device for such a batch."""
-        plan = self.program.lower(state, strides, self.constants).compile().memory_analysis()
+    def temporary_bytes(self, records: int) -> int:
+        """Memory for temporaries that the compiler plans on each device, for calls so long."""
+        plan = self.program(records).memory_analysis()
         return 0 if plan is None else int(plan.temp_size_in_bytes)
 
 
@@ -107,7 +111,7 @@ def compile_batch(
 ) -> Batch:
     """Trace the problem's functions once, for all batches of one kind.
 
-    The program is compiled when it first runs, and again for each new width of batch.
+    The program is compiled when it first runs, and again for another number of records in a call.
 
     Raises:
         ProblemError: If the problem's functions return the wrong structure or shape.
@@ -151,14 +155,23 @@ def compile_batch(
         out_specs=(by_run, records, records),
         check_vma=False,
     )
-    constants = (gradient.constants, metrics.constants)
-    return Batch(
+    constants = jax.device_put((gradient.constants, metrics.constants), NamedSharding(mesh, whole))
+
+    @functools.cache
+    def program(records: int) -> Any:
+        state = batch.begin(*np.zeros((3, batch.width)))
+        strides = jnp.zeros(records, jnp.int32)
+        return jax.jit(sharded, donate_argnums=0).lower(state, strides, constants).compile()
+
+    batch = Batch(
         start,
         mesh,
+        mesh.size * tile_width(gradient.jaxpr, mesh.devices.flat[0].platform),
         jax.jit(lambda params, constants: metrics.call(constants[1], params)),
-        jax.jit(sharded, donate_argnums=0),
-        jax.device_put(constants, NamedSharding(mesh, whole)),
+        program,
+        constants,
     )
+    return batch
 
 
 @dataclass(frozen=True)
@@ -166,6 +179,7 @@ class _Hoisted:
     """A function whose captured arrays have become an argument."""
 
     constants: Any
+    jaxpr: Jaxpr
     call: Callable[..., Any]
 
 
@@ -177,7 +191,7 @@ def _hoisted(function: Callable[..., Any], *example: Any) -> _Hoisted:
         closed = jaxpr.replace(consts=constants)
         return jax.tree.unflatten(tree, jaxpr_as_fun(closed)(*jax.tree.leaves(args)))
 
-    return _Hoisted([jnp.asarray(constant) for constant in jaxpr.consts], call)
+    return _Hoisted([jnp.asarray(constant) for constant in jaxpr.consts], jaxpr.jaxpr, call)
 
 
 def _read_metrics(problem: Problem, names: tuple[str, ...], params: Params) -> dict[str, jax.Array]:

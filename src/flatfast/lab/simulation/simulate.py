@@ -6,14 +6,16 @@ rate, momentum and seed. The compiled program of :mod:`flatfast.lab.simulation.b
 the whole batch from record to record; the host looks in once per block of records, to see which
 runs are done.
 
-A run's random numbers are those of its own seed, ``fold_in(key(seed), step)``: its trajectory does
-not depend on the runs that share its batch, and runs of the same seed share their noise.
+A run's random numbers are those of its own seed, ``fold_in(key(seed), step)``, and its arithmetic
+is that of a tile (:mod:`flatfast.lab.simulation.tile`): on one kind of processor its trajectory is
+the same to the last bit, whatever runs share its batch, however many and over how many devices.
+Runs of the same seed share their noise.
 """
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -21,8 +23,9 @@ import numpy as np
 from jax.sharding import Mesh
 from numpy.typing import ArrayLike, NDArray
 
+from flatfast.lab.length import check_length
 from flatfast.lab.problem import Problem
-from flatfast.lab.simulation.batch import ProblemError, compile_batch
+from flatfast.lab.simulation.batch import Batch, ProblemError, compile_batch
 
 Spacing = Literal["linear", "log"]
 Settled = Callable[[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]], NDArray[np.bool_]]
@@ -58,7 +61,7 @@ def record_steps(steps: int, records: int, spacing: Spacing = "linear") -> NDArr
     """The steps at which metrics are read: 0, then up to ``records`` more that end at ``steps``.
 
     Args:
-        steps: Length of the run in steps, at least 1.
+        steps: Length of the run in steps, from 1 to :data:`flatfast.lab.length.MOST_STEPS`.
         records: How many records after the start, at least 1; fewer come out where rounding to
             whole steps makes them coincide.
         spacing: ``linear`` (regular) or ``log`` (over the last factor of :data:`LOG_SPAN`).
@@ -66,8 +69,7 @@ def record_steps(steps: int, records: int, spacing: Spacing = "linear") -> NDArr
     Raises:
         ValueError: If an argument is out of range.
     """
-    if steps < 1:
-        raise ValueError(f"steps must be at least 1, got {steps}")
+    check_length(steps)
     if records < 1:
         raise ValueError(f"records must be at least 1, got {records}")
     if spacing == "linear":
@@ -108,8 +110,8 @@ def simulate(
         metrics: Names to record, ``cooled:`` variants included; the goal's metric is always among
             them. By default the goal's alone.
         settled: ``(steps (r,), goal metric (N, r), momentum (N,)) -> (N,) bool``, told the records
-            so far: which runs need not go on. The batch ends when every run has settled or
-            diverged, and a run's records end where it did, whatever its neighbours do.
+            so far: which runs need not go on. Runs stop when all that advance with them have
+            settled or diverged, and a run's records end where it did, whatever its neighbours do.
 
     Returns:
         The recorded trajectories.
@@ -120,46 +122,68 @@ def simulate(
             start.
     """
     lr, momentum, seed = _settings(lr, momentum, seed)
-    goal = problem.goal.metric
     names = _names(problem, metrics)
     marks = record_steps(steps, records, spacing)
-    count = len(lr)
-
     with _precision(dtype):
-        mesh = Mesh(np.asarray(jax.devices()), ("run",))
-        width = -(-count // mesh.size) * mesh.size
-        batch = compile_batch(problem, names, nesterov, dtype, mesh)
-        state = batch.begin(_pad(lr, width), _pad(momentum, width), _pad(seed, width))
-        first = {name: np.asarray(value, np.float64) for name, value in batch.first_look().items()}
+        batch = compile_batch(problem, names, nesterov, dtype, _mesh())
+        look = batch.first_look()
+        first = {name: float(look[name]) for name in names}
         _check_start(problem, first)
+        parts = [
+            _advance(batch, marks, first, lr[part], momentum[part], seed[part], settled)
+            for part in (slice(k, k + batch.width) for k in range(0, len(lr), batch.width))
+        ]
+    return _joined(parts)
 
-        # Equal blocks let one compiled program serve every block; the last is padded with records
-        # of no steps.
-        size = -(-(len(marks) - 1) // BLOCKS)
-        history = {name: [np.full((count, 1), value)] for name, value in first.items()}
-        finite = [np.ones((count, 1), bool)]
-        recorded = np.full(count, len(marks))
-        open_runs = np.ones(count, bool)
-        for begin in range(1, len(marks), size):
-            block = marks[begin - 1 : begin + size]
-            strides = np.zeros(size, np.int32)
-            strides[: len(block) - 1] = np.diff(block)
-            state, values, good = batch.advance(state, jnp.asarray(strides))
-            filled = len(block) - 1
-            for name in names:
-                part = np.asarray(values[name], np.float64)
-                history[name].append(part.T[:count, :filled])
-            finite.append(np.asarray(good).T[:count, :filled])
-            done = ~np.all(finite[-1], axis=1)
-            if settled is not None:
-                so_far = np.concatenate(history[goal], axis=1)
-                done |= settled(marks[: so_far.shape[1]], so_far, momentum)
-            recorded[open_runs & done] = min(begin + size, len(marks))
-            open_runs &= ~done
-            if not open_runs.any():
-                break
 
+def _advance(
+    batch: Batch,
+    marks: NDArray[np.int64],
+    first: dict[str, float],
+    lr: NDArray[np.float64],
+    momentum: NDArray[np.float64],
+    seed: NDArray[np.int64],
+    settled: Settled | None,
+) -> Trajectories:
+    """One batch from its ``first`` metrics, the goal's before others, to its end."""
+    count, goal = len(lr), next(iter(first))
+    filled = np.minimum(np.arange(batch.width), count - 1)
+    state = batch.begin(lr[filled], momentum[filled], seed[filled])
+    history = {name: [np.full((count, 1), value)] for name, value in first.items()}
+    finite = [np.ones((count, 1), bool)]
+    recorded = np.full(count, len(marks))
+    open_runs = np.ones(count, bool)
+    # Equal blocks let one compiled program serve every block; the last is padded with records of
+    # no steps.
+    size = _block(len(marks) - 1)
+    for begin in range(1, len(marks), size):
+        block = marks[begin - 1 : begin + size]
+        strides = np.zeros(size, np.int32)
+        strides[: len(block) - 1] = np.diff(block)
+        state, values, good = batch.advance(state, jnp.asarray(strides))
+        read = len(block) - 1
+        for name in history:
+            part = np.asarray(values[name], np.float64)
+            history[name].append(part.T[:count, :read])
+        finite.append(np.asarray(good).T[:count, :read])
+        done = ~np.all(finite[-1], axis=1)
+        if settled is not None:
+            so_far = np.concatenate(history[goal], axis=1)
+            done |= settled(marks[: so_far.shape[1]], so_far, momentum)
+        recorded[open_runs & done] = min(begin + size, len(marks))
+        open_runs &= ~done
+        if not open_runs.any():
+            break
     return _collect(marks, history, finite, recorded)
+
+
+def _block(records: int) -> int:
+    """Records between two looks of the host."""
+    return -(-records // BLOCKS)
+
+
+def _mesh() -> Mesh:
+    return Mesh(np.asarray(jax.devices()), ("run",))
 
 
 def _names(problem: Problem, metrics: Sequence[str] | None) -> tuple[str, ...]:
@@ -170,27 +194,36 @@ def _names(problem: Problem, metrics: Sequence[str] | None) -> tuple[str, ...]:
     return names
 
 
-def bytes_per_run(
+@dataclass(frozen=True)
+class Footprint:
+    """The memory that a simulation takes.
+
+    Attributes:
+        width: Runs that are advanced at once: a tile on each device.
+        at_once: Bytes of their state and temporaries, as the compiler plans them. The arrays that
+            all runs share are not counted.
+        per_run: Bytes of the records of one run.
+    """
+
+    width: int
+    at_once: int
+    per_run: int
+
+
+def footprint(
     problem: Problem,
     records: int = 256,
+    nesterov: bool = False,
     dtype: Literal["float32", "float64"] = "float32",
     metrics: Sequence[str] | None = None,
-) -> int:
-    """Memory that one more run in a batch costs, in bytes, as the compiler plans it.
-
-    Compiles the step for a narrow batch and reads its memory plan: state and temporaries, the
-    arrays that all runs share not counted, records added.
-    """
+) -> Footprint:
+    """The memory that :func:`simulate` will take with these arguments; it compiles the program."""
     names = _names(problem, metrics)
     with _precision(dtype):
-        mesh = Mesh(np.asarray(jax.devices()), ("run",))
-        width = 4 * mesh.size
-        batch = compile_batch(problem, names, False, dtype, mesh)
-        ones = np.ones(width)
-        state = batch.begin(ones, 0 * ones, ones.astype(np.int64))
-        temporary = mesh.size * batch.temporary_bytes(state, jnp.zeros(1, jnp.int32))
-        held = sum(leaf.nbytes for leaf in jax.tree.leaves((state.params, state.velocity)))
-    return int(2 * held + temporary) // width + 8 * (records + 1) * len(names)
+        batch = compile_batch(problem, names, nesterov, dtype, _mesh())
+        temporary = batch.mesh.size * batch.temporary_bytes(_block(records))
+        held = 2 * batch.width * sum(leaf.nbytes for leaf in jax.tree.leaves(batch.start))
+    return Footprint(batch.width, 2 * held + temporary, 8 * (records + 1) * len(names))
 
 
 @contextlib.contextmanager
@@ -220,12 +253,7 @@ def _settings(
     return rates, momenta, seeds.astype(np.int64)
 
 
-def _pad(values: NDArray[Any], width: int) -> NDArray[Any]:
-    """Repeat the last run until the batch divides evenly over the devices."""
-    return np.concatenate([values, np.repeat(values[-1:], width - len(values))])
-
-
-def _check_start(problem: Problem, first: dict[str, NDArray[np.float64]]) -> None:
+def _check_start(problem: Problem, first: dict[str, float]) -> None:
     for name, value in first.items():
         if not np.isfinite(value):
             raise ProblemError(
@@ -255,3 +283,22 @@ def _collect(
         for name, parts in history.items()
     }
     return Trajectories(marks, values, first_bad.astype(np.int64), diverged_step)
+
+
+def _joined(parts: list[Trajectories]) -> Trajectories:
+    """Batches of runs as one, those that ended earlier filled up with NaN."""
+    steps = max((part.steps for part in parts), key=len)
+
+    def filled(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        missing = len(steps) - values.shape[1]
+        return np.pad(values, ((0, 0), (0, missing)), constant_values=np.nan)
+
+    return Trajectories(
+        steps,
+        {
+            name: np.concatenate([filled(part.values[name]) for part in parts])
+            for name in parts[0].values
+        },
+        np.concatenate([part.recorded for part in parts]),
+        np.concatenate([part.diverged_step for part in parts]),
+    )

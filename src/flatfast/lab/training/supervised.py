@@ -21,6 +21,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from flatfast.lab.cache import cached, content_hash
@@ -128,7 +129,12 @@ def starting_point(
                 # from process to process.
                 program = re.sub(r"0x[0-9a-f]+", "", str(traced))
                 key = content_hash(program, list(traced.consts), point, vars(descent), target)
-                found.append(cached(key, lambda: interpolate(loss, point, descent, target)))
+                # Leaf by leaf: the cache knows lists and dictionaries, parameters can be any tree.
+                tree = jax.tree.structure(point)
+                end = cached(
+                    key, lambda: jax.tree.leaves(interpolate(loss, point, descent, target))
+                )
+                found.append(jax.tree.unflatten(tree, jax.tree.leaves(end)))
         return found[0]
 
     return begin
@@ -180,7 +186,8 @@ def supervised(
         The problem.
 
     Raises:
-        ValueError: If a setting is out of range, or inputs and targets differ in length.
+        ValueError: If a setting is out of range, inputs and targets differ in length, or targets
+            for cross-entropy are not all classes of the outputs.
     """
     if loss not in ("squared", "cross-entropy"):
         raise ValueError(f"loss must be 'squared' or 'cross-entropy', got {loss!r}")
@@ -193,6 +200,9 @@ def supervised(
     if loss == "cross-entropy" and noise_std:
         raise ValueError("noise_std needs loss='squared'; use flip_probability for cross-entropy")
     noise = Noise(len(inputs), noise_std, batch_size, flip_probability)
+    if loss == "cross-entropy":
+        one = jax.ShapeDtypeStruct((1, *inputs.shape[1:]), jnp.float32)
+        _check_classes(np.asarray(targets), jax.eval_shape(predict, init, one).shape[-1])
     descent = descent or Descent(steps=20_000)
 
     error = _squared_error if loss == "squared" else _cross_entropy
@@ -240,6 +250,21 @@ def supervised(
         residuals=residuals if loss == "squared" else None,
         logits=outputs if loss == "cross-entropy" else None,
     )
+
+
+def _check_classes(targets: NDArray[Any], classes: int) -> None:
+    """Flips would make a class of any number, and the loss read outputs that are not there."""
+    if targets.ndim != 1 or targets.dtype.kind not in "iu":
+        raise ValueError(
+            f"targets for cross-entropy must be one integer class an example, (P,), got "
+            f"{targets.dtype} of shape {targets.shape}"
+        )
+    outside = targets[(targets < 0) | (targets >= classes)]
+    if len(outside):
+        raise ValueError(
+            f"targets for cross-entropy must be classes in [0, {classes}), got {outside[0]}: leave "
+            "examples without a class out"
+        )
 
 
 def flipped(labels: jax.Array, probability: float, classes: int, key: jax.Array) -> jax.Array:

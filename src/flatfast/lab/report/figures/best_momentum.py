@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from flatfast.lab.estimation.exponent import CANDIDATES
+from flatfast.lab.estimation.exponent import CANDIDATES, LAW
 from flatfast.lab.report.axes import LR, MU, log_axis, padded
 from flatfast.lab.report.study import CannotDraw, Study, best_momenta
 from flatfast.lab.report.theme import Theme, new_figure, themed
@@ -47,7 +47,16 @@ def best_momentum(study: Study, theme: Theme) -> Figure:
         axes.fill_between(
             x, edges.min(axis=0), edges.max(axis=0), color=theme.accent, alpha=0.16, lw=0
         )
-        axes.plot(x, height * away**gamma.estimate, color=theme.accent, lw=2.2, label="fit")
+        # Wide and pale, so that a slope of 2/3 that lies on it is seen on it.
+        axes.plot(
+            x,
+            height * away**gamma.estimate,
+            color=theme.accent,
+            lw=6,
+            alpha=0.5,
+            solid_capstyle="butt",
+            label="fit",
+        )
         axes.text(
             0.03,
             0.97,
@@ -64,11 +73,11 @@ def best_momentum(study: Study, theme: Theme) -> Figure:
         axes.plot(
             x,
             height * (x / pivot) ** slope,
-            color=theme.muted,
+            color=theme.ink if slope == LAW else theme.muted,
             ls=STYLES[name],
-            lw=1.4,
-            label=f"slope {name}",
-            zorder=1.8,
+            lw=1.8 if slope == LAW else 1.4,
+            label=_slope_name(name, slope),
+            zorder=2.6 if slope == LAW else 1.8,
         )
     if study.forecast is not None:
         axes.plot(
@@ -101,8 +110,12 @@ def best_momentum(study: Study, theme: Theme) -> Figure:
     log_axis(axes, "y", *padded(shown, 0.12))
     axes.set_xlabel(LR)
     axes.set_ylabel(f"best {MU}")
-    order = ["measured", "fit", "forecast", *(f"slope {name}" for name, _ in CANDIDATES)]
+    order = ["measured", "fit", "forecast", *(_slope_name(*one) for one in CANDIDATES)]
     handles, labels = axes.get_legend_handles_labels()
     chosen = [(handles[labels.index(name)], name) for name in order if name in labels]
     axes.legend([h for h, _ in chosen], [n for _, n in chosen], loc="lower right")
     return figure
+
+
+def _slope_name(name: str, slope: float) -> str:
+    return f"slope {name}, the law" if slope == LAW else f"slope {name}"

@@ -133,12 +133,16 @@ def _panels(study: Study) -> list[Panel]:
     grid = study.grid
     rates, cells = np.nonzero(~np.isnan(grid.log_time).all(axis=-1))
     log_constant = np.log(grid.mu[cells]) - LAW * np.log(grid.lr[rates])
+    order = np.argsort(log_constant, kind="stable")
+    ascending = log_constant[order]
+    first = np.searchsorted(ascending, log_constant - np.log(SAME_C), side="left")
+    after = np.searchsorted(ascending, log_constant + np.log(SAME_C), side="right")
     groups = []
-    for centre in log_constant:
+    for centre, begin, end in zip(log_constant, first, after, strict=True):
+        alike = np.sort(order[begin:end])
         nearest: dict[int, int] = {}
-        for i in np.argsort(np.abs(log_constant - centre)):
-            if abs(log_constant[i] - centre) <= np.log(SAME_C):
-                nearest.setdefault(int(rates[i]), int(i))
+        for i in alike[np.argsort(np.abs(log_constant[alike] - centre), kind="stable")]:
+            nearest.setdefault(int(rates[i]), int(i))
         found = log_constant[list(nearest.values())]
         if len(nearest) >= 2:
             members = tuple((e, float(grid.mu[cells[i]])) for e, i in sorted(nearest.items()))

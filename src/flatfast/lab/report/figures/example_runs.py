@@ -39,8 +39,8 @@ def example_runs(study: Study, theme: Theme) -> Figure:
     Raises:
         CannotDraw: If no trajectories were kept, or nothing converged.
     """
-    examples = pick_examples(study)
     metric = goal_metric(study)
+    examples = pick_examples(study, [metric])
     figure = new_figure(height=4.6)
     axes = figure.add_subplot()
     colours = example_colours(theme)
@@ -120,5 +120,7 @@ def _scale(axes: Axes, runs: list[Trajectory], metric: str) -> None:
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: plain_label(value)))
     values = np.concatenate([run.values[metric][run.steps <= last] for run in runs])
     values = values[np.isfinite(values)]
+    if not len(values):
+        return
     if values.min() > 0 and values.max() / values.min() > 5:
         log_axis(axes, "y", *padded(values, 0.04))

@@ -169,7 +169,6 @@ def _ridge(
 ) -> list[tuple[Artist, str]]:
     """The best momenta with intervals, fit, 2/3 law and forecast; legend entries."""
     best = best_momenta(study)
-    halo = [Stroke(linewidth=4.2, foreground="#101216", alpha=0.75), Normal()]
     handles: list[tuple[Artist, str]] = []
     span = np.array([edges[0], edges[-1]])
     if study.forecast is not None:
@@ -184,14 +183,21 @@ def _ridge(
         handles.append((told[0], FORECAST))
     if study.fit is not None:
         fit = study.fit
-        law = axes.plot(
-            span, fit.prefactor.estimate * span**LAW, color="#ffffff", ls="--", path_effects=halo
-        )
         power = axes.plot(
             span,
             fit.free_prefactor * span**fit.exponent.estimate,
             color="#ffffff",
-            path_effects=halo,
+            lw=3.6,
+            path_effects=[Stroke(linewidth=5.2, foreground="#101216", alpha=0.75), Normal()],
+        )
+        # Dark on the fit's white where the two coincide, and edged in white where they do not.
+        law = axes.plot(
+            span,
+            fit.prefactor.estimate * span**LAW,
+            color="#101216",
+            ls=(0, (4, 2.5)),
+            lw=1.7,
+            path_effects=[Stroke(linewidth=3.2, foreground="#ffffff"), Normal()],
         )
         handles += [
             (power[0], f"fitted power law, exponent {fixed(fit.exponent.estimate)}"),

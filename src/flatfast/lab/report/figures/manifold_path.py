@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from flatfast.lab.report.figures.example_runs import example_colours
+from flatfast.lab.report.provenance import provenance
 from flatfast.lab.report.study import Study
 from flatfast.lab.report.theme import Theme, new_figure, themed
 from flatfast.lab.report.trajectories import pick_examples
@@ -28,8 +29,9 @@ def manifold_path(study: Study, theme: Theme) -> Figure:
     Raises:
         CannotDraw: If no trajectories were kept, or nothing converged.
     """
-    examples = pick_examples(study)
-    target = float(study.manifest.get("problem", {}).get("settings", {}).get("target", 1.0))
+    examples = pick_examples(study, METRICS)
+    given = provenance(study.manifest).settings.get("target", 1.0)
+    target = float(given) if isinstance(given, int | float) and 0 < given < np.inf else 1.0
     figure = new_figure(height=3.1)
     panels = figure.subplots(1, len(examples.examples), sharex=True, sharey=True, squeeze=False)[0]
     colours = example_colours(theme)
@@ -37,7 +39,9 @@ def manifold_path(study: Study, theme: Theme) -> Figure:
     u = np.concatenate([run.values["u_norm"] for run in shown.values()])
     v = np.concatenate([run.values["v_norm"] for run in shown.values()])
     # With too much momentum rare swings go far; they may leave the frame.
-    reach = max(1.25 * u[0], 1.25 * v[0], float(np.quantile(np.concatenate([u, v]), SHOWN)))
+    starts = [1.25 * value for value in (u[0], v[0]) if np.isfinite(value)]
+    along = np.concatenate([u, v])
+    reach = max(*starts, float(np.quantile(along[np.isfinite(along)], SHOWN)), 0.1 * target)
     curve = np.geomspace(target / reach / 2, reach, 300)
     flattest = np.sqrt(target)
     for axes, example in zip(panels, examples.examples, strict=True):

@@ -1,0 +1,175 @@
+"""One parameter group of a coupled optimizer: its law, and what was written in it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from flatfast.law import effective_step, memory
+from flatfast.torch.groups import Group, key_of, momentum_of, set_momentum, write, written_momentum
+from flatfast.torch.laws import Law, momentum_by
+
+
+@dataclass(frozen=True)
+class CoupledGroup:
+    """What a parameter group used at its last step; before the first, what it would use now.
+
+    Attributes:
+        lr: Learning rate.
+        momentum: Momentum.
+        memory: How long a gradient is remembered, ``1 / (1 - momentum)`` steps.
+        effective_step: ``lr / (1 - momentum)``.
+    """
+
+    lr: float
+    momentum: float
+    memory: float
+    effective_step: float
+
+    @classmethod
+    def of(cls, lr: float, momentum: float) -> "CoupledGroup":
+        """The reading of a learning rate and a momentum."""
+        return cls(lr, momentum, memory(momentum), effective_step(lr, momentum))
+
+
+@dataclass
+class Followed:
+    """A parameter group whose momentum follows its learning rate.
+
+    Attributes:
+        group: The optimizer's own dictionary.
+        law: Its law; None for a group that came later, where each has its own.
+        original: The number that stood for the momentum before the coupling.
+        expected: The momentum that the group holds if nobody else has written it.
+        loaded: Another that it may hold, from a checkpoint that was loaded by a wrapper.
+        lr: The learning rate that was last seen, the group's own object: one look tells whether it
+            has changed.
+        value: What was last written, likewise.
+        used: Learning rate and momentum of the last step; None before the first.
+    """
+
+    group: Group
+    law: Law | None
+    original: float
+    expected: float
+    loaded: float | None = None
+    lr: Any = None
+    value: Any = None
+    used: tuple[float, float] | None = None
+
+    def momentum(self, index: int, lr: float, left: int | None) -> float:
+        """The momentum for a step.
+
+        Args:
+            index: The group's place, for messages.
+            lr: Learning rate.
+            left: How many steps remain, beyond which nothing is remembered; None or below 1 where
+                that is not known.
+
+        Raises:
+            TypeError: If the law gives no number.
+            ValueError: If there is no law, or it leaves [0, 1).
+        """
+        if self.law is None:
+            raise ValueError(
+                f"parameter group {index} was added after the coupling and has no "
+                f"law; give it one: coupling.set_law({index}, law)"
+            )
+        momentum = momentum_by(self.law, lr)
+        return momentum if left is None or left < 1 else min(momentum, 1 - 1 / left)
+
+    def written_by_another(self) -> bool:
+        """Whether the group holds another momentum than was left there."""
+        return momentum_of(self.group) not in (self.expected, self.loaded)
+
+    def write(self, lr: float, momentum: float) -> None:
+        """Put a momentum in the group, for a step at this learning rate."""
+        self.lr, self.loaded = self.group["lr"], None
+        self.value = set_momentum(self.group, momentum)
+        self.expected = momentum_of(self.group)  # betas may be tensors, of less precision
+        self.used = lr, momentum
+
+    def take_back(self, expected: float, used: tuple[float, float] | None) -> None:
+        """The last write was for no step: go back to what was there before it."""
+        write(self.group, expected)
+        self.expected, self.used = expected, used
+        self.lr = self.value = None
+
+    def adopt(self, group: Group) -> None:
+        """A checkpoint was loaded: what it holds is expected."""
+        self.group, self.expected = group, momentum_of(group)
+        self.lr = self.value = self.used = self.loaded = None
+
+    def await_loaded(self, momentum: float) -> None:
+        """A wrapper has loaded a checkpoint, which may or may not come through to the group."""
+        self.loaded = momentum
+        self.lr = self.used = None
+
+    def give_back(self) -> None:
+        """The momentum of before the coupling."""
+        write(self.group, self.original)
+
+    def settings(self) -> dict[str, Any]:
+        """What a copy's group needs, for :meth:`restore`."""
+        names = "law", "original", "expected", "loaded", "used"
+        return {name: getattr(self, name) for name in names}
+
+    def restore(self, settings: dict[str, Any]) -> None:
+        """Go on where the group stands of which this one is a copy."""
+        for name, value in settings.items():
+            setattr(self, name, value)
+
+    def __str__(self) -> str:
+        law = "no law" if self.law is None else repr(self.law)
+        if self.used is None:
+            return f"{law}, no step yet"
+        return f"lr {self.used[0]:g}, momentum {self.used[1]:.6g} by {law}"
+
+
+def follow_group(optimizer: str, index: int, group: Group, law: Law | None) -> Followed:
+    """Begin to follow a group.
+
+    Args:
+        optimizer: Its optimizer's name.
+        index: Its place.
+        group: The group.
+        law: Its law, if it has one yet.
+
+    Raises:
+        ValueError: If its momentum cannot follow.
+    """
+    keys = ", ".join(key for key in group if key != "params")
+    if key_of(group) is None:
+        raise ValueError(
+            f"{optimizer} has neither momentum nor betas in parameter group {index}; "
+            f"its keys are {keys}"
+        )
+    if "lr" not in group:
+        raise ValueError(f"{optimizer} has no lr in parameter group {index}; its keys are {keys}")
+    if group.get("dampening"):
+        raise ValueError(
+            f"the law is for dampening 0, and parameter group {index} has "
+            f"{group['dampening']}; dampening rescales the learning rate with "
+            "the momentum"
+        )
+    return Followed(group, law, written_momentum(group), momentum_of(group))
+
+
+def known(groups: Iterable[Group], followed: Iterable[Followed]) -> list[Followed | None]:
+    """Of each group the one that follows it, or followed one with its parameters that it replaces.
+
+    Loading a checkpoint makes the groups anew.
+    """
+    before: dict[int, Followed] = {}
+    for each in followed:
+        before |= dict.fromkeys(_identities(each.group), each)
+    found = []
+    for group in groups:
+        each_or_none = next((before[key] for key in _identities(group) if key in before), None)
+        if each_or_none is not None:
+            each_or_none.group = group
+        found.append(each_or_none)
+    return found
+
+
+def _identities(group: Group) -> list[int]:
+    return [id(group), id(group["params"]), *(id(p) for p in group["params"][:1])]

@@ -1,0 +1,94 @@
+"""Laws that a coupling can follow: the project's, a calibration's, and the user's own."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from flatfast.calibration import Calibration
+from flatfast.law import ORDER, MomentumLaw
+
+Law = Callable[[float], float]
+"""Learning rate to momentum; a :class:`flatfast.law.MomentumLaw` is one."""
+
+
+def law_of(C: float | Calibration) -> MomentumLaw:
+    """The 2/3 law with this prefactor, or with the one that a calibration found.
+
+    Raises:
+        TypeError: If ``C`` is neither.
+        ValueError: If ``C`` is not positive.
+        CalibrationError: If the calibration found none; says why.
+    """
+    if isinstance(C, Calibration):
+        return C.law
+    if isinstance(C, str) or not hasattr(C, "__float__"):
+        raise TypeError(f"C must be a positive number or a calibration, got {C!r}")
+    return MomentumLaw(float(C))
+
+
+def one_for_each(law: Law | Calibration | Sequence[Law], groups: int) -> list[Law]:
+    """A law for each parameter group.
+
+    Raises:
+        TypeError: If one cannot be called.
+        ValueError: If laws and groups differ in number.
+        CalibrationError: If a calibration found none; says why.
+    """
+    if isinstance(law, Calibration):
+        law = law.law
+    laws = [*law] if isinstance(law, Sequence) else [law] * groups
+    if len(laws) != groups:
+        raise ValueError(
+            f"law must be one law, or one for each of {groups} groups, got {len(laws)}"
+        )
+    return [checked(each) for each in laws]
+
+
+def checked(law: Any) -> Law:
+    """The law.
+
+    Raises:
+        TypeError: If it cannot be called.
+    """
+    if not callable(law):
+        raise TypeError(
+            f"law must give the momentum at a learning rate, like MomentumLaw(C=0.2), got {law!r}"
+        )
+    found: Law = law
+    return found
+
+
+def momentum_by(law: Law, lr: float) -> float:
+    """The law's momentum at a learning rate.
+
+    Raises:
+        TypeError: If it gives no number.
+        ValueError: If it leaves [0, 1).
+    """
+    given: Any = law(lr)
+    if isinstance(given, str) or not hasattr(given, "__float__"):
+        raise TypeError(f"the law must give a number, got {given!r} at learning rate {lr:g}")
+    if not 0 <= (momentum := float(given)) < 1:
+        raise ValueError(
+            f"the law gives momentum {momentum:g} at learning rate {lr:g}, and momentum must be in "
+            "[0, 1); let the law keep to a floor and a ceiling, as MomentumLaw does"
+        )
+    return momentum
+
+
+def momentum_on_device(law: Law | None, lr: Tensor) -> Tensor:
+    """The momentum at a learning rate that is a tensor, without reading it back.
+
+    Raises:
+        TypeError: If the law is no :class:`flatfast.law.MomentumLaw`, whose formula can be
+            evaluated on the device.
+    """
+    if not isinstance(law, MomentumLaw):
+        raise TypeError(
+            f"a learning rate on an accelerator needs a MomentumLaw, got {type(law).__name__}"
+        )
+    mu = law.C * lr**law.gamma
+    if law.correction:
+        mu = mu * (law.correction * lr**ORDER).exp()
+    return (1 - mu).clamp(law.min_momentum, law.max_momentum)
