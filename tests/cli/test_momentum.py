@@ -28,6 +28,8 @@ def test_the_first_correction(flatfast):
     answer = flatfast("momentum", "--lr", 0.4, "--like", "0.1:0.9", "--correction", 1.24)
     law = MomentumLaw.from_reference(0.1, 0.9, correction=1.24)
     assert f"momentum {law(0.4):.4g} at lr 0.4" in answer.out
+    # A negative one never lets this law come down to plain SGD, and that is no error.
+    assert flatfast("momentum", "--lr", 0.1, "--C", 0.2, "--correction", -1).code == 0
 
 
 @pytest.mark.parametrize(

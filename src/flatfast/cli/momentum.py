@@ -73,11 +73,21 @@ def _law(like: str | None, constant: float | None, gamma: float, correction: flo
 
 def _holds(law: MomentumLaw, lr: float) -> bool:
     """Whether the law gives the momentum itself, and neither its floor nor its ceiling holds."""
-    return law.lr_at(law.max_momentum) <= lr <= law.lr_at(law.min_momentum)
+    low, high = _range(law)
+    return low <= lr <= high
+
+
+def _range(law: MomentumLaw) -> tuple[float, float]:
+    """Where the law itself holds; a negative correction may keep it above its floor for ever."""
+    try:
+        high = law.lr_at(law.min_momentum)
+    except ValueError:
+        high = math.inf
+    return law.lr_at(law.max_momentum), high
 
 
 def _out_of_range(law: MomentumLaw, lr: float) -> str:
-    low, high = law.lr_at(law.max_momentum), law.lr_at(law.min_momentum)
+    low, high = _range(law)
     floor = "0, which is plain SGD" if law.min_momentum == 0 else f"its floor, {law.min_momentum:g}"
     end = floor if lr > high else f"its ceiling, {law.max_momentum:g}"
     return (

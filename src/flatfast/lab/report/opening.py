@@ -106,7 +106,7 @@ def _against(name: str, speedup: Mapping[str, Any]) -> Markup:
         said.get(speedup["faster"], said.get(speedup["relation"], "no winner")),
         *(
             [f"{times(speedup['low'])} to {times(speedup['high'])}"]
-            if speedup["relation"] == "="
+            if speedup["relation"] in ("=", "~")
             else []
         ),
         "each at its own best learning rate",

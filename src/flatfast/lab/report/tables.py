@@ -234,9 +234,7 @@ def _interval_note(entry: Mapping[str, Any]) -> str:
 
 
 def _ratio_note(ratio: Mapping[str, Any]) -> str:
-    if ratio["relation"] == "~":
-        return "both at an end of what was compared"
-    if ratio["relation"] != "=":
+    if ratio["relation"] not in ("=", "~"):
         return ""
     high = "more" if ratio["high"] is None else times(ratio["high"])
     return f"{times(ratio['low'])} to {high}"

@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from flatfast.lab.estimation.comparison import MethodTime
+from flatfast.lab.estimation.methods import BEST_AT_EACH_LR, BEST_CONSTANT
 from flatfast.lab.report.axes import LR, TIME, log_axis
 from flatfast.lab.report.method_lines import (
     compared,
@@ -55,7 +56,7 @@ def method_range(study: Study, theme: Theme) -> Figure:
             continue
         draw_line(axes, own, look[name], theme)
         entries.append(entry(name, look[name]))
-        if name in limits:
+        if name in limits and name not in (BEST_AT_EACH_LR, BEST_CONSTANT):
             axes.axvline(limits[name], 0, 0.045, color=look[name]["color"], lw=2.2)
         for time in (t for t in beyond if t.method == name):
             axes.plot(
