@@ -190,7 +190,8 @@ def reach() -> str:
     found = load(FOUND)
     if found is None:
         return NOT_YET
-    networks, others = [], []
+    networks: list[tuple[float, float]] = []
+    others: list[tuple[float, float]] = []
     for case in found["cases"]:
         middle = rate_at(case, 1.0)
         if middle and middle["best_C"] is not None:

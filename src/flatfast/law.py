@@ -215,7 +215,7 @@ def effective_step(lr: float, momentum: float) -> float:
 
 def _power(lr: float, gamma: float, correction: float) -> float:
     """``lr**gamma``, with the law's first correction."""
-    power = lr**gamma
+    power: float = lr**gamma
     if not correction:
         return power
     exponent = correction * lr**ORDER

@@ -70,7 +70,7 @@ def momentum_at(
     moves = rate > 0
     # The power of what is not positive is kept out of both branches: its slope, infinite or NaN,
     # would pass through a `where` that covers the value alone.
-    safe = jnp.where(moves, rate, 1.0)
+    safe = jnp.where(moves, jnp.minimum(rate, jnp.finfo(rate.dtype).max), 1.0)
     corrected = safe**gamma * jnp.exp(jnp.minimum(correction * safe**ORDER, LARGEST))
     power = jnp.where(moves, corrected, 0.0)
     return jnp.clip(1 - constant * power, min_momentum, max_momentum)
@@ -244,7 +244,7 @@ def _check_prefactor(C: object) -> None:
     if C is None:
         return
     if isinstance(C, numbers.Real):
-        if not (math.isfinite(C) and C > 0):
+        if not (math.isfinite(C) and float(C) > 0):
             raise ValueError(f"C must be positive and finite, got {C}")
     elif not hasattr(C, "dtype"):
         raise TypeError(f"C must be a number or an array, got {C!r}")
@@ -266,7 +266,7 @@ def _check_law(law: object) -> None:
 
 def _check_rate(learning_rate: object) -> None:
     """Of one number; what a schedule will give cannot be known."""
-    if isinstance(learning_rate, numbers.Real) and not 0 <= learning_rate < math.inf:
+    if isinstance(learning_rate, numbers.Real) and not 0 <= float(learning_rate) < math.inf:
         raise ValueError(f"learning_rate must be at least 0 and finite, got {learning_rate}")
 
 

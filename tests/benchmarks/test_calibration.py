@@ -25,7 +25,8 @@ from flatfast.lab.calibration import ProblemLandscape
 from flatfast.lab.descent import Descent
 from flatfast.lab.goal import Goal
 from flatfast.lab.problems import load
-from flatfast.lab.store import METRIC, Store, conform
+from flatfast.lab.rows import METRIC, conform
+from flatfast.lab.store import Store
 from flatfast.lab.training.supervised import supervised
 from tests.made_up import made_up_calibration
 

@@ -57,7 +57,7 @@ def test_a_threshold_that_the_start_meets(flatfast, tmp_path):
     message = flatfast(*SCALAR, *words).told(2)
     assert "1e+06" in message
     assert "start" in message
-    assert read_chunks(tmp_path / "here")[0].num_rows == 0
+    assert not (tmp_path / "here").exists()
 
 
 def test_a_learning_rate_above_the_stability_limit_is_a_warning(flatfast):
@@ -82,8 +82,9 @@ def test_an_output_folder_that_cannot_be_written(flatfast):
 def test_a_folder_of_something_else(flatfast, tmp_path):
     (tmp_path / "here").mkdir()
     (tmp_path / "here" / "thesis.tex").write_text("dear to somebody")
-    flatfast(*SCALAR, "--out", "here", "--fresh")
-    assert (tmp_path / "here" / "thesis.tex").is_file()
+    message = flatfast(*SCALAR, "--out", "here", "--fresh").told(1)
+    assert "not empty and holds no sweep (thesis.tex)" in message
+    assert [path.name for path in (tmp_path / "here").iterdir()] == ["thesis.tex"]
 
 
 BROKEN = """

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from flatfast.cli.app import run
+from flatfast.cli.studies import portable
 from flatfast.lab import recipes
 from flatfast.lab.problems import template
 from flatfast.lab.store import read_chunks
@@ -83,15 +84,85 @@ def test_other_settings_in_the_same_folder_are_refused(flatfast, swept):
     assert fresh.code == 0, fresh.err
 
 
-def test_starting_over_removes_the_old_report(flatfast, swept):
-    other = ("--fresh", "--seeds", 1, "--goal", "u_norm", "--threshold", 0.999)
-    assert flatfast(*SWEEP, *other).code == 0
-    assert (swept.folder / "index.html").exists()
+def test_starting_over_leaves_nothing_of_the_old(flatfast, swept):
     (swept.folder / "notes.txt").write_text("mine")
-    failed = flatfast(*SWEEP, "--seeds", 1, "--fresh", "--metric", "speed")
-    assert failed.code == 2
-    left = {path.name for path in swept.folder.iterdir()} - {".lock"}
-    assert left == {"chunks", "manifest.json", "notes.txt"}
+    (swept.folder / "manifest.json").write_text("{")
+    other = ("--fresh", "--seeds", 1, "--goal", "u_norm", "--threshold", 0.999)
+    again = flatfast(*SWEEP, *other)
+    assert again.code == 0, again.err
+    assert "stored already" not in again.out
+    summary = json.loads((swept.folder / "summary.json").read_text())
+    assert summary["problem"]["goal"]["metric"] == "u_norm"
+    assert summary["counts"]["runs"] == 6
+    assert (swept.folder / "notes.txt").read_text() == "mine"
+
+
+WRONG = (
+    ("--metric", "speed"),
+    ("--spacing", "weird"),
+    ("--dtype", "float16"),
+    ("--records", 0),
+    ("--goal", "u_norm", "--threshold", 1e6, "--absolute"),
+    ("--lr", "0.1,0.10000000001"),
+)
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_command_that_is_refused_changes_nothing(flatfast, swept, tmp_path):
+    before = contents(tmp_path)
+    for wrong in WRONG:
+        assert flatfast(*SWEEP, "--out", "new", "--steps", 50, *wrong).code == 2
+        assert flatfast(*SWEEP, "--fresh", "--steps", 50, *wrong).code == 2
+    assert contents(tmp_path) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["here"]
+
+
+def test_longer_runs_in_the_same_folder(flatfast, swept):
+    longer = flatfast(*SWEEP, "--seeds", 3, "--duration", 200)
+    assert longer.code == 0, longer.err
+    assert "18 other runs are stored here that this command does not ask for" in longer.out
+    report = flatfast("report", "here")
+    assert report.code == 0, report.err
+    told = "grid at lr 0.02: the 9 runs of 2,714 steps are used, and set aside are 9 of 1,357"
+    assert told in report.out
+    assert "set aside" in (swept.folder / "index.html").read_text()
+    short = flatfast(*SWEEP, "--seeds", 3)
+    assert short.code == 0, short.err
+    assert "36 runs are stored already" in short.out
+    used = pq.read_table(swept.folder / "runs.parquet")["steps"].to_pylist()
+    assert used == [1357] * 9 + [855] * 9
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("flatfast sweep x --out /home/me/runs/a --lr 0.1", "flatfast sweep x --lr 0.1"),
+        ("flatfast sweep x --out=/home/me/a --fresh", "flatfast sweep x"),
+        ("flatfast sweep '/home/my files/p.py:make'", "flatfast sweep p.py:make"),
+        ("flatfast sweep x --set data=/srv/images", "flatfast sweep x --set data=images"),
+        ("flatfast sweep ../p.py:make --lr 0.1:0.2:3", "flatfast sweep p.py:make --lr 0.1:0.2:3"),
+    ],
+)
+def test_a_command_is_kept_without_places(given, kept):
+    assert portable(given) == kept
+
+
+def test_results_name_no_folder_of_the_machine(flatfast, tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text(Path(template.__file__).read_text())
+    words = ["sweep", f"{tmp_path}/mine.py:problem", "--lr", "0.02", "--momentum", "0.5,0.9"]
+    words += ["--set", "width=8", "--start", "init", "--seeds", "1", "--steps", "20"]
+    words += ["--records", "4", "--out", str(tmp_path / "here")]
+    monkeypatch.setattr("sys.argv", ["flatfast", *words])
+    assert flatfast(*words).code == 0
+    for name in ("manifest.json", "summary.json", "index.html", "runs.parquet"):
+        assert str(tmp_path).encode() not in (tmp_path / "here" / name).read_bytes()
+    [chunk] = (tmp_path / "here" / "chunks").iterdir()
+    assert str(tmp_path).encode() not in chunk.read_bytes()
+    told = json.loads((tmp_path / "here" / "summary.json").read_text())["command"]
+    assert told.startswith("flatfast sweep mine.py:problem --lr 0.02")
 
 
 def test_a_report_written_anew_is_the_same(flatfast, swept):

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from flatfast.lab.store import Store, conform
+from flatfast.lab.rows import conform
+from flatfast.lab.store import Store
 from flatfast.lab.sweep import Runs, runs_of, sweep
 
 SETTINGS = {"problem": {"name": "fake", "version": 1, "settings": {"size": 3}}, "records": 4}

@@ -74,11 +74,14 @@ def test_interrupting_drops_the_chunk_in_flight(tmp_path):
         ((0.0, 0.9), 1, "lr must be positive and finite, got 0.0"),
         ((0.1, 1.0), 1, r"momentum must be in \[0, 1\), got 1.0"),
         ((0.1, 0.9), 0, "seeds must be at least 1, got 0"),
+        ((0.2, 0.5), 1, "must differ in the first 9 digits, got lr 0.2, momentum 0.5 and lr 0.2,"),
+        ((0.2, 0.5 + 1e-10), 1, "momentum 0.5000000001"),
+        ((0.2 * (1 + 1e-10), 0.5), 1, "must differ in the first 9 digits"),
     ],
 )
 def test_bad_plans(pair, seeds, message):
     with pytest.raises(ValueError, match=message):
-        runs_of([pair], seeds, 10)
+        runs_of([(0.2, 0.5), pair], seeds, 10)
 
 
 def sweeping(folder):

@@ -2,14 +2,17 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flatfast.cli.console import Console
 from flatfast.cli.interrupts import keeping
 from flatfast.cli.options import Smoothing, Threshold
-from flatfast.cli.studies import forecast_of, study_of, tell_page, write_study
+from flatfast.cli.studies import forecast_of, study_of, tell_page, tell_problems, write_study
+
+if TYPE_CHECKING:
+    from flatfast.lab.forecast import Forecast
 
 
 def register(app: typer.Typer) -> None:
@@ -42,16 +45,16 @@ def report(
 def _report(folder: Path, out: Path, another: dict[str, float]) -> None:
     from flatfast.lab.goal import Goal
     from flatfast.lab.rejudge import rejudge
-    from flatfast.lab.store import read_chunks, read_manifest
+    from flatfast.lab.store import read_store
 
     console = Console()
-    manifest = read_manifest(folder)
-    runs, leftovers = read_chunks(folder)
-    for line in leftovers:
-        console.note(line)
+    stored = read_store(folder)
+    runs, manifest = stored.rows, stored.manifest
+    tell_problems(console, stored.problems)
     if not len(runs):
         raise ValueError(f"{folder} holds no runs yet; repeat the command that made it")
-    forecast, missing = None, {}
+    forecast: Forecast | None = None
+    missing: dict[str, str] = {}
     if another:
         settings = manifest["settings"]
         goal = Goal(**{**settings["problem"]["goal"], **another})

@@ -72,10 +72,10 @@ def reproduce(
         keeping(stored_in(folder)),
     ):
         tell_leftovers(console, store)
-        make_forecast(console, problem, folder)
+        make_forecast(console, problem, store)
         with SweepProgress(console, ("grid", "methods")) as progress:
-            run(recipe, problem, store, progress)
-        page = report_of(console, store)
+            runs = run(recipe, problem, store, progress)
+        page = report_of(console, store, runs)
     tell_page(console, page)
     if not full:
         console.print(

@@ -1,5 +1,6 @@
 """What the lab's commands share: a folder of runs, notes on it, and the study of its runs."""
 
+import re
 import shlex
 import sys
 from collections.abc import Callable
@@ -10,20 +11,43 @@ from flatfast.cli.console import Console
 from flatfast.cli.interrupts import keeping
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from flatfast.lab.forecast import Forecast
     from flatfast.lab.problem import Problem
     from flatfast.lab.report.study import Study
     from flatfast.lab.store import Store
 
+MOST_TOLD = 8
+"""How many files that are left out of a folder are named on the terminal."""
+
 
 def open_store(folder: Path, identity: dict[str, Any], fresh: bool) -> "Store":
-    """Open a folder for a sweep's runs; with ``fresh``, delete what it holds first."""
+    """Open a folder for a sweep's runs; ``fresh`` gives up those that it holds."""
     from flatfast.lab.report import remove_report
-    from flatfast.lab.store import Store, discard
+    from flatfast.lab.store import Store
 
-    if fresh and discard(folder):
-        remove_report(folder)
-    return Store(folder, identity, command=shlex.join(["flatfast", *sys.argv[1:]]))
+    return Store(folder, identity, command=_command(), fresh=fresh, on_fresh=remove_report)
+
+
+def _command() -> str:
+    """The command line as anybody can repeat it: without folders and paths of this machine."""
+    return portable(shlex.join(["flatfast", *sys.argv[1:]]))
+
+
+def portable(command: str) -> str:
+    """A command without its output folder and ``--fresh``, and with files by their names alone."""
+    try:
+        words = iter(shlex.split(command))
+    except ValueError:
+        return command
+    kept = []
+    for word in words:
+        if word == "--out":
+            next(words, None)
+        elif word != "--fresh" and not word.startswith("--out="):
+            kept.append(re.sub(r"[^=]*/", "", word))
+    return shlex.join(kept)
 
 
 def stored_in(folder: Path) -> str:
@@ -33,10 +57,17 @@ def stored_in(folder: Path) -> str:
 
 def tell_leftovers(console: Console, store: "Store") -> None:
     """Say what of the folder is used and what is not."""
-    for line in store.problems:
-        console.note(line)
+    tell_problems(console, store.problems)
     if store.done():
         console.print(f"{len(store.done())} runs are stored already", highlight=False)
+
+
+def tell_problems(console: Console, problems: list[str]) -> None:
+    """Say what was left out, at most :data:`MOST_TOLD` things one by one."""
+    for line in problems[:MOST_TOLD]:
+        console.note(line)
+    if len(problems) > MOST_TOLD:
+        console.note(f"{len(problems) - MOST_TOLD} more files were left out")
 
 
 def warn_unstable(
@@ -68,7 +99,9 @@ def study_of(
     """Analyse stored runs."""
     from flatfast.lab.analysis import analyse
 
-    about = {name: manifest.get(name) for name in ("machine", "versions", "command", "created")}
+    about = {name: manifest.get(name) for name in ("machine", "versions", "created")}
+    commands = str(manifest.get("command") or "").splitlines()
+    about["command"] = "\n".join(dict.fromkeys(map(portable, commands))) or None
     described = {**manifest["settings"], **about}
     return analyse(runs, described, forecast=forecast, missing=missing)
 
@@ -87,12 +120,13 @@ def forecast_of(console: Console, folder: Path) -> "tuple[Forecast | None, dict[
         return None, {"forecast": str(error)}
 
 
-def make_forecast(console: Console, problem: "Problem", folder: Path) -> None:
+def make_forecast(console: Console, problem: "Problem", store: "Store") -> None:
     """Predict the best momentum before the runs and keep it beside them, where theory serves."""
     from flatfast.lab.forecast import FORECAST, write_forecast
 
-    path = folder / FORECAST
-    if problem.residuals is None or forecast_of(console, folder)[0] is not None:
+    path = store.folder / FORECAST
+    made = store.claimed and forecast_of(console, store.folder)[0] is not None
+    if problem.residuals is None or made:
         return
     from flatfast.cli.progress import told_stages
     from flatfast.lab.predict import forecast, is_small
@@ -105,6 +139,7 @@ def make_forecast(console: Console, problem: "Problem", folder: Path) -> None:
     except (ValueError, RuntimeError) as error:
         console.note(f"no forecast: {error}")
         return
+    store.claim()
     write_forecast(found, path)
     console.say(
         f"forecast: best C {found.answer:.3g}, converged after {found.answer_time:.3g} * "
@@ -112,17 +147,31 @@ def make_forecast(console: Console, problem: "Problem", folder: Path) -> None:
     )
 
 
-def report_of(console: Console, store: "Store") -> Path:
-    """Analyse a store's runs, write the report, print the answer; returns the report's page."""
+def report_of(console: Console, store: "Store", runs: "pa.Table") -> Path:
+    """Analyse the runs that a command asked for, write their report, print the answer.
+
+    Returns:
+        The report's page.
+    """
+    from flatfast.lab.rows import KEY
+
     kept = f"all runs are stored in {store.folder}"
     again = shlex.join(["flatfast", "report", str(store.folder)])
     with keeping(f"stopped: {kept}; {again} writes their report"):
+        stored = store.read(KEY)
+        tell_problems(console, [line for line in stored.problems if line not in store.problems])
+        manifest = {**stored.manifest, "command": _command()}
         forecast, missing = forecast_of(console, store.folder)
-        return write_study(
-            console,
-            lambda: study_of(store.table(), store.manifest, forecast, missing),
-            store.folder,
+        page = write_study(
+            console, lambda: study_of(runs, manifest, forecast, missing), store.folder
         )
+    others = len(stored.rows) - len(runs)
+    if others:
+        console.note(
+            f"{others} other runs are stored here that this command does not ask for; "
+            f"{again} reads all of them"
+        )
+    return page
 
 
 def write_study(console: Console, make: "Callable[[], Study]", folder: Path) -> Path:
@@ -141,6 +190,8 @@ def write_study(console: Console, make: "Callable[[], Study]", folder: Path) -> 
         page = write_report(study, folder, tell)
     for part in study_tables(study):
         console.print(part)
+    for line in study.manifest.get("set_aside", ()):
+        console.note(line)
     return page
 
 

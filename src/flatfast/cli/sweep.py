@@ -114,6 +114,6 @@ def sweep(
         tell_leftovers(console, store)
         engine = LocalEngine(problem, **options)
         with SweepProgress(console, ("sweep",)) as progress:
-            run(wanted, store, engine, progress)
-        page = report_of(console, store)
+            runs = run(wanted, store, engine, progress)
+        page = report_of(console, store, runs)
     tell_page(console, page)

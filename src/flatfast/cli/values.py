@@ -32,7 +32,7 @@ def momenta(text: str) -> tuple[float, ...]:
         ends = (*_values(low, "momentum"), *_values(high, "momentum"))
         _check_momenta(ends)
         complement = _values(f"{1 - ends[0]}:{1 - ends[1]}:{count}", "momentum")
-        return tuple(float(f"{1 - value:.9g}") for value in complement)
+        return _rounded([1 - value for value in complement], (9, 12, 15))
     values = _values(text, "momentum")
     _check_momenta(values)
     return values
@@ -87,4 +87,13 @@ def _spaced(low: float, high: float, count: int) -> tuple[float, ...]:
     """``count`` values between two positive ones; rounded, so that they read well."""
     if count < 1 or not (low > 0 and high > 0):
         raise ValueError
-    return tuple(float(f"{value:.6g}") for value in np.geomspace(low, high, count))
+    return _rounded(np.geomspace(low, high, count).tolist(), (6, 9, 12))
+
+
+def _rounded(values: list[float], digits: tuple[int, ...]) -> tuple[float, ...]:
+    """The values to the fewest of these digits at which they differ, else as they are."""
+    for count in digits:
+        short = tuple(float(f"{value:.{count}g}") for value in values)
+        if len(set(short)) == len(values):
+            return short
+    return tuple(values)

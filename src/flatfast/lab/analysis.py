@@ -23,6 +23,7 @@ from flatfast.lab.estimation.methods import (
     standard_methods,
 )
 from flatfast.lab.estimation.optimum import DEFAULT_FIT, locate, median_times
+from flatfast.lab.estimation.selection import comparable
 from flatfast.lab.estimation.times import time_grid
 from flatfast.lab.estimation.usable import usable
 from flatfast.lab.forecast import Forecast
@@ -47,7 +48,9 @@ def analyse(
         n_boot: Resamples of the seeds.
 
     Returns:
-        The study; under ``missing``, part by part, why it could not be estimated.
+        The study; under ``missing``, part by part, why it could not be estimated, and in the
+        manifest, under ``set_aside``, which runs were not used
+        (:func:`flatfast.lab.estimation.selection.comparable`).
 
     Raises:
         ValueError: If there is no grid run at all.
@@ -58,6 +61,9 @@ def analyse(
         absent["rows"] = "; ".join(left_out)
     if not len(runs):
         raise ValueError(absent.get("rows", "there are no runs"))
+    runs, set_aside = comparable(runs)
+    if set_aside:
+        manifest = {**manifest, "set_aside": set_aside}
     grid = time_grid(runs)
     optima = fit = collapsed = comparison = None
     try:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +20,8 @@ def atomically(path: Path) -> Iterator[Path]:
             partial.write_text(...)
 
     The content reaches the disk before the name does, so that a crash of the program or of the
-    machine leaves the old file or the new one, never a part.
+    machine leaves the old file or the new one, never a part. Any number of writers may write the
+    same file: each has a partial file of its own, and the last to finish wins.
 
     Args:
         path: Where the file shall be; its folder exists.
@@ -30,7 +32,8 @@ def atomically(path: Path) -> Iterator[Path]:
     Raises:
         OSError: If writing fails; nothing is left behind.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}{SUFFIX}")
+    # Not the process's number: threads share it, and so do containers that share a folder.
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}{SUFFIX}")
     try:
         yield partial
         _flush(partial)

@@ -5,10 +5,12 @@ the same start. The key is a hash of everything that the result depends on, init
 included, so a stale entry cannot be found.
 """
 
-import contextlib
 import hashlib
+import io
 import json
 import os
+import warnings
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -43,38 +45,58 @@ def content_hash(*parts: Any) -> str:
 
 
 def cached(key: str, compute: Callable[[], Any]) -> Any:
-    """The pytree of arrays stored under ``key``, or ``compute()``, which is then stored.
+    """The arrays stored under ``key``, or ``compute()``, which is then stored.
 
-    A cache that cannot be read or written costs time only: the result is computed.
+    A cache that cannot be read or written costs time only: the result is computed, and a warning
+    names the file.
 
     Args:
         key: A content hash.
-        compute: Gives a pytree of arrays; called at most once.
+        compute: Gives an array, or nested lists and dictionaries of arrays; called at most once.
 
     Returns:
-        The pytree, with NumPy arrays for leaves when it comes from the cache.
+        The result, with NumPy arrays for leaves when it comes from the cache.
     """
     path = cache_folder() / f"start-{key}.npz"
     try:
-        with np.load(path) as stored:
-            leaves = [stored[f"leaf{index}"] for index in range(len(stored.files) - 1)]
-            tree = json.loads(str(stored["tree"]))
-        return _nested(tree, leaves)
-    except (OSError, ValueError, KeyError):
+        return _read(path)
+    except (FileNotFoundError, NotADirectoryError):
         pass
+    except Exception as error:  # whatever a damaged file makes zipfile and NumPy raise
+        _warn(f"the cached start {path} cannot be used and is computed anew", error)
     result = compute()
-    with contextlib.suppress(OSError):
+    try:
         _write(path, result)
+    except OSError as error:
+        _warn(f"the start cannot be cached in {path.parent} and will be computed again", error)
     return result
+
+
+def _read(path: Path) -> Any:
+    content = io.BytesIO(path.read_bytes())
+    with zipfile.ZipFile(content) as whole:
+        # NumPy reads as far as an array's header says, which may be damaged too.
+        damaged = whole.testzip()
+    if damaged is not None:
+        raise ValueError(f"{damaged} in it has a wrong checksum")
+    content.seek(0)
+    with np.load(content) as stored:
+        leaves = [stored[f"leaf{index}"] for index in range(len(stored.files) - 1)]
+        return _nested(json.loads(str(stored["tree"])), leaves)
 
 
 def _write(path: Path, result: Any) -> None:
     leaves, structure = jax.tree.flatten(result)
     tree = json.dumps(jax.tree.unflatten(structure, list(range(len(leaves)))))
-    arrays = {f"leaf{index}": np.asarray(leaf) for index, leaf in enumerate(leaves)}
+    arrays: dict[str, Any] = {f"leaf{index}": np.asarray(leaf) for index, leaf in enumerate(leaves)}
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomically(path) as partial, partial.open("wb") as file:
-        np.savez(file, allow_pickle=False, tree=np.asarray(tree), **arrays)
+        np.savez(file, tree=np.asarray(tree), **arrays)
+
+
+def _warn(what: str, error: Exception) -> None:
+    reason = str(error) or type(error).__name__
+    warnings.warn(f"{what}: {reason}", stacklevel=3)
 
 
 def _nested(tree: Any, leaves: list[Any]) -> Any:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from flatfast.lab.estimation.convergence import Status, convergence
 from flatfast.lab.estimation.methods import GRID
 from flatfast.lab.goal import Goal
-from flatfast.lab.store import METRIC, conform
+from flatfast.lab.rows import METRIC, conform
 
 
 def rejudge(runs: pa.Table, settings: Mapping[str, Any], goal: Goal) -> pa.Table:

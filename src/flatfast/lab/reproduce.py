@@ -107,7 +107,9 @@ def method_runs(
     common, seeds = recipe.comparison_lr, recipe.comparison_seeds
 
     def length(lr: float, patience: float) -> int:
-        return math.ceil(min(patience * best_scaled_time * lr**-GAMMA, recipe.comparison_steps))
+        return math.ceil(
+            min(patience * best_scaled_time * float(lr**-GAMMA), recipe.comparison_steps)
+        )
 
     parts = [_scan_runs(recipe, methods[0], best_scaled_time, curvature)]
     for method in methods:

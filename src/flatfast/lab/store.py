@@ -1,54 +1,56 @@
 """Runs on disk: Parquet chunks, each written whole or not at all, and a manifest.
 
-A sweep's folder holds ``manifest.json``, which says what the runs are (problem, goal, records, ...)
-and where they were computed, and ``chunks/chunk-*.parquet``, one row per run. A chunk's name is a
-hash of its runs. A crash, a kill or a full disk costs the chunk in flight; the rest is found again.
+A sweep's folder holds ``manifest.json``, which says what the runs are (problem, goal, records,
+...), and ``chunks/chunk-*.parquet``, one row per run (:mod:`flatfast.lab.chunks`). A crash, a kill
+or a full disk costs the chunk in flight; the rest is found again. A chunk that was damaged, or
+that is of another sweep, is named and left out.
+
+A folder becomes a sweep's when its first chunk has been computed. Until then nothing in it is
+written over or deleted, so that a command that turns out to be wrong leaves it as it was.
 """
 
-import fcntl
-import hashlib
+import contextlib
 import json
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping, Sequence, Set
+from enum import Enum, auto
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from flatfast.lab.atomic import SUFFIX, atomically
+from flatfast.lab.atomic import SUFFIX
+from flatfast.lab.chunks import ChunkError, Origin, chunk_files, read_chunk, write_chunk
+from flatfast.lab.folder_lock import LOCK, FolderLock
 from flatfast.lab.machine import machine, versions
+from flatfast.lab.manifest import (
+    MANIFEST,
+    NotAManifestError,
+    StoreError,
+    differences,
+    read_manifest,
+    write_manifest,
+)
+from flatfast.lab.rows import KEY, Key, conform, keys, no_rows
+from flatfast.lab.stored import CHUNKS, Stored, read_chunks, read_store
 
-FORMAT = 1
-"""Version of the folder's layout and of the rows' columns."""
-
-COLUMNS = {
-    "method": pa.string(),
-    "lr": pa.float64(),
-    "momentum": pa.float64(),
-    "seed": pa.int64(),
-    "steps": pa.int64(),
-    "steps_run": pa.int64(),
-    "status": pa.string(),
-    "convergence_step": pa.float64(),
-    "diverged_step": pa.int64(),
-    "metric_start": pa.float64(),
-    "metric_end": pa.float64(),
-    "threshold": pa.float64(),
-    "record_step": pa.list_(pa.int64()),
-}
-"""Columns of a row; lists of recorded metrics, ``metric:NAME``, come on top."""
-
-KEY = ("method", "lr", "momentum", "seed", "steps")
-"""Columns that tell one run of a sweep from another."""
-
-METRIC = "metric:"
-
-Key = tuple[str, float, float, int, int]
+__all__ = [
+    "SettingsMismatchError",
+    "Store",
+    "StoreError",
+    "Stored",
+    "read_chunks",
+    "read_manifest",
+    "read_store",
+]
 
 
-class StoreError(RuntimeError):
-    """A folder cannot hold the runs; the message says why and what to do."""
+class _Found(Enum):
+    """What lies in a folder, to a sweep of given settings."""
+
+    NOTHING = auto()
+    OURS = auto()
+    LOST_MANIFEST = auto()
+    TO_BE_REPLACED = auto()
 
 
 class SettingsMismatchError(StoreError):
@@ -62,34 +64,53 @@ class Store:
 
     Attributes:
         folder: The folder.
-        manifest: Content of ``manifest.json``.
-        problems: What was found in the folder that is not a readable chunk, one line each.
+        claimed: Whether the folder's manifest is that of these runs.
+        problems: What was found in the folder that is not a readable chunk of this sweep, one line
+            each.
     """
 
-    def __init__(self, folder: Path, settings: Mapping[str, Any], *, command: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: Mapping[str, Any],
+        *,
+        command: str = "",
+        fresh: bool = False,
+        on_fresh: Callable[[Path], object] | None = None,
+    ) -> None:
         """Open a folder for writing: a new one, or one that holds runs of the same settings.
 
         Args:
             folder: The folder; made if it is not there.
-            settings: JSON values that identify the runs. A folder whose manifest has others is
-                refused.
+            settings: JSON values that identify the runs. A folder with runs of others is refused.
             command: The command line, for the record.
+            fresh: Start over: runs that the folder holds are not used, and are deleted when the
+                first chunk is stored.
+            on_fresh: Called with the folder when its runs are deleted, to remove what was made of
+                them.
 
         Raises:
             SettingsMismatchError: If the folder holds runs of other settings.
             StoreError: If the folder cannot be used.
         """
         self.folder = folder
+        self._settings: dict[str, Any] = json.loads(json.dumps(settings))
+        self._origin = Origin(self._settings, versions(), machine(), command)
+        self._on_fresh = on_fresh
+        self._done: set[Key] = set()
         self.problems: list[str] = []
-        identity: dict[str, Any] = json.loads(json.dumps(settings))
-        self._lock = _lock(folder)
+        # Once to leave a folder alone that is not ours, and again when it cannot change any more.
+        self._look(fresh)
+        self._lock = FolderLock(folder)
         try:
-            self.manifest = self._claim(identity, command)
-            for leftover in self._chunks.glob(f".*{SUFFIX}"):
-                leftover.unlink(missing_ok=True)
-            self._table = self._read()
+            found = self._look(fresh)
+            self.claimed, self._fresh = found is _Found.OURS, found is _Found.TO_BE_REPLACED
+            if found in (_Found.OURS, _Found.LOST_MANIFEST):
+                self.claim()
+                stored = read_store(folder, KEY)
+                self._done, self.problems = keys(stored.rows), stored.problems
         except BaseException:
-            self._lock.close()
+            self._lock.release(keep=False)
             raise
 
     def __enter__(self) -> "Store":
@@ -97,62 +118,81 @@ class Store:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Let other processes write to the folder."""
-        self._lock.close()
+        """Let other processes write to the folder; one that was made for nothing goes again."""
+        self._lock.release(keep=self.claimed)
 
     @property
     def _chunks(self) -> Path:
-        return self.folder / "chunks"
+        return self.folder / CHUNKS
 
-    def _claim(self, settings: dict[str, Any], command: str) -> dict[str, Any]:
-        path = self.folder / "manifest.json"
-        if path.exists():
-            manifest = read_manifest(self.folder)
-            differences = _differences(manifest["settings"], settings)
-            if differences:
-                raise SettingsMismatchError(
-                    f"{self.folder} holds runs of other settings: {'; '.join(differences)}. "
-                    "Give another folder with --out, or start over in this one with --fresh"
-                )
-        else:
-            others = sorted(p.name for p in self.folder.iterdir() if p.name != ".lock")
-            if others and "chunks" not in others:
-                raise StoreError(
-                    f"{self.folder} is not empty and holds no sweep ({', '.join(others[:3])}); "
-                    "give an empty or a new folder with --out"
-                )
-            manifest = {
-                "format": FORMAT,
-                "settings": settings,
-                "machine": machine(),
-                "versions": versions(),
-                "command": command,
-                "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            }
-            try:
-                with atomically(path) as partial:
-                    partial.write_text(json.dumps(manifest, indent=1) + "\n")
-            except OSError as error:
-                raise StoreError(f"cannot write to {self.folder}: {error.strerror}") from error
+    def _look(self, fresh: bool) -> _Found:
+        """See whether the folder can be used, without a change to it."""
+        if _is_empty(self.folder):
+            return _Found.NOTHING
+        chunks = chunk_files(self._chunks)
         try:
+            manifest = read_manifest(self.folder)
+        except NotAManifestError as error:
+            locked = self._chunks.is_dir() and (self.folder / LOCK).exists()
+            if not chunks and not locked:
+                raise _not_ours(self.folder, error) from error
+            if fresh:
+                return _Found.TO_BE_REPLACED
+            for path in chunks:
+                with contextlib.suppress(ChunkError, OSError):
+                    self._check_settings(read_chunk(path, KEY)[1].settings)
+            return _Found.LOST_MANIFEST
+        if fresh or (manifest["settings"] != self._settings and not chunks):
+            return _Found.TO_BE_REPLACED
+        self._check_settings(manifest["settings"])
+        return _Found.OURS
+
+    def _check_settings(self, stored: Mapping[str, Any] | None) -> None:
+        advice = "Give another folder with --out, or start over in this one with --fresh"
+        if stored is None:
+            raise StoreError(
+                f"{self.folder} holds runs of unknown settings, and no {MANIFEST} that tells "
+                f"them. {advice}"
+            )
+        found = differences(stored, self._settings)
+        if found:
+            raise SettingsMismatchError(
+                f"{self.folder} holds runs of other settings: {'; '.join(found)}. {advice}"
+            )
+
+    def claim(self) -> None:
+        """Make the folder this sweep's: delete what it replaces, write the manifest.
+
+        The first :meth:`append` does so; earlier where something else is to be put beside the runs.
+
+        Raises:
+            StoreError: If the folder cannot be written to.
+        """
+        try:
+            if self._fresh:
+                for path in chunk_files(self._chunks):
+                    path.unlink()
+                if self._on_fresh is not None:
+                    self._on_fresh(self.folder)
+            for leftover in (*self.folder.glob(f".{MANIFEST}.*"), *self._chunks.glob(".chunk-*")):
+                if leftover.name.endswith(SUFFIX):
+                    leftover.unlink(missing_ok=True)
+            if not self.claimed:
+                write_manifest(self.folder, self._settings, self._origin.command)
             self._chunks.mkdir(exist_ok=True)
         except OSError as error:
             raise StoreError(f"cannot write to {self.folder}: {error.strerror}") from error
-        return manifest
+        self.claimed, self._fresh = True, False
 
-    def _read(self) -> pa.Table:
-        table, self.problems = read_chunks(self.folder)
-        return table
-
-    def done(self) -> set[Key]:
+    def done(self) -> Set[Key]:
         """The keys of all runs that are stored."""
-        return keys(self._table)
+        return frozenset(self._done)
 
     def append(self, rows: pa.Table) -> None:
         """Store the rows of a chunk.
 
         Args:
-            rows: Columns as :data:`COLUMNS`, and ``metric:NAME`` lists.
+            rows: Columns as :data:`flatfast.lab.rows.COLUMNS`, and ``metric:NAME`` lists.
 
         Raises:
             ValueError: If a column is missing, of another type, or a run is stored already.
@@ -160,166 +200,51 @@ class Store:
         """
         rows = conform(rows)
         new = keys(rows)
-        if len(new) < len(rows) or new & self.done():
+        if len(new) < len(rows) or new & self._done:
             raise ValueError("each run can be stored once, got one that is stored already")
-        name = hashlib.sha256(repr(sorted(new)).encode()).hexdigest()[:16]
-        path = self._chunks / f"chunk-{name}.parquet"
+        if not self.claimed:
+            self.claim()
         try:
-            with atomically(path) as partial:
-                pq.write_table(rows, partial, compression="zstd")
+            write_chunk(self._chunks, rows, self._origin)
         except OSError as error:
             raise StoreError(
-                f"cannot write {path}: {error.strerror or error}. {len(self._table)} runs are "
-                f"stored in {self.folder}; make room and repeat the command to go on from there"
+                f"cannot write to {self._chunks}: {error.strerror or error}. {len(self._done)} "
+                f"runs are stored in {self.folder}; make room and repeat the command to go on "
+                "from there"
             ) from error
-        self._table = pa.concat_tables([self._table, rows], promote_options="default")
+        self._done |= new
+
+    def read(self, columns: Sequence[str] | None = None) -> Stored:
+        """All that is stored, read from the disk and checked; of the rows, these columns."""
+        return read_store(self.folder, columns) if self.claimed else Stored(no_rows(), {}, [])
 
     def table(self) -> pa.Table:
         """All rows, sorted by method, learning rate, momentum and seed."""
-        return self._table.sort_by([(name, "ascending") for name in KEY])
+        return self.read().rows
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a sweep's folder.
+def _is_empty(folder: Path) -> bool:
+    """Whether a folder is not there, or holds at most what a sweep leaves that has stored nothing.
 
     Raises:
-        StoreError: If there is none, or it is not one.
+        StoreError: If it is a file or cannot be read.
     """
-    path = folder / "manifest.json"
     try:
-        manifest = json.loads(path.read_text())
+        inside = [p for p in folder.iterdir() if p.name != LOCK and not p.name.endswith(SUFFIX)]
+        return not inside or (inside == [folder / CHUNKS] and not any(inside[0].iterdir()))
     except FileNotFoundError:
-        raise StoreError(
-            f"{folder} holds no sweep (no manifest.json); flatfast sweep and flatfast reproduce "
-            "make one"
-        ) from None
-    except OSError as error:
-        raise StoreError(f"cannot read {path}: {error.strerror}") from error
-    except ValueError as error:
-        raise StoreError(f"{path} is not a manifest: {error}") from error
-    if not isinstance(manifest, dict) or not isinstance(manifest.get("settings"), dict):
-        raise StoreError(f"{path} is not a manifest of flatfast: it has no settings")
-    if manifest.get("format") != FORMAT:
-        raise StoreError(
-            f"{path} is of format {manifest.get('format')!r}, this version reads {FORMAT}; "
-            "give another folder with --out"
-        )
-    return manifest
-
-
-def read_chunks(folder: Path) -> tuple[pa.Table, list[str]]:
-    """All rows that can be read in a sweep's folder, and what could not be, one line a file.
-
-    A file that is truncated, foreign or of another schema is left where it is and named; a run that
-    stands in two chunks is taken from the first by name.
-    """
-    tables = [_empty()]
-    problems = []
-    for path in sorted((folder / "chunks").glob("*")):
-        if path.name.endswith(SUFFIX):
-            continue
-        try:
-            # One file, not a data set: its folder must not add columns.
-            tables.append(conform(pq.ParquetFile(path).read()))
-        except (OSError, ValueError, pa.ArrowException) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            problems.append(f"{path} is not a chunk of this sweep and was left out: {reason}")
-    table = pa.concat_tables(tables, promote_options="default")
-    first: dict[Key, int] = {}
-    for row, key in enumerate(key_rows(table)):
-        first.setdefault(key, row)
-    return table.take(pa.array(list(first.values()), pa.int64())), problems
-
-
-def conform(rows: pa.Table) -> pa.Table:
-    """The rows with the store's columns in the store's order and types.
-
-    Raises:
-        ValueError: If a column is missing, unknown, or not of its type.
-    """
-    missing = [name for name in COLUMNS if name not in rows.column_names]
-    if missing:
-        raise ValueError(f"rows must have the column {missing[0]!r}")
-    fields = dict(COLUMNS)
-    for name in rows.column_names:
-        if name.startswith(METRIC):
-            fields[name] = pa.list_(pa.float32())
-        elif name not in COLUMNS:
-            raise ValueError(f"rows must not have the column {name!r}")
-    schema = pa.schema(list(fields.items()))
-    try:
-        return rows.select(schema.names).cast(schema).combine_chunks()
-    except pa.ArrowException as error:
-        raise ValueError(f"rows have a column of another type: {error}") from error
-
-
-def discard(folder: Path) -> bool:
-    """Delete a sweep's manifest and chunks; anything else in the folder stays.
-
-    Returns:
-        Whether there was a sweep.
-
-    Raises:
-        StoreError: If the folder is no sweep's, or another process is writing to it.
-    """
-    if not folder.exists():
-        return False
-    with _lock(folder):
-        if not (folder / "manifest.json").exists():
-            return False
-        read_manifest(folder)
-        for path in (folder / "chunks").glob("*"):
-            path.unlink()
-        (folder / "manifest.json").unlink()
-    return True
-
-
-def export_runs(table: pa.Table, path: Path) -> None:
-    """Write one row per run, without the recorded trajectories."""
-    lists = [name for name in table.column_names if pa.types.is_list(table.schema.field(name).type)]
-    with atomically(path) as partial:
-        pq.write_table(table.drop_columns(lists), partial, compression="zstd")
-
-
-def keys(table: pa.Table) -> set[Key]:
-    """The keys of a table's runs."""
-    return set(key_rows(table))
-
-
-def key_rows(table: pa.Table) -> list[Key]:
-    """The keys of a table's runs, row by row."""
-    return list(zip(*(table[name].to_pylist() for name in KEY), strict=True))
-
-
-def _empty() -> pa.Table:
-    return pa.schema(list(COLUMNS.items())).empty_table()
-
-
-def _differences(stored: dict[str, Any], asked: dict[str, Any], prefix: str = "") -> list[str]:
-    found = []
-    for name in sorted(stored.keys() | asked.keys()):
-        there, here = stored.get(name), asked.get(name)
-        if isinstance(there, dict) and isinstance(here, dict):
-            found += _differences(there, here, f"{prefix}{name}.")
-        elif there != here:
-            found.append(f"{prefix}{name} is {there!r} there, {here!r} here")
-    return found
-
-
-def _lock(folder: Path) -> IO[str]:
-    """Make the folder and hold it; the system lets go when the process ends, however it ends."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / ".lock").open("w")
-    except (FileExistsError, NotADirectoryError):
+        return True
+    except NotADirectoryError:
         raise StoreError(f"{folder} is a file; give a folder with --out") from None
     except OSError as error:
-        raise StoreError(f"cannot write to {folder}: {error.strerror}") from error
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        raise StoreError(
-            f"another sweep is writing to {folder}; wait for it, or give another folder with --out"
-        ) from None
-    return file
+        raise StoreError(f"cannot read {folder}: {error.strerror}") from error
+
+
+def _not_ours(folder: Path, error: NotAManifestError) -> StoreError:
+    if (folder / MANIFEST).exists():
+        return StoreError(f"{error}; give another folder with --out")
+    names = sorted(path.name for path in folder.iterdir() if path.name != LOCK)
+    return StoreError(
+        f"{folder} is not empty and holds no sweep ({', '.join(names[:3])}); "
+        "give an empty or a new folder with --out"
+    )

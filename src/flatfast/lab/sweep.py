@@ -10,8 +10,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from flatfast.lab.estimation.methods import GRID
+from flatfast.lab.estimation.times import SAME_TO_DIGITS, distinct
 from flatfast.lab.length import check_length
-from flatfast.lab.store import Key, Store, key_rows
+from flatfast.lab.rows import Key, key_rows
+from flatfast.lab.store import Store
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +69,7 @@ def runs_of(
         method: What they are for.
 
     Raises:
-        ValueError: If a value is out of range.
+        ValueError: If a value is out of range, or two pairs are the same to nine digits.
     """
     if seeds < 1:
         raise ValueError(f"seeds must be at least 1, got {seeds}")
@@ -79,6 +81,7 @@ def runs_of(
             raise ValueError(f"momentum must be in [0, 1), got {momentum}")
     rates = np.array([lr for lr, _ in points], np.float64)
     momenta = np.array([momentum for _, momentum in points], np.float64)
+    _check_distinct(rates, momenta)
     planned = [steps(float(lr)) if callable(steps) else steps for lr in rates]
     for length in planned:
         check_length(length)
@@ -90,6 +93,20 @@ def runs_of(
         np.repeat(lengths, seeds),
         np.full(seeds * len(points), method),
     )
+
+
+def _check_distinct(lr: NDArray[np.float64], momentum: NDArray[np.float64]) -> None:
+    """Check that no analysis would take two pairs for one."""
+    first: dict[tuple[int, int], int] = {}
+    cells = zip(distinct(lr)[1].tolist(), distinct(1.0 - momentum)[1].tolist(), strict=True)
+    for k, cell in enumerate(cells):
+        other = first.setdefault(cell, k)
+        if other != k:
+            pairs = [f"lr {float(lr[i])!r}, momentum {float(momentum[i])!r}" for i in (other, k)]
+            raise ValueError(
+                f"two pairs of lr and momentum must differ in the first {SAME_TO_DIGITS} digits, "
+                f"got {' and '.join(pairs)}"
+            )
 
 
 def together(parts: Sequence[Runs]) -> Runs:

@@ -88,7 +88,9 @@ class AutoMomentum:
             )
         groups = self.optimizer.param_groups
         self.coupling: Coupling = (
-            Coupling(optimizer, [self._kept(group) for group in groups]) if self._ours else own
+            own
+            if isinstance(own, Coupling)
+            else Coupling(optimizer, [self._kept(group) for group in groups])
         )
         self._told: set[str] = set()
         self._hooks = [

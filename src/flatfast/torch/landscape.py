@@ -224,10 +224,9 @@ class ModelLandscape:
 
     def _derivative(self, of: Tensor, along: Tensor | None, **options: bool) -> list[Tensor]:
         """Gradients in the parameters, zeros where there is no dependence; real numbers."""
+        found: tuple[Tensor | None, ...] = (None,) * len(self._params)
         if of.requires_grad:
             found = torch.autograd.grad(of, self._params, along, allow_unused=True, **options)
-        else:
-            found = (None,) * len(self._params)
         if any(g is not None and g.layout != torch.strided for g in found):
             raise ValueError(
                 "gradients must be dense, and some are sparse: call F.embedding with sparse=False "

@@ -8,6 +8,7 @@ whose root is ``diag(sqrt p) - p sqrt(p)^T``.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -197,7 +198,11 @@ def _curved(loss: Callable[[Tensor], Tensor], outputs: Tensor) -> bool:
     hence the outputs that are looked at are not those of the model, which may lie there.
     """
     generator = torch.Generator(device=outputs.device).manual_seed(0)
-    options = {"generator": generator, "device": outputs.device, "dtype": outputs.dtype}
+    options: dict[str, Any] = {
+        "generator": generator,
+        "device": outputs.device,
+        "dtype": outputs.dtype,
+    }
     spread = outputs.detach().std(correction=0).clamp(min=1.0)
     away = outputs.detach() + spread * torch.randn(outputs.shape, **options)
     moved = away + NUDGE * spread * torch.randn(outputs.shape, **options)

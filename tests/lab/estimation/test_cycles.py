@@ -1,9 +1,11 @@
 """The shortest cycle that arrives, from made-up runs."""
 
 import numpy as np
+import pyarrow as pa
 
 from flatfast.lab.estimation.cycles import with_shortest_cycles
 from flatfast.lab.estimation.methods import ONE_CYCLE, PEAK_MOMENTUM
+from flatfast.lab.estimation.selection import comparable
 
 
 def rows_of(*runs):
@@ -49,3 +51,20 @@ def test_other_methods_keep_their_rows():
     assert judged(other) == [(0.1, 0, 500, "converged", 33.0)]
     both = judged(other, cycle(0.1, 0, 200, "converged", 120.0))
     assert both == [(0.1, 0, 200, "converged", 200.0), (0.1, 0, 500, "converged", 33.0)]
+
+
+def test_all_lengths_of_a_cycle_are_analysed():
+    runs = pa.table(
+        rows_of(
+            *(
+                cycle(0.1, seed, steps, "converged", 9.0)
+                for seed in (0, 1)
+                for steps in (10, 20, 30)
+            ),
+            ("law", 0.1, 0, 500, "converged", 33.0),
+            ("law", 0.1, 0, 900, "converged", 33.0),
+        )
+    )
+    kept, notes = comparable(runs)
+    assert kept["steps"].to_pylist() == [10, 20, 30, 10, 20, 30, 900]
+    assert len(notes) == 1

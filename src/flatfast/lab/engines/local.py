@@ -10,9 +10,9 @@ import pyarrow as pa
 from flatfast.lab.estimation.convergence import convergence, settled
 from flatfast.lab.machine import available_memory
 from flatfast.lab.problem import Problem
+from flatfast.lab.rows import METRIC, conform
 from flatfast.lab.simulation.schedule import Schedule
 from flatfast.lab.simulation.simulate import Spacing, Trajectories, footprint, simulate
-from flatfast.lab.store import METRIC, conform
 from flatfast.lab.sweep import Runs
 
 MOST_RUNS = 256

@@ -198,7 +198,8 @@ def compare(
         raise ValueError("runs must have at least one row, got none")
     indices = resamples(len(seeds), n_boot, seed)
 
-    tables, beyond = [], []
+    tables: list[MethodTable] = []
+    beyond: list[MethodTable] = []
     for method in methods:
         limit = float("nan") if curvature is None else stability_limit(method, curvature)
         # Half a rounding of three digits more, as the rates themselves are rounded.

@@ -10,7 +10,7 @@ from flatfast.lab.report.page import Shown, page
 from flatfast.lab.report.study import CannotDraw, Study
 from flatfast.lab.report.summary import summarise, write_summary
 from flatfast.lab.report.theme import THEMES, save
-from flatfast.lab.store import export_runs
+from flatfast.lab.rows import export_runs
 
 
 def write_report(study: Study, folder: Path, progress: Callable[[str], None] | None = None) -> Path:

@@ -129,7 +129,12 @@ def starting_point(
                 # from process to process.
                 program = re.sub(r"0x[0-9a-f]+", "", str(traced))
                 key = content_hash(program, list(traced.consts), point, vars(descent), target)
-                found.append(cached(key, lambda: interpolate(loss, point, descent, target)))
+                # Leaf by leaf: the cache knows lists and dictionaries, parameters can be any tree.
+                tree = jax.tree.structure(point)
+                end = cached(
+                    key, lambda: jax.tree.leaves(interpolate(loss, point, descent, target))
+                )
+                found.append(jax.tree.unflatten(tree, jax.tree.leaves(end)))
         return found[0]
 
     return begin
