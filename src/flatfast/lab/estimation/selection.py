@@ -2,8 +2,8 @@
 
 A sweep that is repeated with longer runs leaves both lengths in its folder. Censoring needs one
 length for all runs that are compared, so at each learning rate one is chosen: that of most runs,
-of equally many the longest. The choice looks at what was run, never at how it ended. Of OneCycle all
-lengths are kept: they are what it is compared by (:mod:`flatfast.lab.estimation.cycles`).
+of equally many the longest. The choice looks at what was run, never at how it ended. Of OneCycle
+all lengths are kept: they are what it is compared by (:mod:`flatfast.lab.estimation.cycles`).
 """
 
 from typing import Any
