@@ -13,9 +13,7 @@ from flatfast.lab.store import Store
 from tests.lab.fake import SETTINGS
 from tests.lab.test_local_engine import quadratic
 
-RECIPE = Recipe(
-    "quadratic", (0.1,), (0.1, 1.0), 4, 2, 100, comparison_seeds=2, comparison_steps=2_000
-)
+RECIPE = Recipe("quadratic", (0.1,), (0.1, 1.0), 4, 2, 100, comparison_seeds=2)
 
 
 def arrives(peak, length):
@@ -40,8 +38,10 @@ def test_peaks_go_to_the_stability_limit_and_above_it():
 def test_the_shortest_cycle_is_found(tmp_path):
     peaks = [0.1, 0.2, 0.4]
     with Store(tmp_path, SETTINGS) as store:
-        table = sweep_cycles(RECIPE, quadratic(), store, peaks, best_scaled_time=1.0)
-        again = sweep_cycles(RECIPE, quadratic(), store, peaks, best_scaled_time=1.0)
+        table, again = (
+            sweep_cycles(RECIPE, quadratic(), store, peaks, best_scaled_time=1.0, longest=2_000)
+            for _ in range(2)
+        )
     assert again.num_rows == table.num_rows == len(store.done())
     comparison = compare(table, (one_cycle(),), reference=ONE_CYCLE)
     lengths = np.array(sorted(set(table["steps"].to_pylist())))

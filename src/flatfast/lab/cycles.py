@@ -65,16 +65,18 @@ def sweep_cycles(
     store: Store,
     peaks: Sequence[float],
     best_scaled_time: float,
+    longest: float,
     progress: Progress | None = None,
 ) -> pa.Table:
     """Run cycles of ascending length until it is known which is the shortest that arrives.
 
     Args:
-        recipe: Seeds, longest run and precision.
+        recipe: Seeds, metrics and precision.
         problem: The recipe's problem.
         store: Where the runs go; those it has are not made again.
         peaks: Peak learning rates.
         best_scaled_time: ``T_c lr^(2/3)`` of the best runs of the grid.
+        longest: Steps of the longest cycle.
         progress: Is told of every chunk.
 
     Returns:
@@ -85,7 +87,6 @@ def sweep_cycles(
     )
     open_peaks = set(peaks)
     shortest = max(LEAST * best_scaled_time * max(peaks) ** -GAMMA, SHORTEST)
-    longest: float = recipe.comparison_steps
     rows: list[pa.Table] = []
     step = 0
     while open_peaks:

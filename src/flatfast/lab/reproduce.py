@@ -188,8 +188,10 @@ def reproduce(
     )
     if not recipe.comparison_cycles:
         return pa.concat_tables([grid, compared])
-    cycles = [
-        sweep_cycles(recipe, problem, store, peaks, typical, progress)
-        for peaks in cycle_peaks(curvature)
-    ]
-    return pa.concat_tables([grid, compared, *cycles], promote_options="default")
+    within, beyond = cycle_peaks(curvature)
+    longest: float = recipe.comparison_steps
+    cycles = sweep_cycles(recipe, problem, store, within, typical, longest, progress)
+    longest = max(cycles["steps"].to_pylist())
+    thrown = sweep_cycles(recipe, problem, store, beyond, typical, longest, progress)
+    parts = [grid, compared, cycles, thrown]
+    return pa.concat_tables(parts, promote_options="default")

@@ -172,7 +172,8 @@ def compile_batch(
 
     @functools.cache
     def program(records: int) -> Any:
-        state = batch.begin(*np.zeros((3, batch.width)), length=1)
+        zeros = np.zeros(batch.width)
+        state = batch.begin(zeros, zeros, zeros, length=1)
         strides = jnp.zeros(records, jnp.int32)
         return jax.jit(sharded, donate_argnums=0).lower(state, strides, constants).compile()
 
