@@ -64,7 +64,7 @@ def _grid(result: dict[str, Any], theme: Theme, draw: Any) -> Figure:
     )
     for row in panels:
         row[0].set_ylabel(label)
-    shown = {}
+    shown: dict[str, Any] = {}
     for axes in panels.flat:
         shown.update(zip(*axes.get_legend_handles_labels()[::-1], strict=True))
     names, handles = list(shown), list(shown.values())
