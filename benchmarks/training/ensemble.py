@@ -79,11 +79,11 @@ def train_together(runs: Sequence[Run]) -> list[dict[str, Any]]:
 def settings(method: Method, steps: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Learning rate and momentum of every step, (steps,) each."""
     layer = nn.Linear(1, 1)
-    for parameter in layer.parameters():
-        parameter.grad = torch.zeros_like(parameter)
     optimizer, scheduler = method.optimizer(layer, steps)
     used = np.empty((2, steps))
     for step in range(steps):
+        optimizer.zero_grad()
+        layer(torch.ones(1)).backward()  # a step without a new gradient is not one of training
         optimizer.step()
         group = optimizer.param_groups[0]
         used[:, step] = group["lr"], group["momentum"]
