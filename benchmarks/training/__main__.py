@@ -20,9 +20,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from benchmarks.training.curves import gather
 from benchmarks.training.figures import draw_all
-from benchmarks.training.methods import LAW, PAIRS, REFERENCE, Method
+from benchmarks.training.methods import EXPONENTS, PAIRS, REFERENCE, Method, transferred
 from benchmarks.training.runs import complete, read
-from benchmarks.training.table import summarise, transferred
+from benchmarks.training.table import summarise, tuned_lr
 from benchmarks.training.tasks import TASKS
 from benchmarks.training.train import Run
 from flatfast.lab.machine import machine, usable_cores
@@ -50,12 +50,17 @@ def main() -> None:
     ]
     _run("momentum 0.9, to be tuned", reference, path, chosen.workers)
     rows = read(path)
-    laws = {kind.name: transferred(gather(rows, task, kind)[REFERENCE]) for kind in task.kinds}
+    tuned = {kind.name: tuned_lr(gather(rows, task, kind)[REFERENCE]) for kind in task.kinds}
     others = [
         Run(
             task.name,
             kind,
-            Method(name, schedule, lr, laws[kind.name].C if name == LAW else None),
+            Method(
+                name,
+                schedule,
+                lr,
+                transferred(name, tuned[kind.name]).C if name in EXPONENTS else None,
+            ),
             seed,
         )
         for seed in seeds

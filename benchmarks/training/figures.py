@@ -7,11 +7,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from benchmarks.training.methods import CYCLED, LAW, SCHEDULES
+from benchmarks.training.methods import CYCLED, HALF, LAW, SAME_STEP, SCHEDULES
 from flatfast.lab.report.axes import LR, log_axis, plain_label
 from flatfast.lab.report.theme import THEMES, Theme, new_figure, save, themed
 
-MARKERS = {"momentum 0.9": "s", "momentum 0.99": "^", CYCLED: "D", LAW: "o"}
+MARKERS = {
+    "momentum 0.9": "s",
+    "momentum 0.99": "^",
+    CYCLED: "D",
+    HALF: "v",
+    SAME_STEP: "P",
+    LAW: "o",
+}
 FLOOR, CEILING = -0.06, 0.03
 """Gains in final accuracy that the axis shows; lower ones are drawn at its lower edge."""
 
@@ -57,7 +64,10 @@ def _grid(result: dict[str, Any], theme: Theme, draw: Any) -> Figure:
     )
     for row in panels:
         row[0].set_ylabel(label)
-    handles, names = panels[-1][0].get_legend_handles_labels()
+    shown: dict[str, Any] = {}
+    for axes in panels.flat:
+        shown.update(zip(*axes.get_legend_handles_labels()[::-1], strict=True))
+    names, handles = list(shown), list(shown.values())
     figure.legend(handles, names, loc="outside lower center", ncols=len(names))
     return figure
 
@@ -105,7 +115,13 @@ def _line(
     theme: Theme,
 ) -> None:
     """A method's line with its interval."""
-    others = {"momentum 0.9": theme.second, "momentum 0.99": theme.categories[1]}
-    colour = theme.accent if name == LAW else others.get(name, theme.categories[2])
+    colour = {
+        LAW: theme.accent,
+        "momentum 0.9": theme.second,
+        "momentum 0.99": theme.categories[1],
+        CYCLED: theme.categories[2],
+        HALF: theme.categories[3],
+        SAME_STEP: theme.categories[5],
+    }[name]
     axes.fill_between(lr, low, high, color=colour, alpha=0.15, lw=0)
     axes.plot(lr, y, color=colour, marker=MARKERS[name], ms=5, label=name, clip_on=False)

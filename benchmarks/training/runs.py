@@ -2,13 +2,18 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from benchmarks.training.train import Run, train
+from benchmarks.training.ensemble import train_together
+from benchmarks.training.tasks import Kind
+from benchmarks.training.train import Run
+
+TOGETHER = 16
+"""Runs of one kind that are trained together: a crash costs what they took."""
 
 KEYS = ("task", "kind", "method", "seed")
 
@@ -28,7 +33,7 @@ def complete(runs: Iterable[Run], path: Path, workers: int) -> Iterator[int]:
     """Train the runs that the file lacks.
 
     Yields:
-        How many of them there are, and then how many are left, after each.
+        How many of them there are, and then how many are left, after each group that was trained.
     """
     there = {_identity(row) for row in read(path)}
     missing = [run for run in runs if _identity(run.settings()) not in there]
@@ -40,12 +45,28 @@ def complete(runs: Iterable[Run], path: Path, workers: int) -> Iterator[int]:
     ):
         if file.tell() and not path.read_bytes().endswith(b"\n"):
             file.write("\n")
-        futures = [pool.submit(train, run) for run in missing]
-        for number, future in enumerate(as_completed(futures), start=1):
-            file.write(json.dumps(future.result(), separators=(",", ":")) + "\n")
+        left = len(missing)
+        for future in as_completed(
+            [pool.submit(train_together, group) for group in _groups(missing)]
+        ):
+            rows = future.result()
+            file.writelines(json.dumps(row, separators=(",", ":")) + "\n" for row in rows)
             file.flush()
             os.fsync(file.fileno())
-            yield len(missing) - number
+            left -= len(rows)
+            yield left
+
+
+def _groups(runs: Sequence[Run]) -> list[list[Run]]:
+    """Runs of one task and kind, at most :data:`TOGETHER` of them each."""
+    alike: dict[tuple[str, Kind], list[Run]] = {}
+    for run in runs:
+        alike.setdefault((run.task, run.kind), []).append(run)
+    return [
+        same[begin : begin + TOGETHER]
+        for same in alike.values()
+        for begin in range(0, len(same), TOGETHER)
+    ]
 
 
 def _identity(row: dict[str, Any]) -> str:

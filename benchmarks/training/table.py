@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.training.curves import Curves, Pair, final, gather, steps_to
-from benchmarks.training.methods import FIXED, LAW, PAIRS, REFERENCE
+from benchmarks.training.methods import LAW, PAIRS, REFERENCE, transferred
 from benchmarks.training.tasks import Kind, Task
-from flatfast import MomentumLaw
 
 MARGIN = 0.005
 """The accuracy to reach lies this far below the tuned reference's final one."""
@@ -33,11 +32,6 @@ def tuned_lr(by_lr: ByRate) -> float:
     The average over the run rewards both an early rise and a high end.
     """
     return max(by_lr, key=lambda lr: float(by_lr[lr].validation.mean()))
-
-
-def transferred(reference: ByRate) -> MomentumLaw:
-    """The law through the reference's momentum at its tuned learning rate."""
-    return MomentumLaw.from_reference(tuned_lr(reference), FIXED[REFERENCE[0]])
 
 
 def summarise(rows: Iterable[dict[str, Any]], task: Task, kind: Kind) -> dict[str, Any] | None:
@@ -64,7 +58,7 @@ def summarise(rows: Iterable[dict[str, Any]], task: Task, kind: Kind) -> dict[st
         "seeds": reader.seeds,
         "steps": kind.steps,
         "tuned_lr": lr,
-        "C": transferred(found[REFERENCE]).C,
+        "C": transferred(LAW, lr).C,
         "start_accuracy": float(reader.reference.test[:, 0].mean()),
         "accuracy_to_reach": reader.bar(np.arange(reader.seeds)),
         "methods": [
@@ -147,7 +141,10 @@ def _against(
     tuned: dict[Pair, tuple[float, float]],
     reader: _Reader,
 ) -> dict[str, Any]:
-    """The law's gain over another method: ratio of steps, and difference of final accuracies."""
+    """The law's gain over another method: ratio of steps, and difference of final accuracies.
+
+    At each learning rate, in the mean over all of them, and at both methods' own best ones.
+    """
     ours, theirs = found[(LAW, pair[1])], found[pair]
 
     def compare(our_lrs: tuple[float, float], their_lrs: tuple[float, float]) -> dict[str, Any]:
@@ -164,7 +161,10 @@ def _against(
             "final_gain": reader.interval(lambda which: float(gains[which].mean())),
         }
 
+    common = [lr for lr in theirs if lr in ours]
+    apart = np.mean([final(ours[lr].test) - final(theirs[lr].test) for lr in common], axis=0)
     return {
-        "at": [{"lr": lr, **compare((lr, lr), (lr, lr))} for lr in theirs if lr in ours],
+        "at": [{"lr": lr, **compare((lr, lr), (lr, lr))} for lr in common],
+        "mean_final_gain": reader.interval(lambda which: float(apart[which].mean())),
         "best": compare(tuned[(LAW, pair[1])], tuned[pair]),
     }

@@ -47,7 +47,7 @@ def train(run: Run) -> dict[str, Any]:
     torch.set_num_threads(1)
     task, kind = TASKS[run.task], run.kind
     examples, validation, test = task.split(kind.examples, run.seed)
-    network = _start(run.task, kind, run.seed)
+    network = start(run.task, kind, run.seed)
     optimizer, scheduler = run.method.optimizer(network, kind.steps)
     noise = LabelNoise(kind.noise_std, classes=CLASSES, seed=run.seed)
     generator = torch.Generator().manual_seed(run.seed)
@@ -74,7 +74,7 @@ def train(run: Run) -> dict[str, Any]:
     }
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=8)
 def _interpolating(task: str, examples: int, seed: int) -> nn.Module:
     """A network after noise-free descent on ½MSE to a loss of 1e-4."""
     data = TASKS[task].split(examples, seed)[0]
@@ -91,7 +91,8 @@ def _interpolating(task: str, examples: int, seed: int) -> nn.Module:
     raise RuntimeError(f"no interpolating start for {task}, seed {seed}: loss {loss.item():.2g}")
 
 
-def _start(task: str, kind: Kind, seed: int) -> nn.Module:
+def start(task: str, kind: Kind, seed: int) -> nn.Module:
+    """The network before its first step."""
     if kind.interpolating:
         return copy.deepcopy(_interpolating(task, kind.examples, seed))
     pixels = TASKS[task].images()[0].shape[1]

@@ -94,6 +94,7 @@ QUOTES: dict[str, Callable[[], str]] = {
     "training_at_lr": training.at_lr,
     "training_changed_brief": training.changed_brief,
     "training_changed": training.changed,
+    "training_rules": training.rules,
     "training_best": training.best,
     "training_against": training.against,
 }

@@ -31,36 +31,59 @@ def tuned() -> str:
 WITHIN = 0.01
 """Loss of final accuracy that still counts as a learning rate that serves."""
 
-METHODS = ("momentum 0.9", "momentum 0.99", "cycled momentum", "law")
+METHODS = (
+    "momentum 0.9",
+    "momentum 0.99",
+    "cycled momentum",
+    "exponent 1/2",
+    "law",
+    "constant effective step",
+)
+HEADS = {"law": "law (2/3)", "constant effective step": "constant effective step (1)"}
+
+RULES = ("exponent 1/2", "constant effective step")
+"""Other exponents through the same tuned pair."""
 
 
 def breadth() -> str:
     """How many learning rates serve, of those tried."""
-    return _breadth()
-
-
-def breadth_brief() -> str:
-    """The same for a constant learning rate."""
-    return _breadth("constant")
-
-
-def _breadth(only: str | None = None) -> str:
-    lines = [
-        f"| learning rates that end within {100 * WITHIN:.0f} point of the reference | schedule "
-        f"| {' | '.join(METHODS)} |",
-        "| --- | --- |" + " --- |" * len(METHODS),
-    ]
+    lines = _breadth_head(f"| {_SERVE} | schedule")
     for kind in _kinds():
         for schedule in dict.fromkeys(method["schedule"] for method in kind["methods"]):
-            if only not in (None, schedule):
-                continue
-            found = {m["method"]: m["at"] for m in kind["methods"] if m["schedule"] == schedule}
-            cells = [_serving(found[name]) if name in found else "" for name in METHODS]
+            cells = [_serving(kind, name, schedule) for name in METHODS]
             lines.append(f"| {_name(kind)} | {schedule} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _serving(at: list[dict[str, Any]]) -> str:
+def breadth_brief() -> str:
+    """The same for a constant learning rate; cycled momentum with the cycle that it belongs to."""
+    lines = _breadth_head(f"| {_SERVE}")
+    for kind in _kinds():
+        cells = [
+            _serving(kind, name, "one cycle" if name == "cycled momentum" else "constant")
+            for name in METHODS
+        ]
+        lines.append(f"| {_name(kind)} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+_SERVE = f"learning rates that end within {100 * WITHIN:.0f} point of the reference"
+
+
+def _breadth_head(first: str) -> list[str]:
+    columns = first.count("|") + len(METHODS)
+    heads = [HEADS.get(name, name) for name in METHODS]
+    return [f"{first} | {' | '.join(heads)} |", "|" + " --- |" * columns]
+
+
+def _serving(kind: dict[str, Any], name: str, schedule: str) -> str:
+    for method in kind["methods"]:
+        if (method["method"], method["schedule"]) == (name, schedule):
+            return _served(method["at"])
+    return "not trained" if name in RULES and schedule == "constant" else "–"
+
+
+def _served(at: list[dict[str, Any]]) -> str:
     serve = [entry["lr"] for entry in at if entry["gain"]["estimate"] >= -WITHIN]
     if not serve:
         return f"0 of {len(at)}"
@@ -80,6 +103,43 @@ def at_lr() -> str:
             lines.append(f"| {method['method']} | {' | '.join(cells)} |")
         lines.append("")
     return "\n".join(lines).strip()
+
+
+def rules() -> str:
+    """The law against other exponents through the same pair, when the learning rate is changed."""
+    lines = [
+        "| constant learning rate | rule | learning rates | the law's final accuracy minus its, "
+        "mean over them, in points | its steps over the law's, at each | faster |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for kind in _kinds():
+        for other in kind["law_against"]:
+            if other["method"] not in RULES or other["schedule"] != "constant":
+                continue
+            apart = [entry for entry in other["at"] if entry["lr"] != kind["tuned_lr"]]
+            ratios = [f"{_ratio(entry['steps_ratio'])} at {entry['lr']:g}" for entry in apart]
+            cells = [
+                _name(kind),
+                HEADS.get(other["method"], other["method"]),
+                str(len(other["at"])),
+                _points(other["mean_final_gain"]),
+                "; ".join(ratios),
+                _who(apart),
+            ]
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _who(entries: list[dict[str, Any]]) -> str:
+    """At how many learning rates an interval says which is faster."""
+    law = its = 0
+    for entry in entries:
+        ratio = entry["steps_ratio"]
+        if ratio is None:
+            continue
+        law += ratio["low"] is None or ratio["low"] > 1
+        its += ratio["high"] is not None and ratio["high"] < 1
+    return f"the law at {law}, it at {its}, of {len(entries)}"
 
 
 def best() -> str:

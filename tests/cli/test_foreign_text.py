@@ -7,6 +7,7 @@ import pytest
 
 from flatfast.cli.console import Console
 from flatfast.cli.printable import printable
+from flatfast.lab.chunks import Origin
 from tests.cli.conftest import TINY
 
 ODD = ("a[/b]", "[bold]x", ":x:", "tab\tand $math^", "\x1b]0;title\x07")
@@ -95,10 +96,29 @@ ODD_SETTINGS = (
 )
 
 
-def test_an_odd_manifest_still_gives_a_page(flatfast, tmp_path):
+def test_what_all_chunks_say_stands_for_a_manifest_that_is_lost_or_odd(flatfast, tmp_path):
+    flatfast(*SMALL, "--out", "here")
+    path, summary = tmp_path / "here" / "manifest.json", tmp_path / "here" / "summary.json"
+    manifest, right = json.loads(path.read_text()), summary.read_text()
+    for settings in ODD_SETTINGS:
+        path.write_text(json.dumps({**manifest, "settings": settings}))
+        summary.unlink()
+        answer = flatfast("report", "here")
+        assert answer.code == 0, answer.err
+        assert "the settings are those that all chunks carry" in " ".join(answer.out.split())
+        assert summary.read_text() == right
+    path.unlink()
+    answer = flatfast("report", "here")
+    assert answer.code == 0, answer.err
+    assert "here holds no sweep (no manifest.json)" in " ".join(answer.out.split())
+
+
+def test_an_odd_manifest_still_gives_a_page(flatfast, tmp_path, monkeypatch):
+    # Chunks of folders made before they said whose they are.
+    monkeypatch.setattr("flatfast.lab.chunks._origin", lambda _: Origin())
     flatfast(*SMALL, "--out", "here")
     path = tmp_path / "here" / "manifest.json"
-    manifest = json.loads(path.read_text())
+    manifest = {**json.loads(path.read_text()), "format": 1}
     odd = {"machine": "a toaster", "versions": [1], "command": {}, "created": 5}
     for settings in ODD_SETTINGS:
         path.write_text(json.dumps({**manifest, **odd, "settings": settings}))

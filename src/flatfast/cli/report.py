@@ -45,14 +45,16 @@ def report(
 def _report(folder: Path, out: Path, another: dict[str, float]) -> None:
     from flatfast.lab.goal import Goal
     from flatfast.lab.rejudge import rejudge
-    from flatfast.lab.store import read_store
+    from flatfast.lab.store import manifest_of_chunks, read_store
 
     console = Console()
-    stored = read_store(folder)
+    known, problems = manifest_of_chunks(folder)
+    stored = read_store(folder, manifest=known)
     runs, manifest = stored.rows, stored.manifest
-    tell_problems(console, stored.problems)
+    tell_problems(console, [*problems, *stored.problems])
     if not len(runs):
-        raise ValueError(f"{folder} holds no runs yet; repeat the command that made it")
+        what = "none of its runs can be used" if stored.problems else "it holds no runs yet"
+        raise ValueError(f"no report of {folder}: {what}; repeat the command that made it")
     forecast: Forecast | None = None
     missing: dict[str, str] = {}
     if another:

@@ -14,7 +14,14 @@ from flatfast.lab.estimation.collapse import collapse
 from flatfast.lab.estimation.comparison import compare
 from flatfast.lab.estimation.correction import corrected_law
 from flatfast.lab.estimation.exponent import ExponentFit, fit_exponent
-from flatfast.lab.estimation.methods import REFERENCE, SCAN, Method, standard_methods
+from flatfast.lab.estimation.methods import (
+    ONE_CYCLE,
+    REFERENCE,
+    SCAN,
+    Method,
+    one_cycle,
+    standard_methods,
+)
 from flatfast.lab.estimation.optimum import DEFAULT_FIT, locate, median_times
 from flatfast.lab.estimation.selection import comparable
 from flatfast.lab.estimation.times import time_grid
@@ -80,7 +87,8 @@ def analyse(
     else:
         scan = time_grid(runs, SCAN) if SCAN in names else None
         curvature = manifest.get("comparison", {}).get("curvature")
-        comparison = compare(runs, methods_of(fit), curvature=curvature, scan=scan, n_boot=n_boot)
+        methods = methods_of(fit) + ((one_cycle(),) if ONE_CYCLE in names else ())
+        comparison = compare(runs, methods, curvature=curvature, scan=scan, n_boot=n_boot)
     return Study(runs, manifest, grid, optima, fit, collapsed, comparison, forecast, absent)
 
 

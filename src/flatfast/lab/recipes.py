@@ -46,6 +46,7 @@ class Recipe:
         comparison_records: Records of a comparison run. They are log-spaced: the runs' length
             allows for methods 100 times slower than the law, and times are to be resolved alike at
             both ends.
+        comparison_cycles: Whether OneCycle is compared as well, which takes runs of many lengths.
         dtype: Floating-point type of the runs; float64 where steps are too small for float32.
         question: What a departure asks; empty for a problem's own recipe.
     """
@@ -64,6 +65,7 @@ class Recipe:
     comparison_seeds: int = 8
     comparison_steps: int = 50_000
     comparison_records: int = 96
+    comparison_cycles: bool = False
     dtype: Literal["float32", "float64"] = "float32"
     question: str = ""
 
@@ -126,6 +128,7 @@ PROBLEM_RECIPES: dict[str, dict[str, Recipe]] = {
             comparison_lr=(2.5e-4, 5e-4, 1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2, 3.2e-2, 6.4e-2, 9.05e-2),
             comparison_seeds=12,
             comparison_steps=100_000,
+            comparison_cycles=True,
         ),
     },
     "matrix-sensing-paper": {
@@ -176,6 +179,7 @@ PROBLEM_RECIPES: dict[str, dict[str, Recipe]] = {
             comparison_lr=(1e-5, 1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 1.8e-1),
             comparison_seeds=64,
             comparison_steps=200_000,
+            comparison_cycles=True,
             dtype="float64",
         ),
     },
@@ -202,6 +206,7 @@ PROBLEM_RECIPES: dict[str, dict[str, Recipe]] = {
             comparison_lr=(*spaced(1e-3, 3e-2, 6), 6e-2),
             comparison_seeds=8,
             comparison_steps=60_000,
+            comparison_cycles=True,
             comparison_records=48,
         ),
     },
@@ -228,6 +233,7 @@ PROBLEM_RECIPES: dict[str, dict[str, Recipe]] = {
             comparison_lr=(*spaced(2e-3, 2e-2, 5)[::2], 6e-2),
             comparison_seeds=4,
             comparison_steps=12_000,
+            comparison_cycles=True,
             comparison_records=28,
         ),
     },

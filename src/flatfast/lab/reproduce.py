@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from flatfast.lab.analysis import methods_of
+from flatfast.lab.cycles import cycle_peaks, sweep_cycles
 from flatfast.lab.engines.local import LocalEngine
 from flatfast.lab.estimation.exponent import fit_exponent
 from flatfast.lab.estimation.methods import SCAN, Method, constant_momentum
@@ -153,7 +154,8 @@ def reproduce(
         recipe: What to run.
         problem: The recipe's problem.
         store: Where the runs go; those it has are not made again.
-        progress: Is told of every chunk, once for the grid and once for the methods.
+        progress: Is told of every chunk: of the grid, of the methods, and of the cycles, an octave
+            of lengths at a time.
 
     Returns:
         All rows. Without a fit (too few learning rates with a located optimum) there are no runs
@@ -178,7 +180,18 @@ def reproduce(
         if located
     ]
     curvature = identity_of(recipe, problem)["comparison"]["curvature"]
-    compared = method_runs(recipe, methods_of(fit), float(np.median(scaled)), curvature)
+    typical = float(np.median(scaled))
     records = recipe.comparison_records
     engine = LocalEngine(problem, records=records, spacing="log", **options)
-    return pa.concat_tables([grid, sweep(compared, store, engine, progress)])
+    compared = sweep(
+        method_runs(recipe, methods_of(fit), typical, curvature), store, engine, progress
+    )
+    if not recipe.comparison_cycles:
+        return pa.concat_tables([grid, compared])
+    within, beyond = cycle_peaks(curvature)
+    longest: float = recipe.comparison_steps
+    cycles = sweep_cycles(recipe, problem, store, within, typical, longest, progress)
+    longest = max(cycles["steps"].to_pylist())
+    thrown = sweep_cycles(recipe, problem, store, beyond, typical, longest, progress)
+    parts = [grid, compared, cycles, thrown]
+    return pa.concat_tables(parts, promote_options="default")

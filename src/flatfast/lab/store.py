@@ -31,13 +31,14 @@ from flatfast.lab.manifest import (
     write_manifest,
 )
 from flatfast.lab.rows import KEY, Key, conform, keys, no_rows
-from flatfast.lab.stored import CHUNKS, Stored, read_chunks, read_store
+from flatfast.lab.stored import CHUNKS, Stored, manifest_of_chunks, read_chunks, read_store
 
 __all__ = [
     "SettingsMismatchError",
     "Store",
     "StoreError",
     "Stored",
+    "manifest_of_chunks",
     "read_chunks",
     "read_manifest",
     "read_store",

@@ -8,7 +8,13 @@ from typing import Any
 import pyarrow as pa
 
 from flatfast.lab.chunks import ChunkError, Origin, chunk_files, merged, other_files, read_chunk
-from flatfast.lab.manifest import differences, read_manifest
+from flatfast.lab.manifest import (
+    FORMAT,
+    MANIFEST,
+    NotAManifestError,
+    differences,
+    read_manifest,
+)
 from flatfast.lab.rows import KEY, each_once, no_rows
 
 CHUNKS = "chunks"
@@ -31,7 +37,11 @@ class Stored:
     problems: list[str]
 
 
-def read_store(folder: Path, columns: Sequence[str] | None = None) -> Stored:
+def read_store(
+    folder: Path,
+    columns: Sequence[str] | None = None,
+    manifest: Mapping[str, Any] | None = None,
+) -> Stored:
     """All rows of a sweep's folder that are what was written and belong to it.
 
     A file that is damaged, foreign, or of another sweep is left where it is and named; a run that
@@ -40,11 +50,12 @@ def read_store(folder: Path, columns: Sequence[str] | None = None) -> Stored:
     Args:
         folder: The folder.
         columns: Those wanted, the key's among them; all of them by default.
+        manifest: What to take for the folder's manifest; by default what lies there.
 
     Raises:
         StoreError: If there is no manifest that can be read.
     """
-    manifest = read_manifest(folder)
+    manifest = read_manifest(folder) if manifest is None else manifest
     first_format = manifest["format"] == 1
     unnamed = Origin(
         None,
@@ -72,6 +83,44 @@ def read_store(folder: Path, columns: Sequence[str] | None = None) -> Stored:
     table = each_once(pa.concat_tables(tables, promote_options="default"))
     rows = table.sort_by([(name, "ascending") for name in KEY])
     return Stored(rows, {**manifest, **_provenance(origins)}, problems)
+
+
+def manifest_of_chunks(folder: Path) -> tuple[dict[str, Any], list[str]]:
+    """The manifest as the chunks bear it out, for a look at a folder that may be damaged.
+
+    Chunks say which sweep they belong to. Where the manifest is lost, is none, or says what no
+    chunk says, and all chunks that can be read say the same, theirs is the word.
+
+    Returns:
+        The manifest, and what was wrong with the file, one line each.
+
+    Raises:
+        StoreError: If neither the manifest nor the chunks tell what the runs are.
+    """
+    lost: NotAManifestError | None = None
+    manifest: dict[str, Any] = {}
+    try:
+        manifest = read_manifest(folder)
+    except NotAManifestError as error:
+        lost = error
+    told: list[Mapping[str, Any]] = []
+    for path in chunk_files(folder / CHUNKS):
+        try:
+            settings = read_chunk(path, KEY)[1].settings
+        except (ChunkError, OSError):
+            continue
+        if lost is None and settings in (None, manifest["settings"]):
+            return manifest, []
+        if settings is not None:
+            told.append(settings)
+    if not told or any(settings != told[0] for settings in told):
+        if lost is not None:
+            raise lost
+        return manifest, []
+    what = str(lost) if lost else f"{folder / MANIFEST} does not belong to the runs beside it"
+    return {**manifest, "format": FORMAT, "settings": dict(told[0])}, [
+        f"{what}; the settings are those that all chunks carry"
+    ]
 
 
 def read_chunks(folder: Path) -> tuple[pa.Table, list[str]]:

@@ -11,6 +11,7 @@ from flatfast.lab.estimation.convergence import convergence, settled
 from flatfast.lab.machine import available_memory
 from flatfast.lab.problem import Problem
 from flatfast.lab.rows import METRIC, conform
+from flatfast.lab.simulation.schedule import Schedule
 from flatfast.lab.simulation.simulate import Spacing, Trajectories, footprint, simulate
 from flatfast.lab.sweep import Runs
 
@@ -43,6 +44,7 @@ class LocalEngine:
         nesterov: bool = False,
         dtype: Literal["float32", "float64"] = "float32",
         metrics: Sequence[str] = (),
+        schedule: Schedule | None = None,
         most_runs: int = MOST_RUNS,
         memory_budget: int | None = None,
     ) -> None:
@@ -55,6 +57,8 @@ class LocalEngine:
             nesterov: Use Nesterov momentum.
             dtype: Floating-point type of the runs.
             metrics: Metrics to record besides the goal's.
+            schedule: How learning rate and momentum change during a run, which then goes to its
+                planned end; by default they are constant, and a run ends when it has settled.
             most_runs: Most runs in a chunk.
             memory_budget: Bytes that a chunk may take; by default a quarter of what is available.
 
@@ -71,8 +75,10 @@ class LocalEngine:
             nesterov=nesterov,
             dtype=dtype,
             metrics=metrics,
+            schedule=schedule,
+            settled=partial(settled, goal=problem.goal) if schedule is None else None,
         )
-        need = footprint(problem, records, nesterov, dtype, metrics)
+        need = footprint(problem, records, nesterov, dtype, metrics, schedule)
         if memory_budget is None:
             memory_budget = int(MEMORY_SHARE * available_memory())
         fit = (memory_budget - need.at_once) // need.per_run
@@ -104,7 +110,6 @@ class LocalEngine:
             chunk.momentum,
             chunk.seed,
             steps=int(chunk.steps[0]),
-            settled=partial(settled, goal=self._problem.goal),
         )
         return _rows(self._problem, chunk, paths)
 

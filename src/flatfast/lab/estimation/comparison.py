@@ -21,6 +21,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import ArrayLike
 
+from flatfast.lab.estimation.cycles import with_shortest_cycles
 from flatfast.lab.estimation.interval import Interval
 from flatfast.lab.estimation.method_times import (
     End,
@@ -190,7 +191,7 @@ def compare(
         raise ValueError(f"reference must be one of {', '.join(names)}, got {reference!r}")
     if not 0.0 < level < 1.0:
         raise ValueError(f"level must be in (0, 1), got {level}")
-    rows = columns_of(runs, (*COLUMNS, "method"))
+    rows = with_shortest_cycles(columns_of(runs, (*COLUMNS, "method")))
     own_seeds = rows["seed"].astype(np.int64)
     seeds = np.unique(np.concatenate([own_seeds, *([scan.seed] if scan is not None else [])]))
     if not len(seeds):

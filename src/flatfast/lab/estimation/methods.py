@@ -25,6 +25,12 @@ CORRECTED = "law with correction"
 SCAN = "momentum scan"
 """Name of the runs over a row of momenta at the compared learning rates, which the oracles need."""
 
+ONE_CYCLE = "OneCycle"
+"""Name of the method whose learning rate and momentum follow one cycle."""
+
+PEAK_MOMENTUM = 0.85
+"""Momentum of one cycle where its learning rate is highest, PyTorch's default."""
+
 BEST_AT_EACH_LR = "best momentum at each lr"
 """Name of the oracle that knows the best momentum of the scan at every learning rate."""
 
@@ -139,6 +145,21 @@ def other_exponent(name: str, gamma: float, constant: float, reference_lr: float
         name,
         f"1 - momentum = {slope:.4g} {power}, equal to the law at lr {reference_lr:.4g}",
         lambda lr: _with_mu(slope * _checked(lr) ** gamma),
+    )
+
+
+def one_cycle() -> Method:
+    """One cycle: the learning rate up to its peak and down to nothing, the momentum against it.
+
+    Learning rate and momentum of its runs are those at the peak; the length of a cycle is part of
+    the method (:mod:`flatfast.lab.estimation.cycles`).
+    """
+    at_the_peak = constant_momentum(PEAK_MOMENTUM).setting
+    return Method(
+        ONE_CYCLE,
+        "arXiv 1708.07120, PyTorch's OneCycleLR: momentum 0.95 to 0.85 to 0.95; time is the length "
+        "of the shortest cycle that arrives",
+        at_the_peak,
     )
 
 

@@ -2,7 +2,8 @@
 
 A sweep that is repeated with longer runs leaves both lengths in its folder. Censoring needs one
 length for all runs that are compared, so at each learning rate one is chosen: that of most runs,
-of equally many the longest. The choice looks at what was run, never at how it ended.
+of equally many the longest. The choice looks at what was run, never at how it ended. Of OneCycle
+all lengths are kept: they are what it is compared by (:mod:`flatfast.lab.estimation.cycles`).
 """
 
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from flatfast.lab.estimation.methods import GRID, SCAN
+from flatfast.lab.estimation.methods import GRID, ONE_CYCLE, SCAN
 from flatfast.lab.estimation.times import SAME_TO_DIGITS, distinct
 
 
@@ -33,10 +34,11 @@ def comparable(runs: pa.Table) -> tuple[pa.Table, list[str]]:
     seed, steps = runs["seed"].to_numpy(), runs["steps"].to_numpy()
     # The sweep and the scan need one length over all momenta, a rule at its own one.
     rule = np.where(np.isin(method, (GRID, SCAN)), -1, mu)
+    cycle = np.where(method == ONE_CYCLE, steps, 0)
 
     keep = np.ones(len(runs), dtype=np.bool_)
     notes = []
-    for members in _groups(_numbered(method, lr, rule)):
+    for members in _groups(_numbered(method, lr, rule, cycle)):
         lengths, counts = np.unique(steps[members], return_counts=True)
         if len(lengths) > 1:
             chosen = lengths[np.lexsort((lengths, counts))[-1]]
@@ -49,7 +51,7 @@ def comparable(runs: pa.Table) -> tuple[pa.Table, list[str]]:
                 + " and ".join(f"{count:,} of {length:,}" for length, count in made.items())
             )
     kept = np.flatnonzero(keep)
-    cell = _numbered(method[kept], lr[kept], mu[kept], seed[kept])
+    cell = _numbered(method[kept], lr[kept], mu[kept], seed[kept], cycle[kept])
     first = np.unique(cell, return_index=True)[1]
     if len(first) < len(kept):
         notes.append(

@@ -8,7 +8,7 @@ state is donated from call to call, so that it exists once.
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -20,6 +20,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from flatfast.lab.descent import descend
 from flatfast.lab.goal import COOLED
 from flatfast.lab.problem import Params, Problem
+from flatfast.lab.simulation.schedule import Schedule
 from flatfast.lab.simulation.tile import tile_width
 
 
@@ -29,17 +30,21 @@ class ProblemError(ValueError):
 
 @functools.partial(
     jax.tree_util.register_dataclass,
-    data_fields=["params", "velocity", "lr", "momentum", "key", "step"],
+    data_fields=["params", "velocity", "lr", "momentum", "length", "key", "step"],
     meta_fields=[],
 )
 @dataclass(frozen=True)
 class BatchState:
-    """A batch of runs between two records; every leaf has a leading axis of runs."""
+    """A batch of runs between two records; every leaf has a leading axis of runs.
+
+    Learning rate and momentum are constant, or those at the peak of a schedule.
+    """
 
     params: Params
     velocity: Params
     lr: jax.Array
     momentum: jax.Array
+    length: jax.Array
     key: jax.Array
     step: jax.Array
 
@@ -71,7 +76,7 @@ class Batch:
         """The metrics at the start."""
         return self.read(self.start, self.constants)
 
-    def begin(self, lr: Any, momentum: Any, seed: Any) -> BatchState:
+    def begin(self, lr: Any, momentum: Any, seed: Any, length: int) -> BatchState:
         """The state of runs with these (W,) settings before their first step."""
         dtype = jax.tree.leaves(self.start)[0].dtype
         params = jax.tree.map(lambda w: jnp.broadcast_to(w, (self.width, *w.shape)), self.start)
@@ -80,6 +85,7 @@ class Batch:
             jax.tree.map(jnp.zeros_like, params),
             jnp.asarray(lr, dtype),
             jnp.asarray(momentum, dtype),
+            jnp.full(self.width, length, jnp.uint32),
             jax.vmap(jax.random.key)(jnp.asarray(seed, jnp.uint32)),
             jnp.zeros(self.width, jnp.uint32),
         )
@@ -107,7 +113,12 @@ class Batch:
 
 @functools.lru_cache(maxsize=16)
 def compile_batch(
-    problem: Problem, names: tuple[str, ...], nesterov: bool, dtype: str, mesh: Mesh
+    problem: Problem,
+    names: tuple[str, ...],
+    nesterov: bool,
+    dtype: str,
+    mesh: Mesh,
+    schedule: Schedule | None = None,
 ) -> Batch:
     """Trace the problem's functions once, for all batches of one kind.
 
@@ -125,11 +136,13 @@ def compile_batch(
     def step(state: BatchState, constants: Any) -> BatchState:
         noise = jax.random.fold_in(state.key, state.step)
         g = gradient.call(constants, state.params, noise)
-        beta, lr = state.momentum, state.lr
+        lr, beta = state.lr, state.momentum
+        if schedule is not None:
+            lr, beta = schedule(lr, beta, state.step, state.length)
         velocity = jax.tree.map(lambda p, g: beta * p + g, state.velocity, g)
         moved = jax.tree.map(lambda p, g: g + beta * p, velocity, g) if nesterov else velocity
         params = jax.tree.map(lambda w, p: w - lr * p, state.params, moved)
-        return BatchState(params, velocity, lr, beta, state.key, state.step + 1)
+        return replace(state, params=params, velocity=velocity, step=state.step + 1)
 
     def advance(state: BatchState, strides: jax.Array, constants: tuple[Any, Any]) -> Any:
         step_all = jax.vmap(step, in_axes=(0, None))
@@ -159,7 +172,8 @@ def compile_batch(
 
     @functools.cache
     def program(records: int) -> Any:
-        state = batch.begin(*np.zeros((3, batch.width)))
+        zeros = np.zeros(batch.width)
+        state = batch.begin(zeros, zeros, zeros, length=1)
         strides = jnp.zeros(records, jnp.int32)
         return jax.jit(sharded, donate_argnums=0).lower(state, strides, constants).compile()
 

@@ -26,6 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 from flatfast.lab.length import check_length
 from flatfast.lab.problem import Problem
 from flatfast.lab.simulation.batch import Batch, ProblemError, compile_batch
+from flatfast.lab.simulation.schedule import Schedule
 
 Spacing = Literal["linear", "log"]
 Settled = Callable[[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]], NDArray[np.bool_]]
@@ -94,6 +95,7 @@ def simulate(
     dtype: Literal["float32", "float64"] = "float32",
     metrics: Sequence[str] | None = None,
     settled: Settled | None = None,
+    schedule: Schedule | None = None,
 ) -> Trajectories:
     """Run SGD on ``problem`` for a batch of N settings.
 
@@ -112,6 +114,8 @@ def simulate(
         settled: ``(steps (r,), goal metric (N, r), momentum (N,)) -> (N,) bool``, told the records
             so far: which runs need not go on. Runs stop when all that advance with them have
             settled or diverged, and a run's records end where it did, whatever its neighbours do.
+        schedule: How learning rate and momentum change over the ``steps``; ``lr`` and ``momentum``
+            are then those at its peak. By default they are constant.
 
     Returns:
         The recorded trajectories.
@@ -125,7 +129,7 @@ def simulate(
     names = _names(problem, metrics)
     marks = record_steps(steps, records, spacing)
     with _precision(dtype):
-        batch = compile_batch(problem, names, nesterov, dtype, _mesh())
+        batch = compile_batch(problem, names, nesterov, dtype, _mesh(), schedule)
         look = batch.first_look()
         first = {name: float(look[name]) for name in names}
         _check_start(problem, first)
@@ -148,7 +152,7 @@ def _advance(
     """One batch from its ``first`` metrics, the goal's before others, to its end."""
     count, goal = len(lr), next(iter(first))
     filled = np.minimum(np.arange(batch.width), count - 1)
-    state = batch.begin(lr[filled], momentum[filled], seed[filled])
+    state = batch.begin(lr[filled], momentum[filled], seed[filled], int(marks[-1]))
     history = {name: [np.full((count, 1), value)] for name, value in first.items()}
     finite = [np.ones((count, 1), bool)]
     recorded = np.full(count, len(marks))
@@ -216,11 +220,12 @@ def footprint(
     nesterov: bool = False,
     dtype: Literal["float32", "float64"] = "float32",
     metrics: Sequence[str] | None = None,
+    schedule: Schedule | None = None,
 ) -> Footprint:
     """The memory that :func:`simulate` will take with these arguments; it compiles the program."""
     names = _names(problem, metrics)
     with _precision(dtype):
-        batch = compile_batch(problem, names, nesterov, dtype, _mesh())
+        batch = compile_batch(problem, names, nesterov, dtype, _mesh(), schedule)
         temporary = batch.mesh.size * batch.temporary_bytes(_block(records))
         held = 2 * batch.width * sum(leaf.nbytes for leaf in jax.tree.leaves(batch.start))
     return Footprint(batch.width, 2 * held + temporary, 8 * (records + 1) * len(names))
