@@ -135,8 +135,8 @@ class TargetNoise(nn.Module):
 def check_labels(labels: Tensor, classes: int, ignored: int | None = None) -> None:
     """See to it that labels are classes, where they lie on the host.
 
-    On an accelerator a look would make the host wait for it at every step; there the loss itself
-    stops at a label that is no class.
+    On an accelerator a look would make the host wait for it at every step. There a label that is
+    no class is left as it is, or makes a row of NaN, for the loss to show.
 
     Args:
         labels: (...), integers.
