@@ -258,7 +258,8 @@ def test_reproduce_goes_from_runs_to_the_comparison(flatfast, tmp_path, small_re
         outcomes = [entry["outcome"] for entry in method["at_eta"]]
         assert len(outcomes) >= 3
         assert "no runs" not in outcomes
-        assert max(entry["eta"] for entry in method["at_eta"]) < method["stability_limit"]
+        share = max(entry["eta"] for entry in method["at_eta"]) / method["stability_limit"]
+        assert (0.6 if method["name"].startswith("best") else 0.94) < share < 1
 
 
 def test_reproduce_with_settings_is_another_experiment(flatfast, small_recipe):

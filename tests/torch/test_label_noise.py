@@ -432,3 +432,12 @@ def test_integer_targets_need_classes():
 def test_flips_need_integers():
     with pytest.raises(TypeError, match=r"labels must be integers, got torch\.float64"):
         LabelFlips(0.1, 3)(torch.zeros(3))
+
+
+def test_labels_that_cannot_be_looked_at_show_in_the_loss(monkeypatch):
+    """As on an accelerator, where a look would make the host wait."""
+    monkeypatch.setattr("flatfast.torch.label_noise.check_labels", lambda *_: None)
+    labels = torch.tensor([0, 1, 2, 7, -1])
+    assert LabelFlips(1.0, 3)(labels)[3:].tolist() == [7, -1]
+    rows = LabelNoise(0.1, classes=3)(labels)
+    assert rows.isnan().all(1).tolist() == [False, False, False, True, True]

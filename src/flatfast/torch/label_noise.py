@@ -83,7 +83,9 @@ class LabelNoise(TargetNoise):
         labels = targets.long()
         check_labels(labels, self.classes)
         one_hot = labels.unsqueeze(-1) == torch.arange(self.classes, device=labels.device)
-        return one_hot.to(torch.get_default_dtype())
+        outside = (labels < 0) | (labels >= self.classes)
+        rows = one_hot.to(torch.get_default_dtype())
+        return rows.masked_fill(outside.unsqueeze(-1), torch.nan)
 
     def noisy(self, targets: Tensor, generator: torch.Generator) -> Tensor:
         """Clean targets plus ``std`` times a standard normal draw."""
@@ -161,7 +163,8 @@ class LabelFlips(TargetNoise):
         labels, shape, device = targets.long(), targets.shape, targets.device
         check_labels(labels, self.classes, self.ignore_index)
         drawn = torch.rand(shape, generator=generator, device=device)
-        flipped = (drawn < self.probability) & (labels != self.ignore_index)
+        classes = (labels >= 0) & (labels < self.classes) & (labels != self.ignore_index)
+        flipped = (drawn < self.probability) & classes
         hole = self.ignore_index if 0 <= self.ignore_index < self.classes else self.classes
         choices = self.classes - (hole < self.classes)
         shift = torch.randint(1, choices, shape, generator=generator, device=device)

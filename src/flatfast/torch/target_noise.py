@@ -133,7 +133,10 @@ class TargetNoise(nn.Module):
 
 
 def check_labels(labels: Tensor, classes: int, ignored: int | None = None) -> None:
-    """See to it that labels are classes.
+    """See to it that labels are classes, where they lie on the host.
+
+    On an accelerator a look would make the host wait for it at every step. There a label that is
+    no class is left as it is, or makes a row of NaN, for the loss to show.
 
     Args:
         labels: (...), integers.
@@ -143,8 +146,8 @@ def check_labels(labels: Tensor, classes: int, ignored: int | None = None) -> No
     Raises:
         ValueError: If one is neither in [0, classes) nor ``ignored``; says which.
     """
-    if torch._C._functorch.is_batchedtensor(labels):  # under vmap no value can be read
-        return
+    if labels.device.type != "cpu" or torch._C._functorch.is_batchedtensor(labels):
+        return  # under vmap no value can be read
     outside = (labels < 0) | (labels >= classes)
     if ignored is not None:
         outside &= labels != ignored
