@@ -2,6 +2,7 @@
 
 import inspect
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -64,7 +65,7 @@ METHODS = standard_methods(0.11, 1e-3, (0.1, 0.4))
 
 
 def test_methods_run_up_to_their_limits_and_above_and_long_enough():
-    recipe = recipe_of("matrix-sensing", "quick")
+    recipe = replace(recipe_of("matrix-sensing", "quick"), comparison_shared_length=False)
     runs = method_runs(recipe, METHODS, 16.0, CURVATURE)
     for method in METHODS:
         rates = compared_rates(method, CURVATURE, recipe.comparison_lr)
@@ -80,7 +81,7 @@ def test_methods_run_up_to_their_limits_and_above_and_long_enough():
 
 
 def test_the_oracles_have_every_momentum_up_to_its_own_limit():
-    recipe = recipe_of("matrix-sensing", "quick")
+    recipe = replace(recipe_of("matrix-sensing", "quick"), comparison_shared_length=False)
     runs = method_runs(recipe, METHODS, 16.0, CURVATURE)
     runs = runs[runs.method == SCAN]
     momenta = sorted(set(runs.momentum.tolist()))
@@ -98,6 +99,18 @@ def test_the_oracles_have_every_momentum_up_to_its_own_limit():
     for lr in set(runs.lr.tolist()):
         length = math.ceil(SCAN_PATIENCE * 16 * lr ** (-2 / 3))
         assert (runs.steps[runs.lr == lr] == length).all()
+
+
+def test_runs_close_to_the_limits_may_share_a_length():
+    """The longest: no run is shorter than it would be, and batches are few."""
+    shared = recipe_of("matrix-sensing", "quick")
+    own = replace(shared, comparison_shared_length=False)
+    few, many = (method_runs(r, METHODS, 16.0, CURVATURE) for r in (shared, own))
+    assert (few.lr == many.lr).all()
+    assert (few.steps >= many.steps).all()
+    common = np.isin(few.lr, shared.comparison_lr)
+    assert (few.steps == many.steps)[common].all()
+    assert len(set(few.steps[~common].tolist())) == 2 < len(set(many.steps[~common].tolist()))
 
 
 def test_unknown_recipes():

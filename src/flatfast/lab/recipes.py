@@ -47,6 +47,8 @@ class Recipe:
             allows for methods 100 times slower than the law, and times are to be resolved alike at
             both ends.
         comparison_cycles: Whether OneCycle is compared as well, which takes runs of many lengths.
+        comparison_shared_length: Whether all runs close to the stability limits have the length of
+            the longest: fewer and wider batches, where a step is cheap and waste costs little.
         dtype: Floating-point type of the runs; float64 where steps are too small for float32.
         question: What a departure asks; empty for a problem's own recipe.
     """
@@ -65,6 +67,7 @@ class Recipe:
     comparison_seeds: int = 8
     comparison_steps: int = 50_000
     comparison_records: int = 96
+    comparison_shared_length: bool = False
     comparison_cycles: bool = False
     dtype: Literal["float32", "float64"] = "float32"
     question: str = ""
@@ -115,6 +118,7 @@ PROBLEM_RECIPES: dict[str, dict[str, Recipe]] = {
             comparison_seeds=4,
             comparison_steps=10_000,
             comparison_records=48,
+            comparison_shared_length=True,
         ),
         "full": Recipe(
             "matrix-sensing",

@@ -111,13 +111,18 @@ def method_runs(
             min(patience * best_scaled_time * float(lr**-GAMMA), recipe.comparison_steps)
         )
 
+    # No method's close learning rates begin lower than those of plain SGD.
+    lowest = NEAR[-1] * 2 / curvature
     parts = [_scan_runs(recipe, methods[0], best_scaled_time, curvature)]
     for method in methods:
         near = [lr for lr in compared_rates(method, curvature, common) if lr not in common]
         for lr in (*common, *near, *rates_beyond(method, curvature)):
             if lr in common and lr > max(near):
                 continue
-            steps = length(lr, PATIENCE if lr in common else PATIENCE_NEAR)
+            if lr in common:
+                steps = length(lr, PATIENCE)
+            else:
+                steps = length(lowest if recipe.comparison_shared_length else lr, PATIENCE_NEAR)
             pair = [(lr, method.setting(lr).momentum)]
             parts.append(runs_of(pair, seeds, steps, method.name))
     return together(parts)
@@ -140,7 +145,9 @@ def _scan_runs(recipe: Recipe, law: Method, best_scaled_time: float, curvature: 
         for lr in (*(lr for lr in shared if lr <= own[-1]), own[-1]):
             if lr not in common and mu < (1 - law.setting(lr).momentum) / SCAN_BELOW:
                 continue
-            steps = math.ceil(SCAN_PATIENCE * best_scaled_time * lr**-GAMMA)
+            shared_length = recipe.comparison_shared_length and lr not in common
+            at = NEAR[0] * 2 / curvature if shared_length else lr
+            steps = math.ceil(SCAN_PATIENCE * best_scaled_time * at**-GAMMA)
             parts.append(runs_of([(lr, 1 - mu)], recipe.comparison_seeds, steps, SCAN))
     return together(parts)
 

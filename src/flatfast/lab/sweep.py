@@ -123,13 +123,13 @@ def together(parts: Sequence[Runs]) -> Runs:
 
 
 def chunks(runs: Runs, width: int) -> list[Runs]:
-    """Split into chunks of one method, one planned length and at most ``width`` runs each.
+    """Split into chunks of one planned length and at most ``width`` runs each.
 
     Runs of like momentum and learning rate settle at about the same time, so they share a chunk,
-    which ends when its last run does.
+    which ends when its last run does, whatever methods they belong to.
     """
-    order = np.lexsort((runs.seed, -runs.momentum, runs.lr, runs.steps, runs.method))
-    kinds = list(zip(runs.method[order].tolist(), runs.steps[order].tolist(), strict=True))
+    order = np.lexsort((runs.seed, -runs.momentum, runs.lr, runs.steps))
+    kinds = runs.steps[order].tolist()
     ends = [k for k in range(1, len(kinds)) if kinds[k] != kinds[k - 1]]
     parts = []
     for begin, end in zip([0, *ends], [*ends, len(kinds)], strict=True):

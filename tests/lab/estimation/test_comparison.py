@@ -127,7 +127,7 @@ def test_each_at_its_own_best_rate(three):
     mine, other = one(found.best, "law"), one(found.best, "momentum 0.9")
     assert mine.lr == other.lr == 0.1
     assert mine.end == other.end == "greatest"
-    assert mine.note.startswith("best at the greatest learning rate compared: it may be faster")
+    assert mine.note.startswith("best at the end of its range: may be faster")
     assert mine.time.estimate == one(found.at_lr, "law", 0.1).time.estimate
     speed = one(found.speedup_best, "momentum 0.9")
     assert math.isnan(speed.lr)

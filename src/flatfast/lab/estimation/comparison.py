@@ -291,10 +291,10 @@ def _caveat(table: MethodTable, e: int, series: Series) -> str:
     """What to know of a best time, in words."""
     if series.end == "greatest":
         near = table.lr[e] > 0.99 * SAFE * table.stable_below
-        within = f", {SAFE:g} of its stability limit" if near else ""
-        return f"best at the greatest learning rate compared{within}: it may be faster beyond"
+        within = f" ({SAFE:g} of its stability limit)" if near else ""
+        return f"best at the end of its range{within}: may be faster beyond"
     if series.end == "least":
-        return "best at the least learning rate compared: it may be faster below"
+        return "best at the least learning rate compared: may be faster below"
     if series.end == "short":
         return "runs at other learning rates were too short to rule out a better one"
     return ""

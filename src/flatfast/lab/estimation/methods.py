@@ -140,7 +140,7 @@ def other_exponent(name: str, gamma: float, constant: float, reference_lr: float
     _check_positive("constant", constant)
     _check_positive("reference_lr", reference_lr)
     slope = constant * reference_lr ** (GAMMA - gamma)
-    power = "lr" if gamma == 1 else f"lr^{gamma:g}"
+    power = {1.0: "lr", 0.5: "lr^(1/2)"}.get(gamma, f"lr^{gamma:g}")
     return Method(
         name,
         f"1 - momentum = {slope:.4g} {power}, equal to the law at lr {reference_lr:.4g}",

@@ -115,7 +115,7 @@ def ring_entries(best: Sequence[MethodTime], theme: Theme) -> list[Line2D]:
     """The rings' entries in a key."""
     kinds = [(theme.ink, "own best learning rate")]
     if any(time.end for time in best):
-        kinds.append((theme.muted, "best so far, at an end of its range"))
+        kinds.append((theme.muted, "best at an end of its range"))
     look: dict[str, Any] = {"ls": "", "marker": "o", "ms": 12, "mfc": "none"}
     return [Line2D([], [], mec=colour, label=label, **look) for colour, label in kinds]
 

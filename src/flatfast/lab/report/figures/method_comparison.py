@@ -76,7 +76,7 @@ def method_comparison(study: Study, theme: Theme) -> Figure:
     log_axis(axes, "y", low, 1.2 * high * headroom)
     axes.set_xlabel(LR)
     axes.set_ylabel(TIME)
-    figure.legend(handles=entries, loc="outside lower center", ncols=2, columnspacing=1.4)
+    figure.legend(handles=entries, loc="outside lower center", ncols=2, columnspacing=0.9)
     return figure
 
 

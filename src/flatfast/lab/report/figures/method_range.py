@@ -22,8 +22,11 @@ from flatfast.lab.report.theme import Theme, new_figure, themed
 BELOW = 16.0
 """How far below the greatest stability limit the figure begins, as a factor."""
 
-SLOWEST = 30.0
-"""How many times the fastest time is still shown."""
+SLOWEST = 12.0
+"""How many times the fastest time up to the limits is still shown."""
+
+SOONEST = 5.0
+"""How far below it times with catapults are shown."""
 
 
 @themed
@@ -45,7 +48,7 @@ def method_range(study: Study, theme: Theme) -> Figure:
     beyond = [t for t in found.beyond if t.outcome == "measured"]
     if not shown:
         raise CannotDraw("No compared method has a median time near its stability limit.")
-    fastest = min(t.time.estimate for t in (*shown, *beyond))
+    fastest = min(t.time.estimate for t in shown)
     figure = new_figure(height=5.6)
     axes = figure.add_subplot()
     look = looks(found, theme)
@@ -82,16 +85,17 @@ def method_range(study: Study, theme: Theme) -> Figure:
             ms=5,
             mfc="none",
             mec=theme.ink,
-            label="above its limit: with catapults",
+            label="above it: with catapults",
         ),
         *ring_entries(inside, theme),
     ]
     steps = [end for t in shown if _within(t, fastest) for end in ends(t)]
     log_axis(axes, "x", least / 1.05, 1.1 * max([*limits.values(), *(t.lr for t in beyond)]))
-    log_axis(axes, "y", fastest / 1.6, min(1.2 * max(steps), SLOWEST * fastest))
+    lowest = max(min([fastest, *(t.time.estimate for t in beyond)]), fastest / SOONEST)
+    log_axis(axes, "y", lowest / 1.6, min(1.2 * max(steps), SLOWEST * fastest))
     axes.set_xlabel(LR)
     axes.set_ylabel(TIME)
-    figure.legend(handles=entries, loc="outside lower center", ncols=2, columnspacing=1.4)
+    figure.legend(handles=entries, loc="outside lower center", ncols=2, columnspacing=0.9)
     return figure
 
 
