@@ -223,6 +223,14 @@ def test_a_fit_without_a_law_to_be_had_does_not_begin(tmp_path):
         trainer(tmp_path, CoupledMomentum(calibrate=refused)).fit(Regression(), data())
 
 
+def test_a_fit_whose_calibration_had_too_few_gradients_says_so(tmp_path):
+    def short(model, loader, lr):
+        return made_up_calibration(C=0.3, lr=lr, doubt="signal below its error")
+
+    with pytest.raises(CalibrationError, match=r"^nothing is known yet, 120 gradient"):
+        trainer(tmp_path, CoupledMomentum(calibrate=short)).fit(Regression(), data())
+
+
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 def test_a_fit_that_fails_uncouples(tmp_path, error):
     class Failing(Regression):
