@@ -282,7 +282,7 @@ def test_starting_over_on_a_full_disk_costs_no_run(folder, monkeypatch, fail_at)
     full = OSError(errno.ENOSPC, "No space left on device")
     with monkeypatch.context() as patch:
         steps_of_starting_over(patch, fail_at, full)
-        with pytest.raises(StoreError, match="No space left on device. The runs in .* as they w"):
+        with pytest.raises(StoreError, match=r"No space left on device\. The runs in .* as they w"):
             start_over(folder, OTHER)
     assert snapshot(folder) == before
     with Store(folder, SETTINGS) as store:

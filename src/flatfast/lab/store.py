@@ -6,9 +6,9 @@ or a full disk costs the chunk in flight; the rest is found again. A chunk that 
 that is of another sweep, is named and left out.
 
 A folder becomes a sweep's when its first chunk has been computed. Until then nothing in it is
-written over or deleted, so that a command that turns out to be wrong leaves it as it was. Runs that
-are given up are deleted last, when the chunk and the manifest that take their place are on the disk:
-a full disk costs none of them, and whatever is left by a crash on the way can be read.
+written over or deleted, so that a command that turns out to be wrong leaves it as it was. Runs
+that are given up are deleted last, when the chunk and the manifest that take their place are on the
+disk: a full disk costs none of them, and whatever is left by a crash on the way can be read.
 """
 
 import contextlib
