@@ -109,8 +109,7 @@ def write_summary(summary: Mapping[str, Any], path: Path) -> Path:
     """
     text = json.dumps(summary, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
     with atomically(path) as partial:
-        # Bytes of a file's name that are no UTF-8 stand as JSON's own escapes.
-        partial.write_text(text, encoding="utf-8", errors="backslashreplace")
+        partial.write_text(text, encoding="utf-8")
     return path
 
 

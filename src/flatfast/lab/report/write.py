@@ -51,7 +51,7 @@ def write_report(study: Study, folder: Path, progress: Callable[[str], None] | N
         (folder / FORECAST).unlink(missing_ok=True)
     index = folder / "index.html"
     with atomically(index) as partial:
-        partial.write_text(page(summary, figures), encoding="utf-8", errors="replace")
+        partial.write_text(page(summary, figures), encoding="utf-8")
     return index
 
 
