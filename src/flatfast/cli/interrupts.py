@@ -90,11 +90,17 @@ def until_stopped(work: Callable[[], int], *, last: bool = False) -> int:
 
 def behind(error: BaseException | None) -> KeyboardInterrupt | None:
     """The stop that an error was raised in answer to, if there is one."""
-    while error is not None:
-        if isinstance(error, KeyboardInterrupt):
-            return error
+    stops = (each for each in _reasons(error) if isinstance(each, KeyboardInterrupt))
+    return next(stops, None)
+
+
+def _reasons(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, what it was raised for, and so on; each once, for a stop raised again is both."""
+    seen: list[BaseException] = []
+    while error is not None and not any(error is each for each in seen):
+        seen.append(error)
+        yield error
         error = error.__cause__ or error.__context__
-    return None
 
 
 def _stop(number: int, _: FrameType | None) -> None:
@@ -133,9 +139,5 @@ def _but_for_stops(hook: Callable[[Any], object]) -> Callable[[Any], None]:
 
 
 def _number(stop: BaseException) -> int:
-    error: BaseException | None = stop
-    while error is not None:
-        if isinstance(error, Stopped):
-            return error.number
-        error = error.__cause__ or error.__context__
-    return int(signal.SIGINT)
+    numbers = (each.number for each in _reasons(stop) if isinstance(each, Stopped))
+    return next(numbers, int(signal.SIGINT))
