@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from importlib.machinery import ExtensionFileLoader
 
 import pytest
 
@@ -118,10 +119,34 @@ def test_a_stop_that_falls_into_a_callback_is_told_once(capsys, monkeypatch):
         wait()
         return 0
 
-    before = sys.unraisablehook
+    before = sys.__unraisablehook__
+    monkeypatch.setattr(sys, "unraisablehook", before)
     assert until_stopped(work) == 130
     assert capsys.readouterr().err == f"flatfast: {interrupts.NOTHING}\n"
     assert sys.unraisablehook is before
+
+
+def test_a_stop_waits_until_an_extension_module_is_loaded():
+    """Raised through the loading of one, it may end the process in a crash."""
+    loaded = []
+
+    class Spec:
+        origin = "nowhere.so"
+
+        @property
+        def name(self) -> str:
+            signal.raise_signal(signal.SIGINT)
+            loaded.append(True)
+            return "nothing"
+
+    def work() -> int:
+        with contextlib.suppress(ImportError):
+            ExtensionFileLoader("nothing", "nowhere.so").create_module(Spec())
+        wait()
+        return 0
+
+    assert until_stopped(work) == 130
+    assert loaded
 
 
 def test_other_errors_in_callbacks_are_told(monkeypatch):

@@ -10,6 +10,7 @@ import contextlib
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from importlib.machinery import ExtensionFileLoader
 from types import FrameType
 from typing import Any
 
@@ -22,6 +23,9 @@ ALARM = (signal.SIGALRM,) if hasattr(signal, "setitimer") else ()
 
 AGAIN = 1.0
 """Seconds after which a stop that got lost on its way is asked for again."""
+
+SOON = 0.02
+"""Seconds after which a stop that had to wait is asked for again."""
 
 NOTHING = "stopped; nothing was changed: repeat the command to start again"
 
@@ -103,22 +107,32 @@ def _reasons(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _stop(number: int, _: FrameType | None) -> None:
+def _stop(number: int, frame: FrameType | None) -> None:
     """Stop, and ask again if nothing came of it.
 
     An exception that is raised inside a callback of some library, or in an import that somebody
-    guards, may be dropped there.
+    guards, may be dropped there. One that passes through an extension module while that is loaded
+    may crash the process; such a stop waits.
     """
+    wait = bool(ALARM) and _is_loading(frame)
     if ALARM:
-        signal.signal(signal.SIGALRM, lambda *_: _unless_stopping(number))
-        signal.setitimer(signal.ITIMER_REAL, AGAIN, AGAIN)
-    _unless_stopping(number)
-
-
-def _unless_stopping(number: int) -> None:
-    """Stop, but leave one that is on its way to its cleaning up."""
-    if behind(sys.exc_info()[1]) is None:
+        signal.signal(signal.SIGALRM, lambda _, later: _stop(number, later))
+        signal.setitimer(signal.ITIMER_REAL, SOON if wait else AGAIN)
+    # One that is on its way is left to its cleaning up.
+    if not wait and behind(sys.exc_info()[1]) is None:
         raise Stopped(number)
+
+
+def _is_loading(frame: FrameType | None) -> bool:
+    """Whether an extension module is being loaded."""
+    while frame is not None:
+        importing = (
+            frame.f_code.co_filename == ExtensionFileLoader.create_module.__code__.co_filename
+        )
+        if importing and isinstance(frame.f_locals.get("self"), ExtensionFileLoader):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _ignore() -> None:
