@@ -1,5 +1,7 @@
 """SGD and trace in Optax: momentum follows the schedule inside one compiled update."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -453,7 +455,7 @@ def test_c_out_of_range(C):
         ours.sgd(0.1, C=C)
 
 
-@pytest.mark.parametrize("C", ["0.46", [0.46], LAW])
+@pytest.mark.parametrize("C", ["0.46", [0.46], LAW, True])
 def test_c_of_another_kind(C):
     with pytest.raises(TypeError, match="C must be a number or an array"):
         ours.sgd(0.1, C=C)
@@ -463,6 +465,26 @@ def test_c_of_another_kind(C):
 def test_a_constant_rate_out_of_range(lr):
     with pytest.raises(ValueError, match="learning_rate must be at least 0 and finite"):
         ours.sgd(lr, C=0.5)
+
+
+@pytest.mark.parametrize("lr", ["x", None, True, [0.1], np.array(["0.1"]), np.True_, 0.1j], ids=str)
+def test_a_rate_of_another_kind(lr):
+    said = re.escape(f"must be a number, an array or a schedule, got {lr!r}")
+    with pytest.raises(TypeError, match=f"learning_rate {said}"):
+        ours.sgd(lr, C=0.4)
+    with pytest.raises(TypeError, match=f"learning_rate {said}"):
+        ours.momentum_schedule(lr, LAW)
+    with pytest.raises(TypeError, match=f"decay {said}"):
+        ours.trace(lr)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: 1, lambda: np.float32(0.1), lambda: jnp.array(0.1), lambda: lambda n: 0.1]
+)
+def test_rates_of_every_kind_that_is_one(make):
+    optimizer = ours.sgd(make(), C=0.4)
+    moved, _ = optimizer.update({"w": jnp.ones(2)}, optimizer.init({"w": jnp.ones(2)}))
+    assert float(moved["w"][0]) < 0
 
 
 def test_another_kind_of_law():

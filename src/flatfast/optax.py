@@ -88,7 +88,8 @@ def momentum_schedule(learning_rate: ArrayLike | Schedule, law: MomentumLaw) -> 
 
     Raises:
         ValueError: If the one learning rate is negative, NaN or infinite.
-        TypeError: If ``law`` is no :class:`~flatfast.law.MomentumLaw`.
+        TypeError: If the learning rate is neither number, array nor schedule, or ``law`` no
+            :class:`~flatfast.law.MomentumLaw`.
     """
     _check_law(law)
     _check_rate(learning_rate)
@@ -119,7 +120,11 @@ def trace(
 
     Returns:
         The transformation; its state counts the updates.
+
+    Raises:
+        TypeError: If ``decay`` is neither number, array nor schedule.
     """
+    _check_kind("decay", decay)
     asked = None if accumulator_dtype is None else jnp.dtype(accumulator_dtype)
 
     def init(params: optax.Params) -> CountedTraceState:
@@ -183,8 +188,8 @@ def sgd(
     Raises:
         ValueError: If both or neither of ``C`` and ``law`` are given, ``C`` is a number that is not
             positive and finite, or the learning rate one that is negative, NaN or infinite.
-        TypeError: If ``C`` is neither number nor array, or ``law`` no
-            :class:`~flatfast.law.MomentumLaw`.
+        TypeError: If the learning rate is neither number, array nor schedule, ``C`` neither number
+            nor array, or ``law`` no :class:`~flatfast.law.MomentumLaw`.
 
     Warns:
         RuntimeWarning: If ``accumulator_dtype`` has too few bits for velocities to decay.
@@ -243,7 +248,7 @@ def _like(moved: optax.Updates, gradients: optax.Updates, params: optax.Params) 
 def _check_prefactor(C: object) -> None:
     if C is None:
         return
-    if isinstance(C, numbers.Real):
+    if isinstance(C, numbers.Real) and not isinstance(C, bool):
         if not (math.isfinite(C) and float(C) > 0):
             raise ValueError(f"C must be positive and finite, got {C}")
     elif not hasattr(C, "dtype"):
@@ -265,9 +270,19 @@ def _check_law(law: object) -> None:
 
 
 def _check_rate(learning_rate: object) -> None:
-    """Of one number; what a schedule will give cannot be known."""
+    """Of one number; what a schedule or a traced array will give cannot be known."""
+    _check_kind("learning_rate", learning_rate)
     if isinstance(learning_rate, numbers.Real) and not 0 <= float(learning_rate) < math.inf:
         raise ValueError(f"learning_rate must be at least 0 and finite, got {learning_rate}")
+
+
+def _check_kind(name: str, value: object) -> None:
+    """A number, an array of numbers, or a schedule."""
+    if callable(value) or (isinstance(value, numbers.Real) and not isinstance(value, bool)):
+        return
+    dtype = getattr(value, "dtype", None)
+    if dtype is None or not any(jnp.issubdtype(dtype, of) for of in (jnp.integer, jnp.floating)):
+        raise TypeError(f"{name} must be a number, an array or a schedule, got {value!r}")
 
 
 def _most_momentum(learning_rate: object, C: object, law: MomentumLaw | None) -> float:

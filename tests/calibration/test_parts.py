@@ -84,3 +84,15 @@ def test_a_slope_that_is_all_along_or_all_across():
     assert solve(Diagonal(VALUES), along, CUTOFF, 5).share == pytest.approx(1)
     across = (VALUES == 30.0).astype(float)
     assert solve(Diagonal(VALUES), across, CUTOFF, 5).share == pytest.approx(CUTOFF / 30, rel=0.01)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_slope_that_is_solved_to_its_last_bit_ends_the_iterations():
+    """In single precision what is left would underflow, and be divided by."""
+    rng = np.random.default_rng(0)
+    along = np.where(VALUES == 0, rng.standard_normal(len(VALUES)), 0).astype(np.float32)
+    flat = Diagonal(np.zeros(len(VALUES), np.float32))
+    for cutoff in np.logspace(-9, -1, 200):
+        found = solve(flat, along, float(cutoff), 100)
+        assert found.share == pytest.approx(1)
+        assert found.products < 10

@@ -156,9 +156,8 @@ def test_too_few_gradients_are_told_as_such():
     model = fresh()
     optimizer = plain(model)
     auto_momentum(optimizer, Told("signal below its error"), share=0.5)
-    with pytest.warns(
-        UserWarning, match=r"as it was \(0\.5\) at step 0\. Nothing is known yet"
-    ) as seen:
+    said = r"as it was \(0\.5\) at step 0\. Nothing is known yet"
+    with pytest.warns(UserWarning, match=said) as seen:
         train(model, optimizer, 1)
     assert "does not apply" not in str(seen[0].message)
 

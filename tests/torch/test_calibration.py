@@ -532,6 +532,48 @@ def test_bad_arguments(arguments, message):
         calibrate(Pairs(), half_square(LabelNoise(0.1)), **given)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"lr": "a"}, "lr must be a positive number, got 'a'"),
+        ({"lr": True}, "lr must be a positive number, got True"),
+        ({"lr": None}, "lr must be a positive number, got None"),
+        ({"lr": torch.ones(2)}, "lr must be a positive number, got tensor"),
+        ({"budget": "60"}, "budget must be a whole number of gradient evaluations, got '60'"),
+        ({"budget": 60.5}, "budget must be a whole number of gradient evaluations, got 60.5"),
+        ({"weight_decay": "a"}, "weight_decay must be a number, at least 0, got 'a'"),
+        ({"seconds": "a"}, "seconds must be a positive number, got 'a'"),
+        ({"batches_per_step": 1.5}, "batches_per_step must be a whole number, at least 1, got 1.5"),
+    ],
+)
+def test_numbers_that_are_none(arguments, message):
+    given = {"data": (INDEX, ZEROS), "lr": 0.1, **arguments}
+    with pytest.raises(TypeError, match=message):
+        calibrate(Pairs(), half_square(LabelNoise(0.1)), **given)
+
+
+def test_a_learning_rate_as_a_tensor_is_the_number():
+    loss = half_square(LabelNoise(0.1))
+    found = calibrate(Pairs(), loss, (INDEX, ZEROS), lr=torch.tensor(0.125))
+    assert type(found.lr) is float
+    assert found.lr == 0.125
+
+
+@pytest.mark.parametrize("arguments", [{}, {"seconds": 1.0}], ids=str)
+def test_a_loss_that_is_not_reduced_is_named(arguments):
+    def each(outputs, targets):
+        return (outputs - targets).square()
+
+    def number(outputs, targets):
+        return float(each(outputs, targets).detach().sum())
+
+    said = rf"loss_fn must return one number.*got a tensor of shape \({len(INDEX)},\)"
+    with pytest.raises(ValueError, match=said):
+        calibrate(Pairs(), each, (INDEX, ZEROS), lr=0.1, **arguments)
+    with pytest.raises(TypeError, match=r"loss_fn must return a tensor with one.*got float"):
+        calibrate(Pairs(), number, (INDEX, ZEROS), lr=0.1, **arguments)
+
+
 def test_an_operation_without_a_second_derivative():
     class Once(torch.autograd.Function):
         @staticmethod

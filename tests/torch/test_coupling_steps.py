@@ -1,8 +1,10 @@
 """Every way of making a step, and which of them are steps of the training."""
 
 import math
+import re
 import warnings
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -148,6 +150,16 @@ def test_a_closure_that_makes_the_first_gradients_is_a_step():
     for _ in range(3):
         optimizer.step(closure)
     assert counted(optimizer) == 3
+
+
+@pytest.mark.parametrize("total", ["a", 2.5, 20.0, True, [3]])
+def test_a_number_of_steps_that_is_none(total):
+    optimizer = sgd(weight())
+    said = re.escape(f"total_steps must be a whole number of steps, at least 1, got {total!r}")
+    with pytest.raises(TypeError, match=said):
+        couple(optimizer, LAW, total_steps=total)
+    assert not optimizer._optimizer_step_pre_hooks
+    assert couple(optimizer, LAW, total_steps=np.int64(3)).total_steps == 3
 
 
 def test_a_call_without_gradients_is_no_step():

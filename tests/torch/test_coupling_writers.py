@@ -157,6 +157,40 @@ def test_a_scheduler_s_warm_up_hides_no_beta():
         couple(optimizer, LAW)
 
 
+# --- Averages whose bias is corrected ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [torch.optim.Adam, torch.optim.AdamW, torch.optim.Adamax])
+def test_steps_over_the_learning_rate_grow_when_it_falls(kind):
+    """As the warning says: a full average, under a constant gradient, is divided anew.
+
+    After n steps at beta it is 1 - beta^n, and k steps at another, 1 - beta^n other^k. PyTorch
+    divides it by 1 - other^(n + k).
+    """
+    law, n = MomentumLaw.from_reference(0.1, 0.9), 100
+    w = nn.Parameter(torch.tensor(0.0, dtype=torch.float64))
+    options = {} if kind is torch.optim.Adamax else {"eps": 0.0}
+    optimizer = kind([w], lr=0.1, weight_decay=0.0, **options)
+    with pytest.warns(
+        UserWarning, match=r"1 - beta1\^step.*grow against.*for a while after it falls"
+    ):
+        couple(optimizer, law)
+
+    def moved():
+        before = w.item()
+        w.grad = torch.ones_like(w)
+        optimizer.step()
+        return (before - w.item()) / optimizer.param_groups[0]["lr"]
+
+    assert [moved() for _ in range(n)][-1] == pytest.approx(1)
+    optimizer.param_groups[0]["lr"] = 0.001
+    beta, other = law(0.1), law(0.001)
+    expected = [(1 - beta**n * other**k) / (1 - other ** (n + k)) for k in range(1, 401)]
+    assert expected[0] == pytest.approx(2.67, abs=0.01)
+    assert expected[-1] < 1.15
+    assert [moved() for _ in expected] == pytest.approx(expected, rel=1e-6)
+
+
 # --- Velocities of little precision --------------------------------------------------------------
 
 

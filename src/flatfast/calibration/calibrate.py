@@ -24,6 +24,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from flatfast.arguments import as_number, as_whole
 from flatfast.calibration.doubts import MISFIT as MISFIT_LIMIT
 from flatfast.calibration.doubts import RESOLVED, doubts_of
 from flatfast.calibration.landscape import GRADIENT, MISFIT, PROBE, PRODUCT, Landscape, Vector
@@ -112,9 +113,13 @@ def calibrate(
         The calibration, with its doubts.
 
     Raises:
+        TypeError: If one of these is no number.
         ValueError: If ``lr`` is not positive, the budget too small, the weight decay negative, or a
             gradient not finite.
     """
+    lr = as_number("lr", lr, "a positive number")
+    budget = as_whole("budget", budget, "a whole number of gradient evaluations")
+    weight_decay = as_number("weight_decay", weight_decay, "a number, at least 0")
     if not 0 < lr < float("inf"):
         raise ValueError(f"lr must be positive and finite, got {lr}")
     if weight_decay < 0 or math.isinf(weight_decay):

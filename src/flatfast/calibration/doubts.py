@@ -207,5 +207,5 @@ def _cautions(found: Calibration, landscape: Landscape) -> list[Doubt]:
 
 def _rounded(evaluations: float) -> int:
     """Up to two digits: more an estimate of a budget does not have."""
-    unit = 10 ** max(math.floor(math.log10(evaluations)) - 1, 0)
+    unit: int = 10 ** max(math.floor(math.log10(evaluations)) - 1, 0)
     return math.ceil(evaluations / unit) * unit

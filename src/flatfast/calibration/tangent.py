@@ -46,6 +46,10 @@ ENOUGH = 0.02
 """Relative distance of the bounds, and of the part across from its solution, at which iterations
 end."""
 
+NOTHING = 1e-30
+"""Squared residual, relative to the slope's square, that is rounding in double precision too: a
+step on from there divides by what may have underflowed."""
+
 
 def solve(landscape: Landscape, g: Vector, cutoff: float, iterations: int) -> Solution:
     """Conjugate gradients from zero.
@@ -58,7 +62,7 @@ def solve(landscape: Landscape, g: Vector, cutoff: float, iterations: int) -> So
     """
     r, d = g, g
     y = g * 0.0
-    squared = float(r @ r)
+    squared = whole = float(r @ r)
     steps: list[float] = []
     ratios: list[float] = []
     low, high = 0.0, 1.0
@@ -72,7 +76,9 @@ def solve(landscape: Landscape, g: Vector, cutoff: float, iterations: int) -> So
         ratios.append(rest / squared)
         nodes, low, high = _bounds(steps, ratios, cutoff)
         # The part across, which tells how far off the manifold is, is to be solved for as well.
-        across = (1 - low) * float(g @ g)
+        across = (1 - low) * whole
+        if rest <= NOTHING * whole:
+            break
         if rest <= ENOUGH**2 * across and high - low <= ENOUGH * low:
             break
         d, squared = r + d * ratios[-1], rest

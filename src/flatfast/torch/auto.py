@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch.optim import Optimizer
 
+from flatfast.arguments import as_number
 from flatfast.calibration import Calibration
 from flatfast.calibration.doubts import weight_decay_doubt
 from flatfast.law import GAMMA, MomentumLaw
@@ -74,6 +75,7 @@ class AutoMomentum:
         self, optimizer: Any, measure: Callable[[float], Calibration], share: float = SHARE
     ) -> None:
         """As :func:`auto_momentum`."""
+        share = as_number("share", share, "a number in (0, 1)")
         if not 0 < share < 1:
             raise ValueError(f"share must be in (0, 1), got {share}")
         self.optimizer: Optimizer = layers(optimizer)[-1]

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.parameter import UninitializedParameter
 
+from flatfast.arguments import as_number, as_whole
 from flatfast.calibration import Calibration
 from flatfast.calibration import calibrate as calibrate_landscape
 from flatfast.calibration.calibrate import BUDGET, Progress
@@ -50,8 +51,8 @@ def calibrate(
 
     Call it where training has come close to zero loss, with the loss and the data of the training:
     label noise included, since its drift is what the law is about. Where there is nothing to be
-    had, ``found.ok`` is false and ``found.doubts`` say why; where only the gradients were too few to
-    tell, ``found.unresolved`` is true, and the budget to give is told.
+    had, ``found.ok`` is false and ``found.doubts`` say why. Where the gradients were too few to
+    tell, ``found.unresolved`` is true and the budget to give is told.
 
     The model runs in the mode in which it is found. In ``train()``, batch norm sees the batch, as
     in training, and its running statistics are put back; dropout (the module, and that of
@@ -81,7 +82,9 @@ def calibrate(
         The calibration.
 
     Raises:
-        ValueError: If an argument is out of range, a gradient not finite, parameters are sharded,
+        TypeError: If a number is something else, or ``loss_fn`` returns no tensor.
+        ValueError: If an argument is out of range, ``loss_fn`` returns more than one number, a
+            gradient not finite, parameters are sharded,
             there is none or no batch, outputs do not depend on the parameters, or the loss's
             Hessian in the outputs cannot be had: a loss that couples examples, or one with more
             than 32 outputs an example that is neither a sum over outputs nor a softmax's
@@ -99,8 +102,14 @@ def calibrate(
             "parameters must be whole, and these are sharded: calibrate before fully_shard, or a "
             "copy of the model on one process"
         )
+    # Before anything is run: the landscape is looked at first.
+    lr = as_number("lr", lr, "a positive number")
+    budget = as_whole("budget", budget, "a whole number of gradient evaluations")
+    if weight_decay is not None:
+        weight_decay = as_number("weight_decay", weight_decay, "a number, at least 0")
     if batches_per_step is None:
         batches_per_step = processes()
+    batches_per_step = as_whole("batches_per_step", batches_per_step, "a whole number, at least 1")
     if batches_per_step < 1:
         raise ValueError(f"batches_per_step must be at least 1, got {batches_per_step}")
     plain = getattr(model, "_orig_mod", model)  # what torch.compile wraps

@@ -54,8 +54,8 @@ class Coupling:
         """As :func:`couple`; without ``hook`` the optimizer itself calls what the hooks call."""
         self._layers = layers(optimizer)
         self.optimizer: Optimizer = self._layers[-1]
-        self.total_steps = total_steps
         self._steps = StepCount(total_steps)
+        self.total_steps = self._steps.total
         groups, name = self.optimizer.param_groups, type(self.optimizer).__name__
         laws = one_for_each(law, len(groups))
         self._common = None if isinstance(law, Sequence) else laws[0]  # of groups added later
@@ -316,7 +316,8 @@ def couple(
         The coupling: what is in use, and how to end it.
 
     Raises:
-        TypeError: If there is no optimizer, or the law cannot be called.
+        TypeError: If there is no optimizer, the law cannot be called, or ``total_steps`` is no
+            whole number.
         ValueError: If a group has no momentum or a dampening, laws and groups differ in number,
             ``total_steps`` is below 1, or the optimizer's momentum must not change.
         CalibrationError: If the calibration found no law; says why.

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from flatfast.arguments import as_number
 from flatfast.calibration.calibrate import LEAST, PRODUCT_SHARE
 from flatfast.calibration.landscape import GRADIENT, PROBE, PRODUCT
 from flatfast.torch.batches import OTHERS, Batch, Batches
@@ -70,7 +71,7 @@ class ModelLandscape:
         Raises:
             ValueError: If there is no batch, or data is a map-style data set.
         """
-        self._model, self._loss_fn, self._forward = model, loss_fn, forward
+        self._model, self._loss_fn, self._forward = model, _one_number(loss_fn), forward
         self._params = params
         device = params[0].device
         self._noisy = [m for m in model.modules() if _drops(m) and not _whole(m, model)]
@@ -113,6 +114,7 @@ class ModelLandscape:
         Raises:
             ValueError: If ``seconds`` is not positive, or too short for any calibration.
         """
+        seconds = as_number("seconds", seconds, "a positive number")
         if not 0 < seconds < float("inf"):
             raise ValueError(f"seconds must be positive and finite, got {seconds}")
         taken = 0.0
@@ -243,6 +245,26 @@ class ModelLandscape:
             for module in self._noisy:
                 module.training = False
             yield
+
+
+def _one_number(loss_fn: Callable[[Any, Any], Tensor]) -> Callable[[Any, Any], Tensor]:
+    """The loss, which then says by its own name that it is not reduced."""
+
+    def loss(outputs: Any, targets: Any) -> Tensor:
+        found: Any = loss_fn(outputs, targets)
+        if not isinstance(found, Tensor):
+            raise TypeError(
+                "loss_fn must return a tensor with one number, a mean or sum over examples, got "
+                f"{type(found).__name__}"
+            )
+        if found.numel() != 1:
+            raise ValueError(
+                "loss_fn must return one number, a mean or sum over examples, got a tensor of "
+                f"shape {tuple(found.shape)}: leave reduction='none' out, or add .mean()"
+            )
+        return found
+
+    return loss
 
 
 def _drops(module: nn.Module) -> bool:

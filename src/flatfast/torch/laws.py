@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
+from flatfast.arguments import as_number
 from flatfast.calibration import Calibration
 from flatfast.law import ORDER, MomentumLaw
 
@@ -22,9 +23,7 @@ def law_of(C: float | Calibration) -> MomentumLaw:
     """
     if isinstance(C, Calibration):
         return C.law
-    if isinstance(C, str) or not hasattr(C, "__float__"):
-        raise TypeError(f"C must be a positive number or a calibration, got {C!r}")
-    return MomentumLaw(float(C))
+    return MomentumLaw(as_number("C", C, "a positive number or a calibration"))
 
 
 def one_for_each(law: Law | Calibration | Sequence[Law], groups: int) -> list[Law]:

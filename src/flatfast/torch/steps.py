@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from torch import Tensor
 from torch.optim import Optimizer
 
+from flatfast.arguments import as_whole
 from flatfast.torch.groups import Group
 
 STEPS = "coupled_steps"
@@ -31,10 +32,13 @@ class StepCount:
         """None yet.
 
         Raises:
-            ValueError: If ``total`` is below 1.
+            TypeError: If ``total`` is no whole number.
+            ValueError: If it is below 1.
         """
-        if total is not None and not total >= 1:
-            raise ValueError(f"total_steps must be at least 1, got {total}")
+        if total is not None:
+            total = as_whole("total_steps", total, "a whole number of steps, at least 1")
+            if total < 1:
+                raise ValueError(f"total_steps must be at least 1, got {total}")
         self.total = total
         self._moved: set[int] = set()
 

@@ -93,7 +93,9 @@ def what_is_doubtful(optimizer: Optimizer, law: Law | None) -> str | None:
         return (
             f"{name} has no momentum but beta1, the weight betas[0] of an average of gradients, "
             f"and the coupling changes it{example}. The law is SGD's; whether it serves {name} has "
-            "not been measured"
+            "not been measured. Where the average is divided by 1 - beta1^step, as in Adam, "
+            "steps grow against the learning rate for a while after it falls: with a larger beta1 "
+            "a full average is taken for one that has yet to fill"
         )
     if name == "Muon":
         return (
