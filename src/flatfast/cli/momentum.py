@@ -16,11 +16,16 @@ RANGE = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8, 16)
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(name="momentum")(show_momentum)
+    # Arguments too many are explained below.
+    app.command(name="momentum", context_settings={"allow_extra_args": True})(show_momentum)
 
 
 def show_momentum(
-    lr: Annotated[float, typer.Option(help="The learning rate you want to use.")],
+    context: typer.Context,
+    lr: Annotated[
+        float | None,
+        typer.Option(help="The learning rate you want to use.", show_default="required"),
+    ] = None,
     like: Annotated[
         str | None,
         typer.Option(metavar="LR:MOMENTUM", help="A pair that served you well, e.g. 0.1:0.9."),
@@ -41,6 +46,10 @@ def show_momentum(
 
     Example: `flatfast momentum --lr 0.4 --like 0.1:0.9`
     """
+    if context.args:
+        raise ValueError(_stray(context.args, lr))
+    if lr is None:
+        raise ValueError("give the learning rate you want to use, e.g. --lr 0.4")
     law = _law(like, constant, gamma, correction)
     if not (math.isfinite(lr) and lr > 0):
         raise ValueError(f"lr must be positive and finite, got {lr:g}")
@@ -55,6 +64,18 @@ def show_momentum(
     )
     console.print(_regime(lr, found, curvature))
     console.print(_table(law, lr, curvature))
+
+
+def _stray(words: list[str], lr: float | None) -> str:
+    """What words without an option were meant to be."""
+    first = words[0]
+    try:
+        float(first)
+        meant = "--lr" if lr is None else "--C"
+    except ValueError:
+        meant = "--like" if ":" in first else None
+    hint = f"; did you mean {meant} {first}?" if meant else ""
+    return f"{' '.join(words)} belongs to no option{hint}"
 
 
 def _law(like: str | None, constant: float | None, gamma: float, correction: float) -> MomentumLaw:
