@@ -24,7 +24,7 @@ def show_momentum(
     context: typer.Context,
     lr: Annotated[
         float | None,
-        typer.Option(help="The learning rate you want to use.", show_default="required"),
+        typer.Option(help="The learning rate you want to use. Needed."),
     ] = None,
     like: Annotated[
         str | None,

@@ -38,10 +38,10 @@ def sweep(
     ],
     lr: Annotated[
         str | None,
-        typer.Option(help="Learning rates: 0.1,0.2 or 0.01:0.1:4.", show_default="required"),
+        typer.Option(help="Learning rates: 0.1,0.2 or 0.01:0.1:4. Needed."),
     ] = None,
     momentum: Annotated[
-        str | None, typer.Option(help="Momenta: 0.9,0.99 or 0.7:0.99:8.", show_default="required")
+        str | None, typer.Option(help="Momenta: 0.9,0.99 or 0.7:0.99:8. Needed.")
     ] = None,
     seeds: Annotated[int, typer.Option(help="Runs at each pair.")] = 8,
     steps: Annotated[int | None, typer.Option(help="Length of every run, in steps.")] = None,
