@@ -73,7 +73,7 @@ def _stray(words: list[str], lr: float | None) -> str:
         float(first)
         meant = "--lr" if lr is None else "--C"
     except ValueError:
-        meant = "--like" if ":" in first else None
+        meant = "--like" if ":" in first else ""
     hint = f"; did you mean {meant} {first}?" if meant else ""
     return f"{' '.join(words)} belongs to no option{hint}"
 
