@@ -33,10 +33,19 @@ def command(*words: str) -> str:
     return f"sys.argv = {['flatfast', *words]!r}\nfrom flatfast.cli import main; main()"
 
 
-def test_the_package_needs_numpy_alone():
-    modules = imported("import flatfast")
+def test_the_package_needs_numpy_alone_and_that_for_timescales():
+    modules = imported("import flatfast, flatfast.cli")
+    assert not (HEAVY | {"typer", "rich", "numpy"}) & modules
+    modules = imported("from flatfast import *\nprint(timescales.stability_limit)")
     assert not (HEAVY | {"typer", "rich"}) & modules
     assert "numpy" in modules
+
+
+def test_what_is_imported_when_it_is_used_is_there_from_the_start():
+    listed = "import flatfast; assert 'timescales' in dir(flatfast); flatfast.timescales.roots"
+    assert "numpy" in imported(listed)
+    with pytest.raises(AttributeError, match="no attribute 'timescale'"):
+        _ = flatfast.timescale
 
 
 def test_the_law_needs_the_standard_library_alone():

@@ -5,9 +5,25 @@ The law (:class:`MomentumLaw`, :func:`transfer`) needs nothing but Python;
 ``flatfast[lab]``.
 """
 
-from flatfast import timescales
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
 from flatfast.law import MomentumLaw, effective_step, memory, transfer
+
+if TYPE_CHECKING:
+    from flatfast import timescales
 
 __version__ = "0.1.0"
 
 __all__ = ["MomentumLaw", "__version__", "effective_step", "memory", "timescales", "transfer"]
+
+if not TYPE_CHECKING:  # so that NumPy is imported when it is used
+
+    def __getattr__(name: str) -> ModuleType:
+        if name == "timescales":
+            return import_module("flatfast.timescales")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

@@ -44,13 +44,30 @@ def test_a_closed_pipe_stops_no_work():
         assert console.quiet
 
 
-@pytest.mark.parametrize("folder", ["a[/b]", "[bold]x", ":x:", "\x1b[31mred"])
+@pytest.mark.parametrize("folder", ["a[/b]", "[bold]x", ":x:", "\x1b[31mred", "no\udcffutf"])
 def test_a_folder_may_have_any_name(flatfast, tmp_path, folder):
     answer = flatfast(*SMALL, "--out", folder)
     assert answer.code == 0, answer.err
     assert (tmp_path / folder / "index.html").is_file()
     assert f"page: {printable(folder)}/index.html" in answer.out
     assert "\x1b" not in answer.out
+
+
+def test_a_report_where_names_are_not_utf_8(flatfast, unrendered, tmp_path, monkeypatch):
+    """In the folder's name, and in the command that made its runs."""
+    monkeypatch.setattr("sys.argv", ["flatfast", *map(str, SMALL), "--set", "x=no\udcffutf"])
+    assert flatfast(*SMALL, "--out", "no\udcffutf").code == 0
+    answer = flatfast("report", "no\udcffutf", "--out", "there\udcff")
+    assert answer.code == 0, answer.err
+    summary = json.loads((tmp_path / "there\udcff" / "summary.json").read_text())
+    assert summary["command"].endswith("'x=no?utf'")
+    assert "no?utf" in (tmp_path / "there\udcff" / "index.html").read_text()
+
+
+def test_a_problem_where_names_are_not_utf_8_is_refused_by_name(flatfast, tmp_path):
+    (tmp_path / "no\udcffutf.py").write_text("def problem(): pass\n")
+    words = ("sweep", "no\udcffutf.py:problem", "--lr", 0.1, "--momentum", 0.5)
+    assert "must lie where every name is UTF-8" in flatfast(*words).told(2)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,14 @@
 """The store: resume, refusal, and what a broken folder costs."""
 
+import contextlib
+import errno
 import hashlib
 import json
 import os
 import random
 import subprocess
 import sys
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,6 +21,7 @@ from flatfast.lab.store import (
     SettingsMismatchError,
     Store,
     StoreError,
+    manifest_of_chunks,
     read_chunks,
     read_manifest,
     read_store,
@@ -204,6 +208,87 @@ def test_starting_over_deletes_when_the_first_chunk_is_there(folder):
         assert len(store.done()) == len(plan(1))
 
 
+class Interrupted(BaseException):
+    pass
+
+
+def steps_of_starting_over(monkeypatch, fail_at, error):
+    """Count what starting over does to the disk, and fail before one of those steps."""
+    steps = []
+
+    def step(function):
+        def counted(*args, **options):
+            steps.append(function.__name__)
+            if len(steps) == fail_at:
+                raise error
+            return function(*args, **options)
+
+        return counted
+
+    monkeypatch.setattr(atomic.os, "replace", step(os.replace))
+    real = Path.unlink
+
+    def unlink(path, missing_ok=False):
+        removed = step(real) if path.suffix != atomic.SUFFIX else real
+        removed(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    return steps
+
+
+def start_over(folder, settings, claim=False):
+    def remove_page(there):
+        (there / "index.html").unlink()
+
+    with Store(folder, settings, fresh=True, on_fresh=remove_page) as store:
+        if claim:
+            store.claim()
+        store.append(rows_of(plan(1)))
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, OTHER])
+@pytest.mark.parametrize("claimed", [False, True])
+@pytest.mark.parametrize("fail_at", range(1, 7))
+def test_starting_over_that_is_cut_off_leaves_a_folder_that_reads(
+    folder, monkeypatch, fail_at, settings, claimed
+):
+    """Chunk, manifest, report, and two old chunks: five steps, whichever is the last."""
+    (folder / "index.html").write_text("old")
+    old = {path: path.read_bytes() for path in chunks_of(folder)}
+    with monkeypatch.context() as patch:
+        steps = steps_of_starting_over(patch, fail_at, Interrupted())
+        with contextlib.suppress(Interrupted):
+            start_over(folder, settings, claimed)
+    assert len(steps) == min(fail_at, 5)
+    new = set(plan(1).identities())
+    stored = read_store(folder, manifest=manifest_of_chunks(folder)[0])
+    there = keys(stored.rows)
+    if not set(old) <= set(chunks_of(folder)):
+        assert new <= there
+        assert read_manifest(folder)["settings"] == settings
+    assert there
+    for problem in stored.problems:
+        assert "it is of another sweep" in problem
+    if fail_at == 6:
+        assert (there, stored.problems) == (new, [])
+        assert not (folder / "index.html").exists()
+
+
+@pytest.mark.parametrize("fail_at", [1, 2])
+def test_starting_over_on_a_full_disk_costs_no_run(folder, monkeypatch, fail_at):
+    """Neither when the chunk does not fit, nor when the manifest does not."""
+    (folder / "index.html").write_text("old")
+    before = snapshot(folder)
+    full = OSError(errno.ENOSPC, "No space left on device")
+    with monkeypatch.context() as patch:
+        steps_of_starting_over(patch, fail_at, full)
+        with pytest.raises(StoreError, match=r"No space left on device\. The runs in .* as they w"):
+            start_over(folder, OTHER)
+    assert snapshot(folder) == before
+    with Store(folder, SETTINGS) as store:
+        assert store.done() == set(plan().identities())
+
+
 def test_a_sweep_that_stored_nothing_leaves_nothing(tmp_path):
     with Store(tmp_path / "a" / "b", SETTINGS):
         assert (tmp_path / "a" / "b").is_dir()
@@ -360,7 +445,7 @@ def test_a_folder_that_is_read_only(tmp_path):
 
 def test_a_file_system_that_is_read_only():
     with pytest.raises(StoreError, match="cannot write to"):
-        Store(__import__("pathlib").Path("/proc/flatfast"), SETTINGS)
+        Store(Path("/proc/flatfast"), SETTINGS)
 
 
 FULL_DISK = """

@@ -13,7 +13,7 @@ def main() -> None:
     """Entry point of the ``flatfast`` command."""
     from flatfast.cli.interrupts import until_stopped
 
-    sys.exit(until_stopped(_run))
+    sys.exit(until_stopped(_run, last=True))
 
 
 def _run() -> int:

@@ -21,29 +21,19 @@ from flatfast.cli import (
     sweep,
 )
 from flatfast.cli.console import Console
+from flatfast.cli.interrupts import behind
 
 INSTALLED = {"site-packages", "dist-packages"}
 """Folders of installed packages."""
 
 
-class _Passed(BaseException):
-    """Carries a stop through Typer, which would end the program without a word."""
-
-    def __init__(self, stop: KeyboardInterrupt) -> None:
-        """Carry ``stop``."""
-        super().__init__()
-        self.stop = stop
-
-
 class Commands(TyperGroup):
-    """The commands, whose stops and early ends of files are told by :func:`run`."""
+    """The commands, whose early ends of files are told by :func:`run`."""
 
     def invoke(self, context: Any) -> Any:
         """Run the command that was asked for."""
         try:
             return super().invoke(context)
-        except KeyboardInterrupt as stop:
-            raise _Passed(stop) from None
         except EOFError as error:
             raise RuntimeError(f"a file ended before it should have: {error}") from error
 
@@ -79,28 +69,35 @@ def run(arguments: list[str] | None = None) -> int:
 
     Returns:
         The exit code.
+
+    Raises:
+        KeyboardInterrupt: If somebody stopped it.
     """
     try:
         app(arguments, standalone_mode=True)
-    except SystemExit as end:
-        return _ended(end)
-    except _Passed as carrier:
-        raise carrier.stop from None
-    except (ValueError, TypeError) as error:
-        return _fail(f"{error}{_place(error)}", 2)
-    except ModuleNotFoundError as error:  # says which extra, where it is one
-        return _fail(f"{error}{_place(error)}", 1)
-    except (RuntimeError, OSError) as error:
-        if _was_interrupted(error):
+    except BaseException as error:
+        if _is_interrupted_sweep(error):
             raise KeyboardInterrupt(str(error)) from error
-        # The lab's own errors tell how to go on.
-        return _fail(f"{error}{_place(error)}", 1)
-    except Exception as error:
-        if os.environ.get("FLATFAST_DEBUG"):
-            raise
-        place = _place(error) or "; FLATFAST_DEBUG=1 shows where, for a bug report"
-        return _fail(f"{type(error).__name__}: {error}{place}", 1)
+        stop = behind(error)
+        if stop is not None:  # Typer would end the program without a word
+            raise stop from None
+        return _failed(error)
     return 0
+
+
+def _failed(error: BaseException) -> int:
+    """Tell of an error; the exit code for it."""
+    if isinstance(error, SystemExit):
+        return _ended(error)
+    if isinstance(error, ValueError | TypeError):
+        return _fail(f"{error}{_place(error)}", 2)
+    # A missing module says which extra, and the lab's own errors tell how to go on.
+    if isinstance(error, ModuleNotFoundError | RuntimeError | OSError):
+        return _fail(f"{error}{_place(error)}", 1)
+    if not isinstance(error, Exception) or os.environ.get("FLATFAST_DEBUG"):
+        raise error
+    place = _place(error) or "; FLATFAST_DEBUG=1 shows where, for a bug report"
+    return _fail(f"{type(error).__name__}: {error}{place}", 1)
 
 
 def _ended(end: SystemExit) -> int:
@@ -113,8 +110,8 @@ def _ended(end: SystemExit) -> int:
     return _fail(f"{end.code}{place}", 1)
 
 
-def _was_interrupted(error: Exception) -> bool:
-    """Whether an error says that somebody stopped a sweep.
+def _is_interrupted_sweep(error: BaseException) -> bool:
+    """Whether an error says what somebody's stop left of a sweep.
 
     By its name: its module needs the lab's packages, which need not be there.
     """

@@ -69,7 +69,7 @@ def reproduce(
 
     with (
         open_store(folder, identity_of(recipe, problem), fresh) as store,
-        keeping(stored_in(folder)),
+        keeping(lambda: stored_in(store)),
     ):
         tell_leftovers(console, store)
         make_forecast(console, problem, store)

@@ -50,9 +50,13 @@ def portable(command: str) -> str:
     return shlex.join(kept)
 
 
-def stored_in(folder: Path) -> str:
+def stored_in(store: "Store") -> str:
     """What a stop leaves while runs are made."""
-    return f"stopped: what is stored in {folder} is kept; repeat the command to go on from there"
+    if not store.done():
+        return "stopped: nothing was stored yet; repeat the command to start again"
+    return (
+        f"stopped: what is stored in {store.folder} is kept; repeat the command to go on from there"
+    )
 
 
 def tell_leftovers(console: Console, store: "Store") -> None:

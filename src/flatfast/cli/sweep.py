@@ -117,7 +117,7 @@ def sweep(
 
     with (
         open_store(folder, identity(problem, **options), fresh) as store,
-        keeping(stored_in(folder)),
+        keeping(lambda: stored_in(store)),
     ):
         tell_leftovers(console, store)
         engine = LocalEngine(problem, **options)

@@ -1,13 +1,16 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, and how it is told that one could not be written."""
 
 import contextlib
 import os
+import re
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 SUFFIX = ".partial"
 """Ending of files that are being written; one that is left over belongs to a process that died."""
+
+_PARTIAL = re.compile(rf"\.(.+)\.[0-9a-f]{{32}}{re.escape(SUFFIX)}")
 
 
 @contextlib.contextmanager
@@ -42,6 +45,17 @@ def atomically(path: Path) -> Iterator[Path]:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
     _flush(path.parent)
+
+
+def fault(error: OSError) -> str:
+    """What the system says of a file, and of which: for a message that begins with what failed."""
+    what = error.strerror or str(error) or type(error).__name__
+    name = error.filename2 or error.filename
+    if name is None:
+        return what
+    path = Path(os.fsdecode(name))
+    partial = _PARTIAL.fullmatch(path.name)
+    return f"{what} ({path.with_name(partial[1]) if partial else path})"
 
 
 def _flush(path: Path) -> None:

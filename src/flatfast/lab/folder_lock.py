@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import IO
 
+from flatfast.lab.atomic import fault
 from flatfast.lab.manifest import StoreError
 
 LOCK = ".lock"
@@ -36,7 +37,7 @@ class FolderLock:
                     f"another sweep is writing to {folder}; wait for it, or give another folder "
                     "with --out"
                 ) from None
-            raise StoreError(f"cannot write to {folder}: {error.strerror}") from error
+            raise StoreError(f"cannot write to {folder}: {fault(error)}") from error
 
     def release(self, *, keep: bool) -> None:
         """Let go.

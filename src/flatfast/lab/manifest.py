@@ -42,7 +42,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             "make one, and the command that made a sweep puts a lost one back"
         ) from None
     except OSError as error:
-        raise StoreError(f"cannot read {path}: {error.strerror}") from error
+        raise StoreError(f"cannot read {path}: {error.strerror or error}") from error
     except ValueError as error:
         raise NotAManifestError(f"{path} is not a manifest: {error}") from error
     if not isinstance(manifest, dict) or not isinstance(manifest.get("settings"), dict):

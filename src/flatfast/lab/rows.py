@@ -80,5 +80,7 @@ def no_rows() -> pa.Table:
 def export_runs(table: pa.Table, path: Path) -> None:
     """Write one row per run, without the recorded trajectories."""
     lists = [name for name in table.column_names if pa.types.is_list(table.schema.field(name).type)]
+    sink = pa.BufferOutputStream()  # Arrow takes no path that is not UTF-8
+    pq.write_table(table.drop_columns(lists), sink, compression="zstd")
     with atomically(path) as partial:
-        pq.write_table(table.drop_columns(lists), partial, compression="zstd")
+        partial.write_bytes(sink.getvalue())

@@ -6,7 +6,9 @@ or a full disk costs the chunk in flight; the rest is found again. A chunk that 
 that is of another sweep, is named and left out.
 
 A folder becomes a sweep's when its first chunk has been computed. Until then nothing in it is
-written over or deleted, so that a command that turns out to be wrong leaves it as it was.
+written over or deleted, so that a command that turns out to be wrong leaves it as it was. Runs
+that are given up are deleted last, when the chunk and the manifest that take their place are on the
+disk: a full disk costs none of them, and whatever is left by a crash on the way can be read.
 """
 
 import contextlib
@@ -18,7 +20,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from flatfast.lab.atomic import SUFFIX
+from flatfast.lab.atomic import SUFFIX, fault
 from flatfast.lab.chunks import ChunkError, Origin, chunk_files, read_chunk, write_chunk
 from flatfast.lab.folder_lock import LOCK, FolderLock
 from flatfast.lab.machine import machine, versions
@@ -85,10 +87,10 @@ class Store:
             folder: The folder; made if it is not there.
             settings: JSON values that identify the runs. A folder with runs of others is refused.
             command: The command line, for the record.
-            fresh: Start over: runs that the folder holds are not used, and are deleted when the
+            fresh: Start over: runs that the folder holds are not used, and are deleted once the
                 first chunk is stored.
-            on_fresh: Called with the folder when its runs are deleted, to remove what was made of
-                them.
+            on_fresh: Called with the folder when it becomes that of other runs, to remove what was
+                made of its old ones.
 
         Raises:
             SettingsMismatchError: If the folder holds runs of other settings.
@@ -99,6 +101,7 @@ class Store:
         self._origin = Origin(self._settings, versions(), machine(), command)
         self._on_fresh = on_fresh
         self._done: set[Key] = set()
+        self._given_up: list[Path] = []
         self.problems: list[str] = []
         # Once to leave a folder alone that is not ours, and again when it cannot change any more.
         self._look(fresh)
@@ -106,6 +109,8 @@ class Store:
         try:
             found = self._look(fresh)
             self.claimed, self._fresh = found is _Found.OURS, found is _Found.TO_BE_REPLACED
+            if self._fresh:
+                self._given_up = chunk_files(self._chunks)
             if found in (_Found.OURS, _Found.LOST_MANIFEST):
                 self.claim()
                 stored = read_store(folder, KEY)
@@ -162,27 +167,25 @@ class Store:
             )
 
     def claim(self) -> None:
-        """Make the folder this sweep's: delete what it replaces, write the manifest.
+        """Make the folder this sweep's: write the manifest, remove what was made of other runs.
 
         The first :meth:`append` does so; earlier where something else is to be put beside the runs.
+        Runs that are given up stay until then.
 
         Raises:
             StoreError: If the folder cannot be written to.
         """
         try:
-            if self._fresh:
-                for path in chunk_files(self._chunks):
-                    path.unlink()
-                if self._on_fresh is not None:
-                    self._on_fresh(self.folder)
             for leftover in (*self.folder.glob(f".{MANIFEST}.*"), *self._chunks.glob(".chunk-*")):
                 if leftover.name.endswith(SUFFIX):
                     leftover.unlink(missing_ok=True)
+            self._chunks.mkdir(exist_ok=True)
             if not self.claimed:
                 write_manifest(self.folder, self._settings, self._origin.command)
-            self._chunks.mkdir(exist_ok=True)
+            if self._fresh and self._on_fresh is not None:
+                self._on_fresh(self.folder)
         except OSError as error:
-            raise StoreError(f"cannot write to {self.folder}: {error.strerror}") from error
+            raise StoreError(f"cannot write to {self.folder}: {fault(error)}") from error
         self.claimed, self._fresh = True, False
 
     def done(self) -> Set[Key]:
@@ -203,17 +206,48 @@ class Store:
         new = keys(rows)
         if len(new) < len(rows) or new & self._done:
             raise ValueError("each run can be stored once, got one that is stored already")
-        if not self.claimed:
+        if not (self.claimed or self._given_up):
             self.claim()
         try:
-            write_chunk(self._chunks, rows, self._origin)
+            chunk = write_chunk(self._chunks, rows, self._origin)
         except OSError as error:
             raise StoreError(
-                f"cannot write to {self._chunks}: {error.strerror or error}. {len(self._done)} "
-                f"runs are stored in {self.folder}; make room and repeat the command to go on "
-                "from there"
+                f"cannot write to {self._chunks}: {fault(error)}. {self._kept()}"
             ) from error
+        if not self.claimed:
+            self._claim_with(chunk)
         self._done |= new
+        self._delete_given_up(chunk)
+
+    def _kept(self) -> str:
+        if self.claimed:
+            return (
+                f"{len(self._done)} runs are stored in {self.folder}; make room and repeat the "
+                "command to go on from there"
+            )
+        return f"The runs in {self.folder} are as they were; make room and repeat the command"
+
+    def _claim_with(self, chunk: Path) -> None:
+        """Claim the folder for a chunk that is there, or leave the folder without it."""
+        try:
+            self.claim()
+        except StoreError as error:
+            if chunk not in self._given_up:
+                with contextlib.suppress(OSError):
+                    chunk.unlink()
+            raise StoreError(f"{error}. {self._kept()}") from error
+
+    def _delete_given_up(self, chunk: Path) -> None:
+        """Delete the runs that are given up, now that a chunk has taken their place."""
+        try:
+            for path in self._given_up:
+                if path != chunk:  # the same runs again may be the same file
+                    path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"cannot delete the old runs in {self._chunks}: {fault(error)}. {self._kept()}"
+            ) from error
+        self._given_up = []
 
     def read(self, columns: Sequence[str] | None = None) -> Stored:
         """All that is stored, read from the disk and checked; of the rows, these columns."""
@@ -238,7 +272,7 @@ def _is_empty(folder: Path) -> bool:
     except NotADirectoryError:
         raise StoreError(f"{folder} is a file; give a folder with --out") from None
     except OSError as error:
-        raise StoreError(f"cannot read {folder}: {error.strerror}") from error
+        raise StoreError(f"cannot read {folder}: {fault(error)}") from error
 
 
 def _not_ours(folder: Path, error: NotAManifestError) -> StoreError:

@@ -196,10 +196,14 @@ def sweep(runs: Runs, store: Store, engine: Engine, progress: Progress | None = 
                 progress.advance(len(chunk), int(chunk.steps.sum()), taken)
     except KeyboardInterrupt:
         stored = len(store.done() & set(runs.identities()))
-        raise InterruptedSweepError(
-            f"stopped: {stored} of {len(runs)} runs are stored in {store.folder}; "
-            "repeat the command to go on from there"
-        ) from None
+        if not store.done():
+            told = "nothing was stored yet; repeat the command to start again"
+        else:
+            told = (
+                f"{stored} of {len(runs)} runs are stored in {store.folder}; "
+                "repeat the command to go on from there"
+            )
+        raise InterruptedSweepError(f"stopped: {told}") from None
     table = store.table()
     wanted = set(runs.identities())
     keep = [key in wanted for key in key_rows(table)]

@@ -9,6 +9,7 @@
 import difflib
 import importlib.util
 import inspect
+import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -98,6 +99,13 @@ def factory(name: str) -> Callable[..., Problem]:
 def _from_file(path: Path, function: str) -> Callable[..., Problem]:
     if not path.is_file():
         raise UnknownProblemError(f"no file {path}")
+    try:
+        os.path.abspath(path).encode()
+    except UnicodeEncodeError:
+        raise UnknownProblemError(
+            f"{path} must lie where every name is UTF-8, for JAX keeps the place of each line that "
+            f"it compiles; got {os.path.abspath(path)!r}"
+        ) from None
     spec = importlib.util.spec_from_file_location(f"flatfast_problem_{path.stem}", path)
     if spec is None or spec.loader is None:
         raise UnknownProblemError(f"{path} is not a Python file")

@@ -171,9 +171,10 @@ def save(figure: Figure, theme: Theme, folder: Path, name: str) -> dict[str, Pat
         figure.set_dpi(DPI)
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
-        with atomically(paths["png"]) as partial:
-            FigureCanvasAgg(figure).print_png(partial)
-        with atomically(paths["svg"]) as partial:
+        # Through open files, whose folder may have any name.
+        with atomically(paths["png"]) as partial, partial.open("wb") as file:
+            FigureCanvasAgg(figure).print_png(file)
+        with atomically(paths["svg"]) as partial, partial.open("wb") as file:
             # Without a date: the same runs give the same bytes.
-            FigureCanvasSVG(figure).print_svg(partial, metadata={"Date": None})
+            FigureCanvasSVG(figure).print_svg(file, metadata={"Date": None})
     return paths
