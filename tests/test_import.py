@@ -91,7 +91,9 @@ def test_what_is_missing_is_named_with_a_way_to_install_it(statement, missing, e
     done = without({missing}, statement)
     assert done.returncode == 1
     told = " ".join(done.stderr.split())
-    assert f'needs {missing}: pip install "flatfast[{extra}]"' in told
+    assert f'is not installed: pip install "flatfast[{extra}]", or pip install ".[{extra}]"' in told
+    assert f"({missing} is missing)" in told
+    assert ("the lab is not installed" in told) == (extra == "lab")
     assert ("Traceback" in told) == ("flatfast.cli" not in statement)
     assert extra in PROJECT["optional-dependencies"]
 
@@ -99,3 +101,24 @@ def test_what_is_missing_is_named_with_a_way_to_install_it(statement, missing, e
 def test_reports_are_written_without_jax():
     modules = imported("import flatfast.lab.report, flatfast.lab.analysis, flatfast.lab.store")
     assert "jax" not in modules
+
+
+def test_a_sweep_without_the_lab_asks_for_no_options_first():
+    for words in (("sweep", "matrix-sensing"), ("sweep", "matrix-sensing", "--lr", "fast")):
+        told = without({"jax"}, command(*words)).stderr
+        assert "the lab is not installed" in told
+        assert "--lr" not in told
+
+
+@pytest.mark.parametrize(
+    "text", ["import torch\ndef make(): pass", "def make():\n    from torch import nn"]
+)
+def test_a_model_of_torch_without_torch(tmp_path, text):
+    (tmp_path / "mine.py").write_text(text)
+    words = ("calibrate", f"{tmp_path / 'mine.py'}:make", "--lr", "0.1")
+    done = without({"torch"}, command(*words))
+    told = " ".join(done.stderr.split())
+    assert done.returncode == 1
+    assert (
+        'mine.py:make needs PyTorch, which is not installed: pip install "flatfast[torch]"' in told
+    )

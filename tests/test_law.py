@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flatfast import MomentumLaw, effective_step, memory, transfer
-from flatfast.law import MAX_MOMENTUM
+from flatfast.law import MAX_MOMENTUM, out_of_range
 
 rates = st.floats(1e-12, 1e6)
 prefactors = st.floats(1e-6, 1e6)
@@ -190,3 +190,18 @@ def test_bad_laws(arguments, message):
 def test_bad_references(pair, message):
     with pytest.raises(ValueError, match=message):
         MomentumLaw.from_reference(*pair)
+
+
+@pytest.mark.parametrize("correction", [0.0, 1.2, -0.3])
+def test_the_range_ends_where_the_clamps_begin(correction):
+    law = MomentumLaw(0.46, min_momentum=0.2, correction=correction)
+    low, high = law.range()
+    assert law(low * 0.99) == law.max_momentum > law(low * 1.01)
+    assert law(high * 1.01) == law.min_momentum < law(high * 0.99)
+    assert out_of_range(law, low) is out_of_range(law, high) is None
+    assert "its ceiling, 0.9995" in out_of_range(law, low / 2)
+    assert "its floor, 0.2" in out_of_range(law, high * 2)
+
+
+def test_a_negative_correction_may_have_no_end():
+    assert MomentumLaw(0.2, correction=-1).range()[1] == math.inf

@@ -53,6 +53,8 @@ QUOTES: dict[str, Callable[[], str]] = {
     "calibration_brief": calibration.brief,
     "calibration_estimators": calibration.estimators,
     "calibration_reach": calibration.reach,
+    "calibration_sides": calibration.sides,
+    "calibration_auto": calibration.auto,
     "calibration_along": calibration.along,
     "calibration_online": calibration.online,
     "calibration_budgets": calibration.budgets,

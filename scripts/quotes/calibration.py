@@ -212,6 +212,35 @@ def reach() -> str:
     )
 
 
+def sides() -> str:
+    """On which networks the calibrated C is above the swept one, and on which below."""
+    found = load(FOUND)
+    if found is None:
+        return NOT_YET
+    steep: list[float] = []
+    smooth: list[float] = []
+    for case in found["cases"]:
+        middle = rate_at(case, 1.0)
+        if not case["problem"].startswith("digits") or not middle or middle["best_C"] is None:
+            continue
+        kind = steep if _falls_fast(case) else smooth
+        kind.append(case["C"][0] / middle["best_C"])
+    return (
+        "On rectifiers, under label flips and on residual networks the calibrated C is "
+        f"{min(steep):.2f} to {max(steep):.2f} times the swept one ({len(steep)} cases), and steps "
+        "are more than they need be, above all on residual networks. On the other perceptrons it "
+        f"is {min(smooth):.2f} to {max(smooth):.2f} times the swept one ({len(smooth)} cases): "
+        "too much momentum, not too little."
+    )
+
+
+def _falls_fast(case: dict[str, Any]) -> bool:
+    """Whether a network is of a kind whose sharpness falls fast at first and slowly later."""
+    settings = case["settings"]
+    kinds = settings.get("activation") == "relu", "flip_probability" in settings
+    return any(kinds) or case["problem"] == "digits-resnet"
+
+
 def budgets() -> str:
     """C and its spread over seeds for each budget."""
     found = load(FOUND)
@@ -261,6 +290,37 @@ def online() -> str:
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+ALIKE = 0.1
+"""Difference in steps, as a share, that three seeds do not tell from none."""
+
+
+def auto() -> str:
+    """``C="auto"`` against one calibration at the start, where there was one."""
+    found = load("results/calibration/online.json")
+    if found is None:
+        return NOT_YET
+    fewer, more, rest = [], [], 0
+    for case in found["cases"].values():
+        if "calibrated once" not in case["methods"]:
+            continue
+        once, measured = (
+            _median(case["methods"][kind]["steps"]) for kind in ("calibrated once", "auto")
+        )
+        text = f"{name(case)} ({measured:,.0f} steps against {once:,.0f})"
+        if measured < once * (1 - ALIKE):
+            fewer.append(text)
+        elif measured > once * (1 + ALIKE):
+            more.append(text)
+        else:
+            rest += 1
+    share = f"{100 * ALIKE:.0f}%"
+    return (
+        'Against one calibration at the start, `C="auto"` takes more than '
+        f"{share} fewer steps on {' and '.join(fewer) or 'none'}, more than {share} more on "
+        f"{' and '.join(more) or 'none'}, and about as many in the other {rest} cases."
+    )
 
 
 def _median(steps: list[float | None]) -> float:

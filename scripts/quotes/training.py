@@ -215,13 +215,13 @@ def changed_brief() -> str:
     for entry in json.loads(path.read_text()):
         methods = entry["methods"]
         found[entry["change"]["lr"], entry["change"]["batch"]] = [
-            f"{100 * methods[name]['estimate']:.0f}%" for name in ("momentum 0.9", "law")
+            _rounded_percent(methods[name]) for name in ("momentum 0.9", "law")
         ]
     faster, smaller = found[4, 1], found[1, 0.25]
     return (
         f"A script tuned at momentum 0.9, its learning rate then raised by four: {faster[0]} right "
         f"with momentum left at 0.9, {faster[1]} with the law; its batch cut by four instead: "
-        f"{smaller[0]} and {smaller[1]}."
+        f"{smaller[0]} and {smaller[1]}. These are means over seeds, with 95% intervals."
     )
 
 
@@ -253,6 +253,11 @@ def _percent(value: Value) -> str:
     assert value is not None
     centre, low, high = (f"{100 * value[end]:.1f}" for end in _ENDS)
     return f"{centre}% ({low} to {high})"
+
+
+def _rounded_percent(value: Value) -> str:
+    assert value is not None
+    return f"{100 * value['estimate']:.0f}% ({100 * value['low']:.1f} to {100 * value['high']:.1f})"
 
 
 def _points(value: Value) -> str:

@@ -4,15 +4,20 @@ import importlib.util
 
 
 def install_command(extra: str) -> str:
-    """What to type for an extra."""
+    """What to type for an extra of a release."""
     return f'pip install "flatfast[{extra}]"'
+
+
+def ways_to_install(extra: str) -> str:
+    """What to type for an extra, of a release or in a checkout."""
+    return f'{install_command(extra)}, or pip install ".[{extra}]" in a checkout'
 
 
 def require(part: str, extra: str, *modules: str) -> None:
     """See that what a part imports is installed, before it is imported.
 
     Args:
-        part: What needs them.
+        part: What needs them, in words that a user knows.
         extra: The extra that has them.
         modules: Their names, top-level.
 
@@ -22,7 +27,8 @@ def require(part: str, extra: str, *modules: str) -> None:
     for module in modules:
         if not _is_there(module):
             raise ModuleNotFoundError(
-                f"{part} needs {module}: {install_command(extra)}", name=module
+                f"{part} is not installed: {ways_to_install(extra)} ({module} is missing)",
+                name=module,
             )
 
 

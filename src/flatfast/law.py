@@ -170,6 +170,18 @@ class MomentumLaw:
             low, high = (middle, high) if below else (low, middle)
         return float(high**3)
 
+    def range(self) -> tuple[float, float]:
+        """The lowest and the highest learning rate at which neither ceiling nor floor holds.
+
+        A negative correction may keep the law above its floor for ever: the highest is then
+        infinite.
+        """
+        try:
+            highest = self.lr_at(self.min_momentum)
+        except ValueError:
+            highest = math.inf
+        return self.lr_at(self.max_momentum), highest
+
 
 def transfer(lr: float, momentum: float, new_lr: float, gamma: float = GAMMA) -> float:
     """The momentum at a new learning rate that corresponds to a tuned pair.
@@ -191,6 +203,25 @@ def transfer(lr: float, momentum: float, new_lr: float, gamma: float = GAMMA) ->
         ValueError: If a value is out of its range.
     """
     return MomentumLaw.from_reference(lr, momentum, gamma)(new_lr)
+
+
+def out_of_range(law: MomentumLaw, lr: float) -> str | None:
+    """That floor or ceiling holds at a learning rate, in a sentence; None where the law does.
+
+    ::
+
+        out_of_range(MomentumLaw(C=0.46), 10.0)  # "lr 10 is out of the law's range: ..."
+    """
+    low, high = law.range()
+    rounding = 1e-9  # of a law through a pair whose momentum is the floor or the ceiling itself
+    if low * (1 - rounding) <= lr <= high * (1 + rounding):
+        return None
+    floor = "0, which is plain SGD" if law.min_momentum == 0 else f"its floor, {law.min_momentum:g}"
+    end = floor if lr > high else f"its ceiling, {law.max_momentum:g}"
+    return (
+        f"lr {lr:g} is out of the law's range: with C {law.C:.4g} it gives a momentum for learning "
+        f"rates from {low:.3g} to {high:.3g}; here momentum is {end}"
+    )
 
 
 def memory(momentum: float) -> float:

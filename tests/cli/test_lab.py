@@ -12,6 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from flatfast.cli.app import run
+from flatfast.cli.console import Console
+from flatfast.cli.progress import SweepProgress, told_stages
 from flatfast.cli.studies import portable
 from flatfast.lab import recipes
 from flatfast.lab.problems import template
@@ -281,3 +283,29 @@ def test_list_names_every_experiment(flatfast):
 def test_version_and_help(flatfast):
     assert re.fullmatch(r"\d+\.\d+\.\d+", flatfast("--version").out)
     assert "momentum" in flatfast("--help").out
+
+
+def test_a_sweep_that_reaches_nothing_says_what_to_try(flatfast):
+    words = ("--lr", 0.02, "--momentum", 0.5, "--steps", 20, "--seeds", 2, "--records", 8)
+    told = flatfast("sweep", "scalar-product", *words).out
+    assert "Make the runs longer (--duration), try higher momenta" in told
+    assert "next: the same command with more --lr, --momentum or --seeds" in told
+
+
+def progress_lines(terminal, patience, monkeypatch):
+    monkeypatch.setattr("flatfast.cli.progress.PATIENCE", patience)
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=100)
+    with SweepProgress(console, ("grid",)) as bars, told_stages(console, "forecast: ") as tell:
+        bars.begin(6, 2, 40)
+        bars.advance(1, 10, 10)
+        tell("a closer look")
+        printed = console.file.getvalue()
+    return printed
+
+
+def test_where_no_bar_is_drawn_lines_say_that_the_work_goes_on(monkeypatch):
+    printed = progress_lines(False, 0.0, monkeypatch)
+    assert "grid: 3/6 runs" in printed
+    assert "forecast: a closer look" in printed
+    assert progress_lines(False, 1e6, monkeypatch) == ""
+    assert "grid: 3/6 runs" not in progress_lines(True, 0.0, monkeypatch)

@@ -71,8 +71,12 @@ def test_rows_out_of_range_are_marked(flatfast):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--lr", 0.1], "give either --like LR:MOMENTUM"),
-        (["--lr", 0.1, "--C", 0.2, "--like", "0.1:0.9"], "give either --like LR:MOMENTUM"),
+        ([], "give the learning rate you want to use, e.g. --lr 0.4"),
+        (["--lr", 0.1], "give either --like LR:MOMENTUM (a pair that served, e.g. --like 0.1:0.9)"),
+        (["--lr", 0.1, "--C", 0.2, "--like", "0.1:0.9"], "or --C, the law's prefactor, not both"),
+        ([0.4, "--like", "0.1:0.9"], "0.4 belongs to no option; did you mean --lr 0.4?"),
+        (["--lr", 0.4, "0.1:0.9"], "0.1:0.9 belongs to no option; did you mean --like 0.1:0.9?"),
+        (["--lr", 0.4, "quickly"], "quickly belongs to no option"),
         (["--lr", 0.1, "--like", "0.9"], "--like takes LR:MOMENTUM, for instance 0.1:0.9, got"),
         (["--lr", 0.1, "--like", "0.1:1"], "[0, 1)"),
         (["--lr", 0.1, "--like", "-0.1:0.9"], "got -0.1"),
@@ -90,3 +94,7 @@ def test_rows_out_of_range_are_marked(flatfast):
 )
 def test_wrong_words(flatfast, words, message):
     assert message in flatfast("momentum", *words).told(2)
+
+
+def test_nothing_was_given_twice_where_nothing_was_given(flatfast):
+    assert "not both" not in flatfast("momentum", "--lr", 0.4).told(2)

@@ -9,6 +9,7 @@ from torch import nn
 
 import flatfast.torch
 from flatfast import MomentumLaw
+from flatfast.calibration import Verdict
 from flatfast.torch import MomentumConflictError, auto_momentum
 from flatfast.torch.auto import MOST, SHARE
 from tests.made_up import made_up_calibration
@@ -366,8 +367,8 @@ def test_a_real_measurement():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"C": "auto"}, "go together"),
-        ({"C": 0.5, "measure": Told(0.8)}, "go together"),
+        ({"C": "auto"}, "C='auto' needs measure=, a function from learning rate to calibration"),
+        ({"C": 0.5, "measure": Told(0.8)}, "measure= is for C='auto', which it measures"),
         ({"measure": Told(0.8)}, "give either C"),
     ],
 )
@@ -395,3 +396,15 @@ def test_a_schedule_that_warms_up_from_zero():
         schedule.step()
     assert told.asked == [LR / 2]  # not at 0, where there is nothing to be had
     assert used[1:] == [MomentumLaw(0.8)(LR / 2), MomentumLaw(0.8)(LR)]
+
+
+def test_a_refusal_points_at_the_step_and_says_where_the_budget_goes():
+    model = fresh()
+    for ours in (True, False):
+        optimizer = made(model, Told(Verdict.UNRESOLVED.value), ours)
+        with pytest.warns(UserWarning, match=r"inside measure: calibrate\(\.\.\., budget=") as told:
+            train(model, optimizer, 1)
+        assert [warning.filename for warning in told] == [__file__]
+    with pytest.warns(UserWarning, match="momentum stays") as told:
+        train(model, made(model, Told(Verdict.NO_SLOPE.value), False), 1)
+    assert "budget" not in str(told[0].message)

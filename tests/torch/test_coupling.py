@@ -289,3 +289,45 @@ def test_a_law_may_give_numbers_of_any_kind():
         train(w, optimizer, 1)
         assert type(optimizer.param_groups[0]["momentum"]) is float
         assert optimizer.param_groups[0]["momentum"] == 0.75
+
+
+def out_of_range(told):
+    return [warning for warning in told if "out of the law's range" in str(warning.message)]
+
+
+def test_a_learning_rate_where_the_floor_holds_is_said_once(recwarn):
+    parameter = weight()
+    optimizer = sgd(parameter, lr=0.1)
+    couple(optimizer, MomentumLaw(0.46))
+    for lr in (0.1, 0.0, 1e-9, 3.0, 10.0, 20.0):  # the ceiling is every warm-up's
+        assert not out_of_range(recwarn) or lr > 10
+        optimizer.param_groups[0]["lr"] = lr
+        loss_of(parameter).backward()
+        optimizer.step()
+    (told,) = out_of_range(recwarn)
+    assert "lr 10 is out" in str(told.message)
+    assert "from 3.58e-05 to 3.21; here momentum is 0, which is plain SGD" in str(told.message)
+    assert told.filename == __file__
+
+
+@pytest.mark.parametrize(
+    ("law", "lr"),
+    [
+        (MomentumLaw.from_reference(0.1, 0.0), 0.1),  # at the end of the range, not beyond
+        (MomentumLaw(1.0, min_momentum=0.9, max_momentum=0.9), 1.0),  # one momentum everywhere
+        (lambda lr: 0.0, 1.0),  # somebody's own
+    ],
+)
+def test_a_momentum_at_the_floor_that_needs_no_word(law, lr, recwarn):
+    optimizer = sgd(weight(), lr=lr)
+    couple(optimizer, law)
+    optimizer.step()
+    assert not out_of_range(recwarn)
+
+
+def test_the_end_of_the_training_is_not_out_of_range(recwarn):
+    """There the memory is cut to the steps that are left, and momentum is 0 at the last."""
+    optimizer = sgd(weight(), lr=0.1)
+    couple(optimizer, MomentumLaw(0.46), total_steps=1)
+    optimizer.step()
+    assert not out_of_range(recwarn)

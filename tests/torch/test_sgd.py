@@ -153,3 +153,27 @@ def test_a_look_at_the_state_leaves_no_trace():
         ours.append(train(model, optimizer.step, optimizer, 5))
         assert optimizer.param_groups[0]["coupled_steps"] == 5
     assert equal(*ours)
+
+
+def test_the_text_tells_the_momentum_in_use():
+    network = nn.Linear(2, 1)
+    groups = [{"params": [network.weight]}, {"params": [network.bias], "lr": 1.0}]
+    optimizer = flatfast.torch.SGD(groups, lr=0.1, C=0.5)
+
+    def momenta():
+        lines = map(str.strip, repr(optimizer).splitlines())
+        return [float(line.split()[1]) for line in lines if line.startswith("momentum:")]
+
+    law = MomentumLaw(0.5)
+    assert momenta() == [law(0.1), law(1.0)]  # before the first step
+    optimizer.param_groups[1]["lr"] = 100.0
+    with pytest.warns(UserWarning, match="plain SGD"):
+        optimizer.step()
+    assert momenta() == [law(0.1), 0.0]
+    optimizer.coupling.remove()
+    assert momenta() == [0.0, 0.0]
+
+
+def test_a_momentum_beside_the_law_is_refused():
+    with pytest.raises(TypeError, match="leave momentum out: C or law sets it at every step"):
+        flatfast.torch.SGD(nn.Linear(2, 1).parameters(), lr=0.1, C=0.4, momentum=0.9)

@@ -9,6 +9,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from flatfast.cli.console import Console
 from flatfast.cli.options import Set
+from flatfast.extras import ways_to_install
 
 if TYPE_CHECKING:
     from flatfast.calibration import Calibration
@@ -77,14 +78,30 @@ def _found(
 ) -> "Calibration":
     from flatfast.lab.calibration import calibrate_problem
     from flatfast.lab.problem import Problem
-    from flatfast.lab.problems import PROBLEMS, factory, load
+    from flatfast.lab.problems import PROBLEMS, UnknownProblemError, factory, load
 
     # A function of somebody's file may give a model as well as a problem.
-    made: Any = None if name in PROBLEMS else factory(name)(**settings)
+    made: Any = None
+    if name not in PROBLEMS:
+        try:
+            made = factory(name)(**settings)
+        except (UnknownProblemError, ModuleNotFoundError) as error:
+            _tell_of_torch(name, error)
+            raise
     if isinstance(made, tuple):
         return _of_model(name, made, lr, budget, seed, progress)
     problem = made if isinstance(made, Problem) else load(name, settings)
     return calibrate_problem(problem, lr, budget=budget, seed=seed, progress=progress)
+
+
+def _tell_of_torch(name: str, error: Exception) -> None:
+    """Where somebody's file fails for want of PyTorch, say how to install it."""
+    missing = error.__cause__ if isinstance(error, ValueError) else error
+    if isinstance(missing, ModuleNotFoundError) and (missing.name or "").split(".")[0] == "torch":
+        raise ModuleNotFoundError(
+            f"{name} needs PyTorch, which is not installed: {ways_to_install('torch')}",
+            name="torch",
+        ) from error
 
 
 def _of_model(

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from flatfast import timescales
 from flatfast.cli.console import Console
-from flatfast.law import GAMMA, MomentumLaw, effective_step, memory
+from flatfast.law import GAMMA, MomentumLaw, effective_step, memory, out_of_range
 
 RANGE = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8, 16)
 """Learning rates of the table, in units of the one asked for."""
@@ -16,11 +16,16 @@ RANGE = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8, 16)
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(name="momentum")(show_momentum)
+    # Arguments too many are explained below.
+    app.command(name="momentum", context_settings={"allow_extra_args": True})(show_momentum)
 
 
 def show_momentum(
-    lr: Annotated[float, typer.Option(help="The learning rate you want to use.")],
+    context: typer.Context,
+    lr: Annotated[
+        float | None,
+        typer.Option(help="The learning rate you want to use. Needed."),
+    ] = None,
     like: Annotated[
         str | None,
         typer.Option(metavar="LR:MOMENTUM", help="A pair that served you well, e.g. 0.1:0.9."),
@@ -41,13 +46,17 @@ def show_momentum(
 
     Example: `flatfast momentum --lr 0.4 --like 0.1:0.9`
     """
+    if context.args:
+        raise ValueError(_stray(context.args, lr))
+    if lr is None:
+        raise ValueError("give the learning rate you want to use, e.g. --lr 0.4")
     law = _law(like, constant, gamma, correction)
     if not (math.isfinite(lr) and lr > 0):
         raise ValueError(f"lr must be positive and finite, got {lr:g}")
     console = Console()
     found = law(lr)
-    if not _holds(law, lr):
-        console.print(f"[yellow]{_out_of_range(law, lr)}[/]", highlight=False)
+    if (doubt := out_of_range(law, lr)) is not None:
+        console.print(f"[yellow]{doubt}[/]", highlight=False)
     console.print(f"[bold]momentum {found:.4g}[/] at lr {lr:g}")
     console.print(
         f"law: 1 - momentum = {law.C:.4g} * lr^{_power(gamma)}{_corrected(law)}; "
@@ -57,9 +66,25 @@ def show_momentum(
     console.print(_table(law, lr, curvature))
 
 
+def _stray(words: list[str], lr: float | None) -> str:
+    """What words without an option were meant to be."""
+    first = words[0]
+    try:
+        float(first)
+        meant = "--lr" if lr is None else "--C"
+    except ValueError:
+        meant = "--like" if ":" in first else ""
+    hint = f"; did you mean {meant} {first}?" if meant else ""
+    return f"{' '.join(words)} belongs to no option{hint}"
+
+
 def _law(like: str | None, constant: float | None, gamma: float, correction: float) -> MomentumLaw:
     if (like is None) == (constant is None):
-        raise ValueError("give either --like LR:MOMENTUM (a pair that served) or --C, not both")
+        both = "" if like is None else ", not both"
+        raise ValueError(
+            "give either --like LR:MOMENTUM (a pair that served, e.g. --like 0.1:0.9) or --C, the "
+            f"law's prefactor{both}"
+        )
     if constant is not None:
         return MomentumLaw(constant, gamma, correction=correction)
     assert like is not None
@@ -69,31 +94,6 @@ def _law(like: str | None, constant: float | None, gamma: float, correction: flo
     except ValueError:
         raise ValueError(f"--like takes LR:MOMENTUM, for instance 0.1:0.9, got {like!r}") from None
     return MomentumLaw.from_reference(*pair, gamma, correction=correction)
-
-
-def _holds(law: MomentumLaw, lr: float) -> bool:
-    """Whether the law gives the momentum itself, and neither its floor nor its ceiling holds."""
-    low, high = _range(law)
-    return low <= lr <= high
-
-
-def _range(law: MomentumLaw) -> tuple[float, float]:
-    """Where the law itself holds; a negative correction may keep it above its floor for ever."""
-    try:
-        high = law.lr_at(law.min_momentum)
-    except ValueError:
-        high = math.inf
-    return law.lr_at(law.max_momentum), high
-
-
-def _out_of_range(law: MomentumLaw, lr: float) -> str:
-    low, high = _range(law)
-    floor = "0, which is plain SGD" if law.min_momentum == 0 else f"its floor, {law.min_momentum:g}"
-    end = floor if lr > high else f"its ceiling, {law.max_momentum:g}"
-    return (
-        f"lr {lr:g} is out of the law's range: with C {law.C:.4g} it gives a momentum for learning "
-        f"rates from {low:.3g} to {high:.3g}; here momentum is {end}"
-    )
 
 
 def _regime(lr: float, momentum: float, curvature: float | None) -> str:
@@ -125,7 +125,7 @@ def _table(law: MomentumLaw, lr: float, curvature: float | None) -> Table:
             kind = timescales.regime(rate, momentum, curvature)
         table.add_row(
             f"{rate:.4g}",
-            f"{momentum:.4g}{'' if _holds(law, rate) else '*'}",
+            f"{momentum:.4g}{'*' if out_of_range(law, rate) else ''}",
             f"{memory(momentum):.3g}",
             f"{effective_step(rate, momentum):.3g}",
             kind,
@@ -133,7 +133,7 @@ def _table(law: MomentumLaw, lr: float, curvature: float | None) -> Table:
             style="bold green" if factor == 1 else None,
         )
     table.caption = "last columns: Hessian eigenvalues"
-    if not all(_holds(law, factor * lr) for factor in RANGE):
+    if any(out_of_range(law, factor * lr) for factor in RANGE):
         table.caption += "; *: out of the law's range"
     return table
 

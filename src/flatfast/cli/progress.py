@@ -1,5 +1,6 @@
 """Progress of a sweep, and of a forecast, in the terminal."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
@@ -13,6 +14,25 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+
+PATIENCE = 30.0
+"""Seconds after which, where no bar can be drawn, a line says that the work goes on."""
+
+
+class PlainLines:
+    """Lines now and then where a console is no terminal and draws no bar, as in a log file."""
+
+    def __init__(self, console: Console) -> None:
+        """Print on ``console``, if it is none."""
+        self._console = None if console.is_terminal else console
+        self._last = time.monotonic()
+
+    def say(self, text: str) -> None:
+        """Print a line, unless the last was printed a moment ago."""
+        if self._console is None or time.monotonic() - self._last < PATIENCE:
+            return
+        self._last = time.monotonic()
+        self._console.print(text, markup=False, highlight=False)
 
 
 class SweepProgress:
@@ -36,6 +56,7 @@ class SweepProgress:
         )
         self._taken = 0
         self._runs = (0, 0)
+        self._plain = PlainLines(console)
 
     def __enter__(self) -> "SweepProgress":
         """Start drawing."""
@@ -74,6 +95,9 @@ class SweepProgress:
             runs=f"{self._runs[0]}/{wanted}",
             rate=f"{_compact(rate)} steps/s",
         )
+        self._plain.say(
+            f"{task.description}: {self._runs[0]}/{wanted} runs, {_compact(rate)} steps/s"
+        )
 
 
 @contextmanager
@@ -90,7 +114,13 @@ def told_stages(console: Console, before: str = "") -> Iterator[Callable[[str], 
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as shown:
         task = shown.add_task(before, total=None)
-        yield lambda stage: shown.update(task, description=f"{before}{stage}")
+        plain = PlainLines(console)
+
+        def tell(stage: str) -> None:
+            shown.update(task, description=f"{before}{stage}")
+            plain.say(f"{before}{stage}")
+
+        yield tell
 
 
 def _compact(value: float) -> str:

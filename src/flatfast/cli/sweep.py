@@ -36,8 +36,13 @@ def sweep(
     problem_name: Annotated[
         str, typer.Argument(metavar="PROBLEM", help="A problem, or path/to/file.py:function.")
     ],
-    lr: Annotated[str, typer.Option(help="Learning rates: 0.1,0.2 or 0.01:0.1:4.")],
-    momentum: Annotated[str, typer.Option(help="Momenta: 0.9,0.99 or 0.7:0.99:8.")],
+    lr: Annotated[
+        str | None,
+        typer.Option(help="Learning rates: 0.1,0.2 or 0.01:0.1:4. Needed."),
+    ] = None,
+    momentum: Annotated[
+        str | None, typer.Option(help="Momenta: 0.9,0.99 or 0.7:0.99:8. Needed.")
+    ] = None,
     seeds: Annotated[int, typer.Option(help="Runs at each pair.")] = 8,
     steps: Annotated[int | None, typer.Option(help="Length of every run, in steps.")] = None,
     duration: Annotated[
@@ -68,8 +73,11 @@ def sweep(
 
     Your own problem is a function in a file: see `flatfast.lab.problems.template`.
     """
+    import flatfast.lab  # noqa: F401 - without it no option matters
     from flatfast.cli.values import learning_rates, momenta, settings
 
+    if lr is None or momentum is None:
+        raise ValueError(_wanted(lr, momentum))
     rates, betas = learning_rates(lr), momenta(momentum)
     chosen = settings(set_ or [])
     if start is not None:
@@ -117,3 +125,19 @@ def sweep(
             runs = run(wanted, store, engine, progress)
         page = report_of(console, store, runs)
     tell_page(console, page)
+    console.print(
+        "next: the same command with more --lr, --momentum or --seeds makes the missing runs only",
+        highlight=False,
+    )
+
+
+def _wanted(lr: str | None, momentum: str | None) -> str:
+    """Which of the two are missing, and how they are written."""
+    lines = []
+    if lr is None:
+        lines.append("--lr, e.g. --lr 0.002:0.02:4 (four learning rates) or --lr 0.01,0.02")
+    if momentum is None:
+        lines.append(
+            "--momentum, e.g. --momentum 0.7:0.99:8 (eight momenta) or --momentum 0.9,0.99"
+        )
+    return f"a sweep needs {'; and '.join(lines)}"

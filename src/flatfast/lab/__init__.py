@@ -7,4 +7,4 @@ Data flows one way, and each step is usable alone on the output of the one befor
 
 from flatfast.extras import require
 
-require("flatfast.lab", "lab", "jax", "scipy", "diffrax", "pyarrow", "matplotlib", "sklearn")
+require("the lab", "lab", "jax", "scipy", "diffrax", "pyarrow", "matplotlib", "sklearn")

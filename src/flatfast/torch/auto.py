@@ -11,7 +11,6 @@ things as they are is told once, in a warning.
 """
 
 import math
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -20,12 +19,13 @@ import torch
 from torch.optim import Optimizer
 
 from flatfast.arguments import as_number
-from flatfast.calibration import Calibration
+from flatfast.calibration import Calibration, Verdict
 from flatfast.calibration.doubts import weight_decay_doubt
 from flatfast.law import GAMMA, MomentumLaw
 from flatfast.torch.coupling import Coupling
 from flatfast.torch.groups import Group, momentum_of
 from flatfast.torch.processes import agreed, rank
+from flatfast.torch.warned import warn
 from flatfast.torch.wrappers import layers
 from flatfast.torch.writers import MomentumConflictError, what_is_doubtful
 
@@ -41,6 +41,9 @@ MOST = 2.0
 REST = 0.1
 """Squared slope of the sharpness along the manifold, as a share of the first that was measured,
 below which the drift is over."""
+
+BUDGET_GOES = " It goes inside measure: calibrate(..., budget=...)."
+"""Where a budget is given that a refusal asks for."""
 
 STATE = "auto"
 """Key of the first parameter group in which the state is kept, and with it in checkpoints."""
@@ -170,8 +173,10 @@ class AutoMomentum:
         state = self._state
         self._keep(spent=state["spent"] + found.evaluations)
         if found.refusal is not None:
-            verdicts = ", ".join(doubt.verdict for doubt in found.doubts if doubt.fatal)
-            self._tell(verdicts, f"{found.refusal[0].upper()}{found.refusal[1:]}")
+            verdicts = [doubt.verdict for doubt in found.doubts if doubt.fatal]
+            budget = BUDGET_GOES if Verdict.UNRESOLVED in verdicts else ""
+            refusal = f"{found.refusal[0].upper()}{found.refusal[1:]}{budget}"
+            self._tell(", ".join(verdicts), refusal)
             return
         if found.along < REST * state["along"]:
             self._tell(
@@ -194,10 +199,9 @@ class AutoMomentum:
         self._told.add(why)
         left = round(self._state["spent"] / self.share - self._state["steps"])
         kept = "as it was" if self.law is None else f"that of C = {self.law.C:.3g}"
-        warnings.warn(
+        warn(
             f"momentum stays {kept} ({self._momenta()}) at step {self._state['steps']}. {text} "
-            f"The next calibration is due in {max(left, 1):,} steps; this reason is not told again",
-            stacklevel=2,
+            f"The next calibration is due in {max(left, 1):,} steps; this reason is not told again"
         )
 
     def _caution(self, found: Calibration) -> None:
@@ -206,7 +210,7 @@ class AutoMomentum:
         decayed = weight_decay_doubt(found, decay)
         for doubt in (what_is_doubtful(self.optimizer, found.law), decayed and str(decayed)):
             if doubt and self._state["found"] == 1 and rank() == 0:
-                warnings.warn(doubt, stacklevel=2)
+                warn(doubt)
 
     # --- State -------------------------------------------------------------------------------
 

@@ -11,7 +11,6 @@ momentum's memory, which is the law's regime, the step stays ``lr / (1 - momentu
 gradient throughout.
 """
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,6 +24,7 @@ from flatfast.torch.groups import give_buffers, momentum_of
 from flatfast.torch.hooks import LastPreHook
 from flatfast.torch.laws import Law, checked, one_for_each
 from flatfast.torch.steps import STEPS, StepCount, all_zero, made, with_gradients
+from flatfast.torch.warned import warn
 from flatfast.torch.wrappers import layers
 from flatfast.torch.writers import (
     MomentumConflictError,
@@ -72,6 +72,7 @@ class Coupling:
         give_buffers(self.optimizer)
         self._undo: dict[int, tuple[float, tuple[float, float] | None]] = {}
         self._stepping = self._at_zero = self._end_told = self._type_told = False
+        self._floor_told = False
         self._attach(hook)
 
     def _attach(self, hook: bool) -> None:
@@ -217,14 +218,16 @@ class Coupling:
     def _tell(self, written: Followed, left: int | None) -> None:
         if left is not None and left < 1 and not self._end_told:
             self._end_told = True
-            warnings.warn(
+            warn(
                 f"training goes on after total_steps = {self.total_steps}: from here on the "
-                "momentum is the law's, whose memory may outlast the training",
-                stacklevel=2,
+                "momentum is the law's, whose memory may outlast the training"
             )
         if not self._type_told and (doubt := rounding(written)):
             self._type_told = True
-            warnings.warn(doubt, stacklevel=2)
+            warn(doubt)
+        if not self._floor_told and (doubt := written.at_floor()):
+            self._floor_told = True
+            warn(doubt)
 
     def settle(self) -> None:
         """After a step: count it; or, if nothing was trained by it, take back what was written.
@@ -295,7 +298,7 @@ def couple(
 
     From then on every step uses the law's momentum at the learning rate of that moment, whatever
     scheduler or hand sets it. Where the law gives 0 (learning rates above ``C^(-3/2)``) the steps
-    are those of plain SGD.
+    are those of plain SGD, and the first of them warns.
 
     At the ends of a schedule the learning rate goes to 0 and the law's momentum to 1. It stops at
     the law's ``max_momentum`` (by default a memory of 2,000 steps). With ``total_steps`` it also
@@ -326,5 +329,5 @@ def couple(
     """
     coupling = Coupling(optimizer, law, total_steps)
     if doubt := what_is_doubtful(coupling.optimizer, coupling.law(0)):
-        warnings.warn(doubt, stacklevel=2)
+        warn(doubt)
     return coupling

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from flatfast.law import effective_step, memory
+from flatfast.law import MomentumLaw, effective_step, memory, out_of_range
 from flatfast.torch.groups import Group, key_of, momentum_of, set_momentum, write, written_momentum
 from flatfast.torch.laws import Law, momentum_by
 
@@ -76,6 +76,19 @@ class Followed:
             )
         momentum = momentum_by(self.law, lr)
         return momentum if left is None or left < 1 else min(momentum, 1 - 1 / left)
+
+    def at_floor(self) -> str | None:
+        """That the law's floor holds at the last learning rate, in a sentence, where it does.
+
+        Not the ceiling: every warm-up from 0 and every decay to 0 meets it.
+        """
+        law = self.law
+        if self.used is None or not isinstance(law, MomentumLaw):
+            return None
+        lr, momentum = self.used
+        if momentum > law.min_momentum or law.min_momentum == law.max_momentum:
+            return None
+        return out_of_range(law, lr) if lr > law.range()[1] else None
 
     def written_by_another(self) -> bool:
         """Whether the group holds another momentum than was left there."""

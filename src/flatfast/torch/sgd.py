@@ -8,6 +8,7 @@ momentum and learning rate are tensors instead: one program serves the whole sch
 captured graph reads the momentum that follows from the learning rate on the device.
 """
 
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
@@ -19,7 +20,7 @@ from torch.optim.optimizer import ParamsT
 from flatfast.calibration import Calibration
 from flatfast.torch.auto import AutoMomentum, unmeasured
 from flatfast.torch.coupling import Coupling, restored
-from flatfast.torch.groups import Group
+from flatfast.torch.groups import Group, momentum_of
 from flatfast.torch.laws import Law, law_of, momentum_on_device
 from flatfast.torch.tensor_sgd import tensor_sgd
 
@@ -48,6 +49,7 @@ class SGD(torch.optim.SGD):
         law: Law | Sequence[Law] | None = None,
         measure: Callable[[float], Calibration] | None = None,
         total_steps: int | None = None,
+        momentum: None = None,
         weight_decay: float = 0.0,
         nesterov: bool = False,
         maximize: bool = False,
@@ -65,6 +67,7 @@ class SGD(torch.optim.SGD):
             law: Another law, or a sequence of one for each parameter group.
             measure: With ``C="auto"``: learning rate to calibration.
             total_steps: Length of the training; see :func:`flatfast.torch.couple`.
+            momentum: Not to be given: the law sets it.
             weight_decay: As in ``torch.optim.SGD``, like all that follow.
             nesterov: Nesterov momentum.
             maximize: Ascend.
@@ -72,15 +75,26 @@ class SGD(torch.optim.SGD):
             fused: All in one kernel.
 
         Raises:
+            TypeError: If a momentum is given.
             ValueError: If both or neither of ``C`` and ``law`` are given, or a value is wrong.
             CalibrationError: If ``C`` is a calibration that found no law; says why.
         """
+        if momentum is not None:
+            raise TypeError(
+                "leave momentum out: C or law sets it at every step, from the learning rate; a "
+                f"tuned pair gives law=MomentumLaw.from_reference(lr, {momentum})"
+            )
         if (C is None) == (law is None):
             raise ValueError("give either C, the law's prefactor, or law")
         if isinstance(C, str) and C != "auto":
             raise ValueError(f'C must be a positive number, a calibration or "auto", got {C!r}')
-        if isinstance(C, str) != (measure is not None):
-            raise ValueError('C="auto" and measure, learning rate to calibration, go together')
+        if isinstance(C, str) and measure is None:
+            raise ValueError(
+                "C='auto' needs measure=, a function from learning rate to calibration, e.g. "
+                "measure=lambda lr: calibrate(model, loss_fn, loader, lr)"
+            )
+        if measure is not None and not isinstance(C, str):
+            raise ValueError(f"measure= is for C='auto', which it measures; got C={C!r}")
         if isinstance(C, str):
             chosen: Any = unmeasured()
         else:
@@ -117,6 +131,19 @@ class SGD(torch.optim.SGD):
         if coupled is not None:  # or it is a checkpoint that is loaded
             self.auto = None  # its measurement is of another optimizer's model
             self._ready(restored(self, coupled, hook=False))
+
+    def __repr__(self) -> str:
+        """As PyTorch's, with the momentum of the last step, or before the first that of the next.
+
+        The groups may hold :data:`flatfast.torch.groups.LEAST`, which stands for another number.
+        """
+        text = super().__repr__()
+        try:
+            used = [group.momentum for group in self.coupling.groups()]
+        except (AttributeError, TypeError, ValueError):  # unfinished, or a law without an answer
+            return text
+        told = iter(used or map(momentum_of, self.param_groups))  # none once it is uncoupled
+        return re.sub(r"(?m)^( *momentum: ).*$", lambda found: f"{found[1]}{next(told)}", text)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One step.

@@ -95,7 +95,7 @@ def fashion_mlp(
 
 
 def _load(data: str, examples: int, test_examples: int, data_seed: int) -> Images:
-    require("fashion-mlp", "data", "datasets", "PIL")
+    require("what reads the data of fashion-mlp", "data", "datasets", "PIL")
     import datasets  # here, because it is slow to import and an extra of its own
 
     parts = []

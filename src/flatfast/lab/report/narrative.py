@@ -202,8 +202,8 @@ def advice(summary: Mapping[str, Any]) -> tuple[str, ...]:
     few = summary["exponent"] is None and len(summary["etas"]) < 3
     if counts.get("converged", 0) == 0:
         said.append(
-            "No run of the sweep reached the goal. Make the runs longer, choose an easier "
-            "threshold, or move the learning rates."
+            "No run of the sweep reached the goal. Make the runs longer (--duration), try higher "
+            "momenta, choose an easier threshold, or move the learning rates."
         )
     elif located < len(summary["best_momentum"]):
         why = "" if summary["exponent"] is not None else summary["missing"].get("fit", "")
