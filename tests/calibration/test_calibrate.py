@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -135,17 +136,68 @@ def test_no_slope():
     assert "linear" in str(found)
 
 
-def test_a_slope_below_its_error():
-    class Rough(Bowl):
-        def probe(self):
-            value, slope = super().probe()
-            return value, slope + 100 * self.rng.standard_normal(80)
+class Rough(Bowl):
+    """Its slopes are mostly noise."""
 
+    rough = 100.0
+
+    def probe(self):
+        value, slope = super().probe()
+        return value, slope + self.rough * self.rng.standard_normal(80)
+
+
+def unresolved(seeds=range(40)):
+    found = (calibrate(Rough(X, seed=seed), 0.01, budget=600) for seed in seeds)
+    return next(c for c in found if not c.ok)
+
+
+def test_a_slope_below_its_error():
     found = [calibrate(Rough(X, seed=seed), 0.01, budget=600) for seed in range(40)]
     told = [Verdict.UNRESOLVED in [doubt.verdict for doubt in c.doubts] for c in found]
     # Two standard errors on one side are exceeded in 2.5% of the draws by chance.
     assert sum(told) >= 36
     assert "Give a budget of about" in found[told.index(True)].doubts[0].remedy
+
+
+def test_too_few_gradients_are_no_finding():
+    found = unresolved()
+    assert found.unresolved
+    text = " ".join(str(found).split())
+    first, rest = text.split(": ", 1)
+    assert first.startswith(f"Nothing is known yet, {found.evaluations} gradient evaluations are")
+    assert re.match(r"give a budget of about [\d,]+ gradient evaluations\. ", rest)
+    with pytest.raises(CalibrationError, match=r"^nothing is known yet.*Give a budget") as error:
+        found.law  # noqa: B018
+    for said in (text, repr(found), str(error.value), found.refusal):
+        assert "does not apply" not in said
+        assert "0.9," not in said
+        assert Verdict.UNRESOLVED in said
+    assert repr(found).startswith("Calibration(nothing known yet at lr 0.01")
+    assert Calibration.from_json(found.to_json()).unresolved
+
+
+def test_a_place_without_a_law_is_one_however_few_the_gradients():
+    """There a budget would be no advice, and is not given."""
+    found = calibrate(Rough(X, noise_std=0.0), 0.01)
+    assert not found.ok
+    assert not found.unresolved
+    assert "budget" not in str(found)
+    assert not calibrate(Bowl(X), 0.01).unresolved
+
+
+def test_the_budget_that_is_advised_serves():
+    class Rougher(Rough):
+        rough = 0.25
+
+    refused = [(s, c) for s in range(20) if (c := calibrate(Rougher(X, seed=s), 0.01)).unresolved]
+    assert len(refused) >= 5
+    served = 0
+    for seed, found in refused:
+        [budget] = re.findall(r"about ([\d,]+) gradient", found.doubts[0].remedy)
+        advised = int(budget.replace(",", ""))
+        served += calibrate(Rougher(X, seed=seed + 1000), 0.01, budget=advised).ok
+    # The advice rests on an error that is itself known from a few probes only.
+    assert served >= 0.8 * len(refused)
 
 
 def test_a_wide_error():

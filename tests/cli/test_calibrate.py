@@ -5,6 +5,7 @@ import json
 import pytest
 
 from flatfast.calibration import Calibration
+from tests.made_up import made_up_calibration
 
 MODEL = """
 import torch
@@ -63,6 +64,16 @@ def test_no_is_said_and_is_the_exit_code(flatfast):
     assert answer.code == 3
     assert answer.out.startswith("Use momentum 0.9, or what has served you")
     assert "not near the manifold" in answer.out
+
+
+def test_too_few_gradients_are_told_as_such(flatfast, monkeypatch):
+    from flatfast.lab import calibration
+
+    short = made_up_calibration(doubt="signal below its error")
+    monkeypatch.setattr(calibration, "calibrate_problem", lambda *_, **__: short)
+    answer = flatfast("calibrate", "scalar-product", "--lr", 0.1)
+    assert answer.code == 3
+    assert answer.out.startswith("Nothing is known yet, 120 gradient evaluations are too few")
 
 
 @pytest.mark.parametrize(

@@ -152,6 +152,17 @@ def test_every_refusal_is_told_once_with_its_reason():
     assert auto.prefactor == pytest.approx(0.3)
 
 
+def test_too_few_gradients_are_told_as_such():
+    model = fresh()
+    optimizer = plain(model)
+    auto_momentum(optimizer, Told("signal below its error"), share=0.5)
+    with pytest.warns(
+        UserWarning, match=r"as it was \(0\.5\) at step 0\. Nothing is known yet"
+    ) as seen:
+        train(model, optimizer, 1)
+    assert "does not apply" not in str(seen[0].message)
+
+
 def test_representations_say_what_is_in_use():
     model, told = fresh(), Told("no lasting noise", 0.3)
     optimizer = plain(model)

@@ -1,5 +1,6 @@
 """What speaks against a calibration, each with what to do."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -148,7 +149,7 @@ def _resolution(found: Calibration) -> list[Doubt]:
             Verdict.UNRESOLVED,
             "the slope along the manifold is not told from zero (relative error "
             f"{found.along_error:.0%})",
-            f"Give a budget of about {more:,.0f} gradient evaluations.",
+            f"Give a budget of about {_rounded(more):,} gradient evaluations.",
         )
     ]
 
@@ -162,7 +163,7 @@ def _cautions(found: Calibration, landscape: Landscape) -> list[Doubt]:
             Doubt(
                 Verdict.UNCERTAIN,
                 f"C has a standard error of {found.C_error:.0%}",
-                f"For an error of {WIDE:.0%} give a budget of about {more:,.0f} gradient "
+                f"For an error of {WIDE:.0%} give a budget of about {_rounded(more):,} gradient "
                 "evaluations.",
             )
         )
@@ -202,3 +203,9 @@ def _cautions(found: Calibration, landscape: Landscape) -> list[Doubt]:
     if decay := weight_decay_doubt(found, found.weight_decay):
         doubts.append(decay)
     return doubts
+
+
+def _rounded(evaluations: float) -> int:
+    """Up to two digits: more an estimate of a budget does not have."""
+    unit = 10 ** max(math.floor(math.log10(evaluations)) - 1, 0)
+    return math.ceil(evaluations / unit) * unit

@@ -29,7 +29,11 @@ NORMAL_95 = 1.96
 
 
 class Verdict(StrEnum):
-    """Why a calibration is doubted. The first five mean that there is no law to be had."""
+    """Why a calibration is doubted.
+
+    By the first four the law does not apply. By the fifth nothing is known yet: there were too few
+    gradients to tell. The others qualify a law that was found.
+    """
 
     OFF_MANIFOLD = "not near the manifold of minimizers"
     NO_LASTING_NOISE = "no lasting noise"
@@ -52,14 +56,15 @@ FATAL = frozenset(
         Verdict.UNRESOLVED,
     }
 )
+"""Without a law, for whichever of the two reasons."""
 
 
 class CalibrationError(RuntimeError):
-    """There is no law to be had from a calibration; says why, and what to do."""
+    """There is no law to be had from a calibration, or none yet; says why, and what to do."""
 
 
 FALLBACK = "momentum 0.9, or what has served you"
-"""What is advised where there is no law."""
+"""What is advised where the law does not apply."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,7 @@ class Doubt:
 
     @property
     def fatal(self) -> bool:
-        """Whether there is no law."""
+        """Whether there is no law, or none yet."""
         return self.verdict in FATAL
 
     def __str__(self) -> str:
@@ -154,7 +159,16 @@ class Calibration:
     @property
     def ok(self) -> bool:
         """Whether there is a law."""
-        return not any(doubt.fatal for doubt in self.doubts)
+        return not self._fatal
+
+    @property
+    def unresolved(self) -> bool:
+        """Whether nothing is known yet: no law, for want of gradients alone."""
+        return bool(self._fatal) and {d.verdict for d in self._fatal} == {Verdict.UNRESOLVED}
+
+    @property
+    def _fatal(self) -> list[Doubt]:
+        return [doubt for doubt in self.doubts if doubt.fatal]
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -170,17 +184,27 @@ class Calibration:
             CalibrationError: If there is none.
         """
         if self.refusal is not None:
-            raise CalibrationError(f"use {FALLBACK}: {self.refusal}")
+            advice = "" if self.unresolved else f"use {FALLBACK}: "
+            raise CalibrationError(advice + self.refusal)
         return MomentumLaw(self.C)
 
     @property
     def refusal(self) -> str | None:
         """Why there is no law, all reasons, and what to do; None if there is one."""
-        fatal = [doubt for doubt in self.doubts if doubt.fatal]
-        if not fatal:
+        if self.ok:
             return None
-        because = "; ".join(str(doubt) for doubt in fatal)
-        return " ".join([f"the 2/3 law does not apply here, because {because}.", *self.remedies])
+        because = "; ".join(str(doubt) for doubt in self._fatal)
+        return " ".join([f"{self.outcome}, because {because}.", *self.remedies])
+
+    @property
+    def outcome(self) -> str:
+        """Whether the law applies, in a few words; or that this is not known yet."""
+        if self.unresolved:
+            return (
+                f"nothing is known yet, {self.evaluations:,} gradient evaluations are too few to "
+                "tell the 2/3 law's C here"
+            )
+        return "the 2/3 law applies" if self.ok else "the 2/3 law does not apply here"
 
     @property
     def remedies(self) -> list[str]:
@@ -238,8 +262,9 @@ class Calibration:
 
     def __repr__(self) -> str:
         if not self.ok:
-            fatal = ", ".join(doubt.verdict for doubt in self.doubts if doubt.fatal)
-            return f"Calibration(no law at lr {self.lr:g}: {fatal})"
+            what = "nothing known yet" if self.unresolved else "no law"
+            fatal = ", ".join(doubt.verdict for doubt in self._fatal)
+            return f"Calibration({what} at lr {self.lr:g}: {fatal})"
         low, high = self.interval
         momentum = self.law(self.lr)
         return (

@@ -20,13 +20,16 @@ def told(found: Calibration) -> str:
 
 
 def verdict(found: Calibration) -> str:
-    """Which momentum to use, in a sentence."""
+    """Which momentum to use, in a sentence; or that this is not known yet, and what to give."""
+    if found.unresolved:
+        needed = " ".join(found.remedies) or "Give a larger budget."
+        return f"{found.outcome[0].upper()}{found.outcome[1:]}: {needed[0].lower()}{needed[1:]}"
     if not found.ok:
-        return f"Use {FALLBACK}: the 2/3 law does not apply here, because"
+        return f"Use {FALLBACK}: {found.outcome}, because"
     low, high = found.interval
     law = found.law
     return (
-        f"Use momentum {law(found.lr):.4g} at lr {found.lr:g}: the 2/3 law applies, "
+        f"Use momentum {law(found.lr):.4g} at lr {found.lr:g}: {found.outcome}, "
         f"1 - momentum = C lr^(2/3) with C = {found.C:.3g} (95%: {low:.2g} to {high:.2g}, "
         f"momentum {_from_to(found, high, low)})."
     )
@@ -51,6 +54,12 @@ def rest(found: Calibration) -> list[str]:
 
 
 def _next(found: Calibration) -> list[str]:
+    if found.unresolved:
+        return [
+            *found.remedies,
+            "Until then keep the momentum that has served: neither that the law applies nor that "
+            "it does not has been seen.",
+        ]
     if not found.ok:
         return found.remedies or ["There is nothing to be mended: keep what has served."]
     return [

@@ -107,7 +107,8 @@ def _tell(console: Console, found: "Calibration") -> None:
     from flatfast.calibration.words import reasons, rest, verdict
 
     plain: Any = {"markup": False, "highlight": False}
-    console.print(verdict(found), style="bold green" if found.ok else "bold red", **plain)
+    colour = "green" if found.ok else "yellow" if found.unresolved else "red"
+    console.print(verdict(found), style=f"bold {colour}", **plain)
     for reason in reasons(found):
         console.print(reason, style="yellow", **plain)
     for part in rest(found):

@@ -50,7 +50,8 @@ def calibrate(
 
     Call it where training has come close to zero loss, with the loss and the data of the training:
     label noise included, since its drift is what the law is about. Where there is nothing to be
-    had, ``found.ok`` is false and ``found.doubts`` say why.
+    had, ``found.ok`` is false and ``found.doubts`` say why; where only the gradients were too few to
+    tell, ``found.unresolved`` is true, and the budget to give is told.
 
     The model runs in the mode in which it is found. In ``train()``, batch norm sees the batch, as
     in training, and its running statistics are put back; dropout (the module, and that of

@@ -46,7 +46,8 @@ class CoupledMomentum(Callback):
             C: Prefactor of the 2/3 law, or the calibration that found it.
             law: Another law.
             until_end: Keep the momentum's memory within the steps that remain, see
-                :func:`flatfast.torch.couple`.
+                :func:`flatfast.torch.couple`. In manual optimization every optimizer is taken to
+                step once a batch.
             calibrate: ``(model, training data, lr) -> Calibration``, called when a fit starts with
                 the first group's learning rate; a checkpoint keeps what it found.
 
@@ -57,19 +58,18 @@ class CoupledMomentum(Callback):
         self._follower = Follower(C, law, until_end, calibrate)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Couple."""
-        total = 0.0
-        if self._follower.until_end:
-            total = trainer.estimated_stepping_batches
-            if total == float("inf"):
-                raise ValueError(
-                    "until_end needs a Trainer with max_steps or max_epochs, got neither"
-                )
+        """Couple.
+
+        Raises:
+            ValueError: If there is no law, or ``until_end`` is asked for and the Trainer's limits
+                do not tell how many steps each optimizer makes.
+        """
+        total = steps_of_each(trainer) if self._follower.until_end else 0
         data = None
         if self._follower.calibrate is not None:
             trainer.fit_loop.setup_data()
             data = trainer.train_dataloader
-        self._follower.start(trainer.optimizers, int(total), pl_module, data)
+        self._follower.start(trainer.optimizers, total, pl_module, data)
 
     def state_dict(self) -> dict[str, Any]:
         """For the checkpoint: the prefactor that was found."""
@@ -94,3 +94,31 @@ class CoupledMomentum(Callback):
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Uncouple."""
         self._follower.end()
+
+
+def steps_of_each(trainer: Trainer) -> int:
+    """How many steps each optimizer makes in a fit.
+
+    Lightning counts the steps of all optimizers together, and ``max_steps`` ends a fit by that
+    count: what each makes of them is the training step's affair. Epochs say it, where they end the
+    fit first.
+
+    Raises:
+        ValueError: If the Trainer's limits do not tell.
+    """
+    steps, optimizers = trainer.estimated_stepping_batches, len(trainer.optimizers)
+    if not 0 <= steps < float("inf"):  # -1: epochs of a stream have no length
+        raise ValueError(
+            "until_end needs a Trainer with max_steps or max_epochs, and with max_epochs data of "
+            "a known length; here the end is not known"
+        )
+    by_epochs = trainer.max_epochs != -1 and trainer.num_training_batches < float("inf")
+    ended = trainer.max_steps != -1 and (not by_epochs or steps * optimizers > trainer.max_steps)
+    if optimizers > 1 and ended:
+        raise ValueError(
+            f"until_end cannot tell the steps of each of {optimizers} optimizers from max_steps = "
+            f"{trainer.max_steps}, in which Lightning counts the steps of all: give the Trainer "
+            "max_epochs instead, leave until_end out, or couple each by couple(optimizer, law, "
+            "total_steps=...) in configure_optimizers and give no C, law or until_end here"
+        )
+    return int(steps)
