@@ -423,6 +423,23 @@ def test_a_folder_that_happens_to_have_our_names(tmp_path):
     assert snapshot(tmp_path) == before
 
 
+def test_what_failed_is_told_with_the_file_it_was_to_be(tmp_path):
+    (tmp_path / "a.txt").mkdir()
+    with (
+        pytest.raises(OSError, match="Is a directory") as caught,
+        atomic.atomically(tmp_path / "a.txt") as partial,
+    ):
+        partial.write_text("x")
+    assert atomic.fault(caught.value) == f"Is a directory ({tmp_path / 'a.txt'})"
+    with (
+        pytest.raises(FileNotFoundError) as caught,
+        atomic.atomically(tmp_path / "none" / "b.c") as partial,
+    ):
+        partial.write_text("x")
+    assert atomic.fault(caught.value) == f"No such file or directory ({tmp_path / 'none' / 'b.c'})"
+    assert atomic.fault(OSError("a disk on fire")) == "a disk on fire"
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"settings": 3}', "{"])
 def test_a_manifest_that_is_none(tmp_path, text):
     (tmp_path / "manifest.json").write_text(text)

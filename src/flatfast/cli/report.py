@@ -64,5 +64,7 @@ def _report(folder: Path, out: Path, another: dict[str, float]) -> None:
         settings["problem"]["goal"] = asdict(goal)
     else:
         forecast, missing = forecast_of(console, folder)
-    page = write_study(console, lambda: study_of(runs, manifest, forecast, missing), out)
+    page = write_study(
+        console, lambda: study_of(runs, manifest, forecast, missing), out, runs=folder
+    )
     tell_page(console, page)

@@ -167,7 +167,10 @@ def report_of(console: Console, store: "Store", runs: "pa.Table") -> Path:
         manifest = {**stored.manifest, "command": _command()}
         forecast, missing = forecast_of(console, store.folder)
         page = write_study(
-            console, lambda: study_of(runs, manifest, forecast, missing), store.folder
+            console,
+            lambda: study_of(runs, manifest, forecast, missing),
+            store.folder,
+            runs=store.folder,
         )
     others = len(stored.rows) - len(runs)
     if others:
@@ -178,20 +181,37 @@ def report_of(console: Console, store: "Store", runs: "pa.Table") -> Path:
     return page
 
 
-def write_study(console: Console, make: "Callable[[], Study]", folder: Path) -> Path:
+def write_study(console: Console, make: "Callable[[], Study]", folder: Path, *, runs: Path) -> Path:
     """Make a study and write its report, then print it: who does not listen still has the report.
+
+    Args:
+        console: Where to print.
+        make: Makes the study.
+        folder: Where to write.
+        runs: The folder of its runs.
 
     Returns:
         The report's page.
+
+    Raises:
+        RuntimeError: If the report cannot be written; the message says where the runs are.
     """
     from flatfast.cli.progress import told_stages
     from flatfast.cli.tables import study_tables
+    from flatfast.lab.atomic import fault
     from flatfast.lab.report import write_report
 
     with told_stages(console, "report: ") as tell:
         tell("fits and their intervals")
         study = make()
-        page = write_report(study, folder, tell)
+        try:
+            page = write_report(study, folder, tell)
+        except OSError as error:
+            elsewhere = f"{shlex.join(['flatfast', 'report', str(runs)])} --out ANOTHER"
+            raise RuntimeError(
+                f"the report cannot be written to {folder}: {fault(error)}. The runs are safe in "
+                f"{runs}: make room, or let {elsewhere} write their report elsewhere"
+            ) from error
     for part in study_tables(study):
         console.print(part)
     for line in study.manifest.get("set_aside", ()):

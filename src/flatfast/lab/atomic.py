@@ -50,6 +50,8 @@ def atomically(path: Path) -> Iterator[Path]:
 def fault(error: OSError) -> str:
     """What the system says of a file, and of which: for a message that begins with what failed."""
     what = error.strerror or str(error) or type(error).__name__
+    if isinstance(error, FileExistsError):  # where a folder was to be made
+        what = "a file, or a link that leads nowhere, is in the way"
     name = error.filename2 or error.filename
     if name is None:
         return what

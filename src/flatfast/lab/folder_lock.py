@@ -37,7 +37,9 @@ class FolderLock:
                     f"another sweep is writing to {folder}; wait for it, or give another folder "
                     "with --out"
                 ) from None
-            raise StoreError(f"cannot write to {folder}: {fault(error)}") from error
+            raise StoreError(
+                f"cannot write to {folder}: {fault(error)}; give another folder with --out"
+            ) from error
 
     def release(self, *, keep: bool) -> None:
         """Let go.

@@ -41,6 +41,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             f"{folder} holds no sweep (no {MANIFEST}); flatfast sweep and flatfast reproduce "
             "make one, and the command that made a sweep puts a lost one back"
         ) from None
+    except IsADirectoryError:
+        raise NotAManifestError(f"{path} is not a manifest: it is a folder") from None
     except OSError as error:
         raise StoreError(f"cannot read {path}: {error.strerror or error}") from error
     except ValueError as error:

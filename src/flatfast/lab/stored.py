@@ -66,6 +66,8 @@ def read_store(
     tables = [no_rows() if columns is None else no_rows().select(columns)]
     origins: list[Origin] = []
     problems = [f"{path} is not a chunk and was left out" for path in other_files(folder / CHUNKS)]
+    if (folder / CHUNKS).is_file():
+        problems.append(f"{folder / CHUNKS} is a file where the folder of the runs should be")
     for path in chunk_files(folder / CHUNKS):
         try:
             rows, origin = read_chunk(path, columns)
