@@ -158,9 +158,11 @@ class MomentumLaw:
             return float(((1 - momentum) / self.C) ** (1 / self.gamma))
         # In y = lr^(1/3) the law is y exp(a y / 2) = root; its logarithm does not overflow.
         root, a = ((1 - momentum) / self.C) ** 0.5, self.correction
-        low, high = (0.0, root) if a > 0 else (root, -2 / a)
-        if a < 0 and high * math.exp(-1) < root:
-            least = 1 - self.C * (high * math.exp(-1)) ** 2
+        turn = -2 / a
+        # exp(a y / 2) lies between 1/e and 1 up to the turn.
+        low, high = (0.0, root) if a > 0 else (root, min(turn, math.e * root))
+        if a < 0 and turn * math.exp(-1) < root:
+            least = 1 - self.C * (turn * math.exp(-1)) ** 2
             raise ValueError(
                 f"momentum must be at least {least:.4g}, the lowest that this law gives with its "
                 f"correction of {a:g}, got {momentum}"

@@ -69,7 +69,7 @@ def test_what_is_refused():
     batches = calibrate_problem(
         load("digits-mlp", {**TINY, "noise_std": 0.0, "batch_size": 2}), 1e-3
     )
-    assert batches.doubts[0].verdict is Verdict.NO_LASTING_NOISE
+    assert Verdict.NO_LASTING_NOISE in [doubt.verdict for doubt in batches.doubts]
     fresh = calibrate_problem(load("digits-mlp", TINY), 1e-3)
     assert fresh.misfit > 0.5
     assert Verdict.OFF_MANIFOLD in [doubt.verdict for doubt in fresh.doubts]
