@@ -86,12 +86,10 @@ def coverage() -> str:
     if found is None:
         return NOT_YET
     logs, held = [], []
-    for case in found["cases"]:
-        middle = rate_at(case, 1.0)
-        if middle and middle["best_C"] is not None:
-            logs.append(float(np.log(middle["best_C"] / case["C"][0])))
-            spread = NORMAL_95 * np.hypot(case["C_error"], MODEL_ERROR)
-            held.append(abs(logs[-1]) <= spread)
+    for case, ratio in _over_swept(found):
+        logs.append(-float(np.log(ratio)))
+        spread = NORMAL_95 * np.hypot(case["C_error"], MODEL_ERROR)
+        held.append(abs(logs[-1]) <= spread)
     return (
         "The root mean square of log(swept C / calibrated C) is "
         f"{np.sqrt(np.mean(np.square(logs))):.2f} "
@@ -192,11 +190,9 @@ def reach() -> str:
         return NOT_YET
     networks: list[tuple[float, float]] = []
     others: list[tuple[float, float]] = []
-    for case in found["cases"]:
-        middle = rate_at(case, 1.0)
-        if middle and middle["best_C"] is not None:
-            kind = networks if case["problem"].startswith("digits") else others
-            kind.append((case["reach"], case["C"][0] / middle["best_C"]))
+    for case, ratio in _over_swept(found):
+        kind = networks if case["problem"].startswith("digits") else others
+        kind.append((case["reach"], ratio))
     short = [sum(row[0] < SHORT_REACH for row in rows) for rows in (networks, others)]
     rank = spearmanr(*zip(*networks, strict=True))
 
@@ -219,12 +215,9 @@ def sides() -> str:
         return NOT_YET
     steep: list[float] = []
     smooth: list[float] = []
-    for case in found["cases"]:
-        middle = rate_at(case, 1.0)
-        if not case["problem"].startswith("digits") or not middle or middle["best_C"] is None:
-            continue
-        kind = steep if _falls_fast(case) else smooth
-        kind.append(case["C"][0] / middle["best_C"])
+    for case, ratio in _over_swept(found):
+        if case["problem"].startswith("digits"):
+            (steep if _falls_fast(case) else smooth).append(ratio)
     return (
         "On rectifiers, under label flips and on residual networks the calibrated C is "
         f"{min(steep):.2f} to {max(steep):.2f} times the swept one ({len(steep)} cases), and steps "
@@ -232,6 +225,16 @@ def sides() -> str:
         f"is {min(smooth):.2f} to {max(smooth):.2f} times the swept one ({len(smooth)} cases): "
         "too much momentum, not too little."
     )
+
+
+def _over_swept(found: dict[str, Any]) -> list[tuple[dict[str, Any], float]]:
+    """Cases whose best C a sweep has located, each with the calibrated C over it."""
+    middles = [(case, rate_at(case, 1.0)) for case in found["cases"]]
+    return [
+        (case, float(case["C"][0] / middle["best_C"]))
+        for case, middle in middles
+        if middle and middle["best_C"] is not None
+    ]
 
 
 def _falls_fast(case: dict[str, Any]) -> bool:

@@ -70,10 +70,15 @@ def _compared() -> tuple[dict[str, dict[str, Any]], list[str]]:
     return every, list(dict.fromkeys(names))
 
 
+def _head(every: dict[str, dict[str, Any]]) -> list[str]:
+    """The head of a table with a column for each experiment."""
+    return [f"| | {' | '.join(every)} |", f"| --- |{' --- |' * len(every)}"]
+
+
 def comparison() -> str:
     """Every method at its own best learning rate: steps, where, and how many times the law's."""
     every, names = _compared()
-    lines = [f"| | {' | '.join(every)} |", f"| --- |{' --- |' * len(every)}"]
+    lines = _head(every)
     for name in names:
         cells = []
         for found in every.values():
@@ -88,7 +93,7 @@ def comparison() -> str:
 def catapults() -> str:
     """The fastest time above each method's stability limit, and the share that diverged there."""
     every, names = _compared()
-    lines = [f"| | {' | '.join(every)} |", f"| --- |{' --- |' * len(every)}"]
+    lines = _head(every)
     for name in names:
         cells = []
         for found in every.values():
