@@ -17,7 +17,7 @@ _COMPILED = "JAX_COMPILATION_CACHE_DIR"
 _ours = None
 if _COMPILED not in os.environ:
     _ours = os.environ[_COMPILED] = tempfile.mkdtemp(prefix="flatfast-compiled-")
-    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 
 
 def pytest_unconfigure() -> None:
