@@ -30,13 +30,13 @@ lint: $(VENV)/.dev
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
-	$(VENV)/bin/python -m scripts.quotes --check
+	$(VENV)/bin/python -m studies.quotes --check
 
 bench: $(VENV)/.dev
 	$(VENV)/bin/python benchmarks/sweep_throughput.py
-	$(VENV)/bin/python benchmarks/statistics_study.py
+	$(VENV)/bin/python -m studies.statistics.run
 	$(VENV)/bin/python benchmarks/optimizer_overhead.py
-	$(VENV)/bin/python -m benchmarks.limit_study --quick --runs-folder runs/limit-study-quick \
+	$(VENV)/bin/python -m studies.limit.run --quick --runs-folder runs/limit-study-quick \
 		--out runs/limit-study-quick/limit.json
 
 results: $(VENV)/.dev
@@ -45,7 +45,7 @@ results: $(VENV)/.dev
 
 # README and docs quote committed results; this writes the quotes.
 quotes: $(VENV)/.dev
-	$(VENV)/bin/python -m scripts.quotes
+	$(VENV)/bin/python -m studies.quotes
 
 clean:
 	rm -rf $(VENV) $(VENV)-lowest .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

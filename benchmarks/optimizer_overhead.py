@@ -8,7 +8,8 @@ momentum and takes its learning rate as a tensor: with a momentum that changes, 
 for each value.
 
 Blocks of steps are timed in turns, in an order that changes; a ratio is the median over the blocks
-of a turn's ratio, with a 95% interval of that median. Writes ``results/optimizer_overhead.json``.
+of a turn's ratio, with a 95% interval of that median. Writes
+``results/speed/optimizer_overhead.json``.
 
     python benchmarks/optimizer_overhead.py
 """
@@ -200,7 +201,12 @@ def main() -> None:
     )
     parser.add_argument("--turns", type=int, default=201)
     parser.add_argument(
-        "--out", type=Path, default=Path(__file__).parent / "results" / "optimizer_overhead.json"
+        "--out",
+        type=Path,
+        default=Path(__file__).resolve().parents[1]
+        / "results"
+        / "speed"
+        / "optimizer_overhead.json",
     )
     chosen = parser.parse_args()
     torch.set_num_threads(1)

@@ -12,7 +12,7 @@ Steps are what is timed: the metric read at the 16 records is the iterate's own 
 cooled one of a sweep costs is measured apart, in steps.
 
 Then the cost of one step of one run as the batch grows from 1 to 4,096 and as d grows from 10 to
-100, and the arithmetic and the bytes of a step. Writes ``results/sweep_throughput.json``.
+100, and the arithmetic and the bytes of a step. Writes ``results/speed/sweep_throughput.json``.
 
     python benchmarks/sweep_throughput.py
 """
@@ -157,7 +157,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--runs", type=int, default=1024)
     parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument(
+        "--out", type=Path, default=Path(__file__).resolve().parents[1] / "results" / "speed"
+    )
     options = parser.parse_args()
     runs, repeats = options.runs, options.repeats
     counts = arithmetic(20, 120)

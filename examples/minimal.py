@@ -81,7 +81,8 @@ def across(lr: float, mu: Array) -> Array:
     curvature = START[0] ** 2 + START[1] ** 2
     half = (2 - mu - lr * curvature) / 2
     swing = np.sqrt((half**2 - (1 - mu)).astype(complex))
-    return -1 / np.log(np.maximum(abs(half + swing), abs(half - swing)))
+    slowest: Array = np.maximum(abs(half + swing), abs(half - swing))
+    return -1 / np.log(slowest)
 
 
 def along(at: Array, traces: Array) -> Array:
@@ -98,7 +99,8 @@ def settling(at: Array, traces: Array) -> Array:
     """
     above = traces > GOAL
     last = len(at) - 1 - above[::-1].argmax(axis=0)
-    return np.append(at, np.inf)[last + 1]
+    steps: Array = np.append(at, np.inf)[last + 1]
+    return steps
 
 
 def best(mu: Array, time: Array) -> tuple[float, float]:

@@ -2,11 +2,12 @@
 
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
 
-from scripts.quotes import __main__ as quotes_page
+from studies.quotes import __main__ as quotes_page
 
 ROOT = Path(__file__).parent.parent
 
@@ -14,12 +15,14 @@ ROOT = Path(__file__).parent.parent
 @pytest.fixture
 def quotes(tmp_path, monkeypatch):
     monkeypatch.setattr(quotes_page, "ROOT", tmp_path)
-    monkeypatch.setattr(quotes_page, "QUOTES", {"answer": lambda: "forty-two"})
+    tables = types.ModuleType("tables")
+    tables.answer = lambda: "forty-two"
+    monkeypatch.setitem(sys.modules, "studies.made_up.tables", tables)
     monkeypatch.setattr(quotes_page, "PAGES", (tmp_path / "page.md",))
     return quotes_page
 
 
-PAGE = "before\n<!-- quote:answer -->\n{}<!-- /quote -->\nafter\n"
+PAGE = "before\n<!-- quote:made_up.answer -->\n{}<!-- /quote -->\nafter\n"
 
 
 def test_blocks_are_filled_and_nothing_else_changes(quotes):
@@ -39,12 +42,23 @@ def test_a_block_out_of_date_fails_the_check(quotes, tmp_path, monkeypatch, caps
     quotes.main()
 
 
-def test_an_unknown_block(quotes):
-    with pytest.raises(SystemExit, match="no quote 'anwser'; there are answer"):
-        quotes.quoted("<!-- quote:anwser -->\n<!-- /quote -->")
+def test_an_unknown_table(quotes):
+    with pytest.raises(SystemExit, match=r"no table made_up\.anwser: studies\.made_up\.tables"):
+        quotes.quoted("<!-- quote:made_up.anwser -->\n<!-- /quote -->")
+
+
+def test_an_unknown_study(quotes):
+    with pytest.raises(SystemExit, match=r"no table madeup\.answer: studies\.madeup\.tables"):
+        quotes.quoted("<!-- quote:madeup.answer -->\n<!-- /quote -->")
+
+
+@pytest.mark.parametrize("block", ["answer -->\n<!-- /quote -->", "made_up.answer -->\nopen"])
+def test_a_block_of_another_form_is_not_passed_over(quotes, block):
+    with pytest.raises(SystemExit, match=r"not a block of the form STUDY\.TABLE"):
+        quotes.quoted("<!-- quote:" + block)
 
 
 def test_the_committed_pages_are_up_to_date():
-    command = [sys.executable, "-m", "scripts.quotes", "--check"]
+    command = [sys.executable, "-m", "studies.quotes", "--check"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -90,7 +90,7 @@ def collapse(
     seeds (S - 1 degrees of freedom), and from the jackknife over learning rates (E - 2). The second
     also sees what seeds do not show: the grid of momenta lies differently about each optimum, and
     curves have kinks. Alone, each falls short somewhere: the bootstrap where seeds agree closely.
-    Together they cover the truth in 95 to 100% of sweeps (``benchmarks/statistics_study.py``).
+    Together they cover the truth in 95 to 100% of sweeps (``studies/statistics``).
 
     Args:
         grid: The sweep's convergence times.

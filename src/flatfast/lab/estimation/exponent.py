@@ -10,7 +10,7 @@ Two things move the optima off a straight line, and both belong into the interva
   random-effects meta-regression (Paule and Mandel, J. Res. NBS 87, 1982).
 
 The interval is Student's, on the sum of both variances, with Satterthwaite's degrees of freedom
-from S seeds and from E - 2 residuals. In the simulation study (``benchmarks/statistics_study.py``)
+from S seeds and from E - 2 residuals. In the simulation study (``studies/statistics``)
 it covers the truth in 94 to 100% of sweeps, whatever the curve's shape and the noise. Percentile,
 BCa and normal intervals of the same bootstrap miss the scatter: they do as well where noise is
 plain, and cover 1 to 30% where seeds agree closely on a curve with kinks.

@@ -1,1 +1,0 @@
-"""The mean of SGD against the limit dynamics: cases, simulation, distances and their rate."""

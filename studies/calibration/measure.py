@@ -1,0 +1,97 @@
+"""One case: calibrate, sweep around the answer, and keep both."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jax
+from jax.flatten_util import ravel_pytree
+
+from flatfast.calibration import Calibration
+from flatfast.calibration.calibrate import BUDGET
+from flatfast.lab.calibration import calibrate_problem
+from flatfast.lab.engines.local import LocalEngine
+from flatfast.lab.problem import Problem
+from flatfast.lab.problems import load
+from flatfast.lab.reproduce import identity
+from flatfast.lab.store import Store
+from flatfast.lab.sweep import Runs, runs_of, sweep, together
+from flatfast.law import GAMMA
+from studies.calibration.cases import (
+    CALIBRATIONS,
+    CENTRE_BUDGET,
+    CONSTANTS,
+    DURATION,
+    FACTORS,
+    Case,
+)
+
+WIDEST = 4096
+"""Runs in a chunk: on an accelerator, as many as there are."""
+
+
+def calibrated(case: Case, folder: Path, budget: int = BUDGET) -> list[Calibration]:
+    """The case's calibrations with a budget, made once."""
+    path = folder / f"calibrations-{budget}.json"
+    if path.exists():
+        told = json.loads(path.read_text())
+        return [Calibration.from_json(json.dumps(entry)) for entry in told["calibrations"]]
+    problem = case.load()
+    found = [
+        calibrate_problem(problem, case.lr, budget=budget, seed=seed)
+        for seed in range(CALIBRATIONS)
+    ]
+    folder.mkdir(parents=True, exist_ok=True)
+    entries: dict[str, Any] = {
+        "device": str(jax.devices()[0].device_kind),
+        "weights": ravel_pytree(problem.start())[0].size,
+        "calibrations": [json.loads(c.to_json()) for c in found],
+    }
+    path.write_text(json.dumps(entries, indent=1) + "\n")
+    return found
+
+
+def planned(case: Case, found: Calibration, quick: bool = False) -> Runs:
+    """The runs around the first calibration."""
+    parts = []
+    for share in (1.0,) if quick else case.lr_factors:
+        lr = case.lr * share
+        length = round(DURATION / found.critical * lr**-GAMMA)
+        factors = FACTORS[3:11:2] if quick else FACTORS
+        momenta = [1 - found.C * factor * lr**GAMMA for factor in factors]
+        rows = [(lr, momentum) for momentum in momenta if momentum > 0]
+        parts.append(runs_of(rows, 2 if quick else case.seeds, length))
+        constant = [(lr, momentum) for momentum in CONSTANTS]
+        parts.append(runs_of(constant, 2 if quick else case.seeds, length, "constant"))
+    return together(parts)
+
+
+def metrics_of(problem: Problem) -> tuple[str, ...]:
+    """What is recorded besides the goal: the cooled trace, for the pilot's reading of the drift."""
+    return () if problem.goal.metric in ("cooled:trace",) else ("cooled:trace",)
+
+
+def measure(case: Case, folder: Path, quick: bool = False) -> None:
+    """Calibrate and sweep around the answer, as far as that has not been done."""
+    problem = case.load()
+    found = calibrated(case, folder, CENTRE_BUDGET)[0]
+    calibrated(case, folder)
+    options: dict[str, Any] = {
+        "records": case.records,
+        "dtype": case.dtype,
+        "metrics": () if quick else metrics_of(problem),
+    }
+    runs = planned(case, found, quick)
+    # A doubted calibration is kept as it is; the sweep needs a range to go over all the same.
+    with Store(folder / "runs", identity(problem, **options)) as store:
+        engine = LocalEngine(problem, most_runs=WIDEST, **options)
+        sweep(runs, store, engine)
+
+
+def steps_planned(case: Case, critical: float) -> float:
+    """Steps of the longest runs of all learning rates, cooling included."""
+    problem = load(case.problem, {**case.settings, "start": "init"})
+    cooling = problem.cooling.steps * case.records if "cooled" in problem.goal.metric else 0
+    return float(
+        sum(DURATION / critical * (case.lr * s) ** -GAMMA + cooling for s in case.lr_factors)
+    )

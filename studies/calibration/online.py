@@ -1,0 +1,158 @@
+"""Momentum that is measured while training goes on, against momentum 0.9 and one calibration.
+
+Writes ``results/calibration/online.json``, after every problem.
+
+    python -m studies.calibration.online
+"""
+
+import json
+import time
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.progress import track
+
+from flatfast.lab.descent import descend
+from flatfast.lab.estimation.convergence import convergence
+from flatfast.lab.goal import COOLED
+from flatfast.lab.machine import machine, versions
+from flatfast.lab.problem import Problem
+from flatfast.lab.problems import load
+from flatfast.law import GAMMA
+from flatfast.torch import SGD, calibrate
+from studies.calibration.cases import CASES, SMALL
+from studies.calibration.twins import Twin, twin
+
+OUT = Path("results/calibration/online.json")
+SEEDS = 3
+RECORDS = 40
+DURATION = 40.0
+"""Length of a run in units of ``lr^(-2/3)`` steps over ``C*``."""
+
+RUNS: tuple[tuple[str, dict[str, Any], float], ...] = (
+    ("matrix-sensing", {}, 0.03),
+    ("matrix-sensing", {"noise_std": 0.25}, 0.03),
+    ("teacher-student", {}, 0.06),
+    ("teacher-student", {"noise_std": 1.0}, 0.06),
+    ("scalar-product", {}, 1e-3),
+    ("digits-mlp", {}, 0.01),
+    ("digits-mlp", {"noise_std": 1.0}, 0.01),
+    ("digits-mlp", {"activation": "relu", "init_seed": 1}, 0.01),
+    ("digits-mlp", {"loss": "cross-entropy"}, 0.02),
+    ("digits-resnet", {**SMALL}, 3e-3),
+    ("digits-mlp", {"start": "init", "noise_std": 0.2}, 0.01),
+)
+"""Problem, settings, learning rate; the last starts away from zero loss."""
+
+GOALS = {case.settings.get("loss"): case.goal for case in CASES if case.goal is not None}
+"""Goals by the loss, where they are not the problem's own."""
+
+
+def made(kind: str, twinned: Twin, lr: float) -> torch.optim.Optimizer:
+    """The optimizer of a method."""
+    model, loss_fn, data, _ = twinned
+    if kind == "momentum 0.9":
+        return torch.optim.SGD(model.parameters(), lr=lr, momentum=0.9)
+
+    def measure(lr: float) -> Any:
+        return calibrate(model, loss_fn, data, lr)
+
+    if kind == "auto":
+        return SGD(model.parameters(), lr=lr, C="auto", measure=measure)
+    return SGD(model.parameters(), lr=lr, C=measure(lr))
+
+
+def run(
+    problem: Problem, kind: str, lr: float, steps: int, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64], list[float], int]:
+    """Steps, the goal's metric at them, the prefactors in use, and the calibrations' cost."""
+    torch.manual_seed(seed)
+    twinned = twin(problem, seed)
+    model, loss_fn, (inputs, targets), params = twinned
+    optimizer = made(kind, twinned, lr)
+    name = problem.goal.metric
+    metric = problem.metrics[name.removeprefix(COOLED)]
+
+    @jax.jit
+    def read(at: Any) -> jax.Array:
+        cold = descend(problem.loss, at, problem.cooling) if name.startswith(COOLED) else at
+        return jnp.asarray(metric(cold))
+
+    marks = np.unique(np.concatenate([[0], np.geomspace(10, steps, RECORDS)]).round().astype(int))
+    values, used = [float(read(params(model)))], []
+    for before, after in pairwise(marks):
+        for _ in range(after - before):
+            optimizer.zero_grad(set_to_none=True)
+            loss_fn(model(inputs), targets).backward()
+            optimizer.step()
+        values.append(float(read(params(model))))
+        momentum = float(optimizer.param_groups[0]["momentum"])
+        used.append((1 - momentum) * lr**-GAMMA)
+    state = optimizer.param_groups[0].get("auto", {})
+    return marks, np.array(values), used, int(state.get("spent", 0))
+
+
+def compared(name: str, settings: dict[str, Any], lr: float) -> dict[str, Any]:
+    """All methods on one problem."""
+    problem = load(name, settings)
+    problem = replace(problem, goal=GOALS.get(settings.get("loss"), problem.goal))
+    with jax.enable_x64(False):
+        begin = twin(problem, 0)
+        found = calibrate(begin.model, begin.loss_fn, begin.data, lr)
+        steps = round(DURATION / found.critical * lr**-GAMMA)
+        methods: dict[str, Any] = {}
+        for kind in ("momentum 0.9", "calibrated once", "auto"):
+            if kind == "calibrated once" and not found.ok:
+                continue
+            rows = [run(problem, kind, lr, steps, seed) for seed in range(SEEDS)]
+            judged = convergence(
+                rows[0][0],
+                np.stack([row[1] for row in rows]),
+                np.full(SEEDS, 0.9),
+                problem.goal,
+                recorded=np.full(SEEDS, len(rows[0][0])),
+                diverged=np.array([not np.isfinite(row[1]).all() for row in rows]),
+            )
+            methods[kind] = {
+                "steps": [float(t) if np.isfinite(t) else None for t in judged.step],
+                "C": [row[2] for row in rows],
+                "marks": rows[0][0].tolist(),
+                "metric": [row[1].tolist() for row in rows],
+                "spent": [row[3] for row in rows],
+            }
+    return {
+        "problem": name,
+        "settings": settings,
+        "lr": lr,
+        "limit": steps,
+        "ok": found.ok,
+        "C_at_start": found.C,
+        "methods": methods,
+    }
+
+
+def main() -> None:
+    """Measure and write."""
+    torch.set_num_threads(1)
+    result: dict[str, Any] = json.loads(OUT.read_text()) if OUT.exists() else {"cases": {}}
+    result |= {"machine": machine(), "versions": versions()}
+    for name, settings, lr in track(RUNS, "online"):
+        key = f"{name} {json.dumps(settings)} {lr:g}"
+        if key in result["cases"]:
+            continue
+        begun = time.perf_counter()
+        result["cases"][key] = compared(name, settings, lr)
+        print(f"{key}: {time.perf_counter() - begun:.0f} s")
+        OUT.parent.mkdir(parents=True, exist_ok=True)
+        OUT.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""The studies there are: packages of this folder that have a ``run.py``."""
+
+import ast
+import difflib
+import importlib
+from pathlib import Path
+
+from studies.study import Study
+
+FOLDER = Path(__file__).parent
+
+
+def names() -> list[str]:
+    """Names of the studies."""
+    return sorted(path.parent.name for path in FOLDER.glob("*/run.py"))
+
+
+def question(name: str) -> str:
+    """What a study asks: the first sentence of its package's docstring, read without importing."""
+    source = (FOLDER / name / "__init__.py").read_text()
+    told = ast.get_docstring(ast.parse(source)) or ""
+    return " ".join(told.split("\n\n")[0].split())
+
+
+def load(name: str) -> Study:
+    """A study.
+
+    Raises:
+        ValueError: If there is none of that name; the message gives the nearest.
+    """
+    if name not in names():
+        near = difflib.get_close_matches(name, names(), n=1, cutoff=0.3)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ValueError(f"no study {name!r}{hint} (there are {', '.join(names())})")
+    study: Study = importlib.import_module(f"studies.{name}.run").STUDY
+    return study

@@ -1,0 +1,120 @@
+"""The forecasts of ``results/forecast/forecast.json`` beside the sweeps, drawn.
+
+python -m studies.forecast.figure
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from flatfast.lab.estimation.resampling import median
+from flatfast.lab.estimation.times import time_grid
+from flatfast.lab.forecast import read_forecast
+from flatfast.lab.report.axes import forecast_line, log_axis, lr_colours, padded
+from flatfast.lab.report.theme import THEMES, Theme, new_figure, save, themed
+from flatfast.law import GAMMA
+
+FOLDER = Path("results/forecast")
+CURVES = ("scalar-product", "matrix-sensing")
+MARKERS = {"scalar-product": "o", "matrix-sensing": "s", "teacher-student": "D"}
+
+
+@themed
+def forecasts(result: dict[str, Any], theme: Theme) -> Figure:
+    """Times over C for two problems, and forecast against swept C for all cases."""
+    figure = new_figure(11.5, 4.1)
+    panels = figure.subplots(1, 3)
+    for axes, name in zip(panels, CURVES, strict=False):
+        _curve(axes, result["committed"][name], name, theme)
+    _all_prefactors(panels[-1], result, theme)
+    return figure
+
+
+def _curve(axes: Axes, entry: dict[str, Any], name: str, theme: Theme) -> None:
+    grid = time_grid(pq.read_table(f"results/{name}/runs.parquet"))
+    measured = np.exp(median(grid.log_time[None])[0]) * grid.lr[:, None] ** GAMMA
+    shown = np.isfinite(measured)
+    C = grid.mu / grid.lr[:, None] ** GAMMA
+    for e, colour in enumerate(lr_colours(grid.lr, theme)):
+        at = shown[e]
+        axes.plot(C[e, at], measured[e, at], "o", ms=4, color=colour, mec=theme.surface, mew=0.3)
+    found = entry["forecast"]
+    x, y = forecast_line(read_forecast(Path(f"results/{name}/forecast.json")))
+    axes.plot(x, y, color=theme.accent, lw=2, label="forecast: limit", zorder=5)
+    axes.plot(
+        found["flow_prefactor"],
+        found["flow_time"],
+        "*",
+        ms=13,
+        color=theme.accent,
+        mec=theme.surface,
+        label="forecast: flow",
+        zorder=6,
+    )
+    rates = f"{grid.lr[0]:.1g} to {grid.lr[-1]:.1g}"
+    axes.plot([], [], "o", ms=4, color=theme.ink, label=f"SGD, lr {rates}")
+    log_axis(axes, "x", *padded(C[shown], 0.04))
+    log_axis(axes, "y", *padded(np.append(measured[shown], found["flow_time"]), 0.06))
+    axes.set_title(name)
+    axes.set_xlabel("C = (1 − momentum) / lr$^{2/3}$")
+    axes.set_ylabel("convergence time × lr$^{2/3}$ (steps)")
+    axes.legend(fontsize=9.5)
+
+
+def _all_prefactors(axes: Axes, result: dict[str, Any], theme: Theme) -> None:
+    entries = [*result["committed"].values(), *result["varied"].values()]
+    ends = []
+    for entry in entries:
+        if "swept" not in entry:
+            continue
+        swept, found = entry["swept"], entry["forecast"]
+        limit = found["best_prefactor"] is not None
+        C = found["best_prefactor"] if limit else found["flow_prefactor"]
+        colour = theme.categories[list(MARKERS).index(entry["problem"])]
+        if "batch_size" in entry.get("settings", {}):
+            text = f"batches of {entry['settings']['batch_size']}"
+            axes.annotate(
+                text, (C, swept["estimate"]), (-8, 0), textcoords="offset points", ha="right"
+            )
+        ends += [C, swept["estimate"]]
+        axes.errorbar(
+            C,
+            swept["estimate"],
+            yerr=[[swept["estimate"] - swept["low"]], [swept["high"] - swept["estimate"]]],
+            fmt=MARKERS[entry["problem"]],
+            ms=6,
+            color=colour,
+            mfc=colour if limit else theme.surface,
+            capsize=2,
+            lw=1.2,
+        )
+    for name, marker in MARKERS.items():
+        colour = theme.categories[list(MARKERS).index(name)]
+        hollow = name not in CURVES
+        label = f"{name} (flow)" if hollow else name
+        fill = theme.surface if hollow else colour
+        axes.plot([], [], marker, color=colour, mfc=fill, label=label)
+    low, high = padded(np.array(ends), 0.06)
+    axes.plot([low, high], [low, high], color=theme.muted, lw=1.2, zorder=1.5)
+    log_axis(axes, "x", low, high)
+    log_axis(axes, "y", low, high)
+    axes.set_title("best C of every case")
+    axes.set_xlabel("forecast")
+    axes.set_ylabel("swept, 95% interval")
+    axes.legend(fontsize=9.5, loc="lower right")
+
+
+def main() -> None:
+    """Draw."""
+    result = json.loads((FOLDER / "forecast.json").read_text())
+    for theme in THEMES:
+        save(forecasts(result, theme), theme, FOLDER, "prediction")
+
+
+if __name__ == "__main__":
+    main()

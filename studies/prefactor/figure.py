@@ -1,0 +1,171 @@
+"""The prefactor's study drawn, from ``results/prefactor/prefactor.json``.
+
+python -m studies.prefactor.figure
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from flatfast.lab.report.axes import log_axis, padded
+from flatfast.lab.report.theme import THEMES, Theme, new_figure, save, themed
+from flatfast.law import GAMMA
+
+FOLDER = Path("results/prefactor")
+MARKERS = {"scalar-product": "o", "matrix-sensing": "s", "teacher-student": "D", "digits-mlp": "^"}
+
+ROOM = 4.0
+"""Above the points over the noise, for their legend."""
+
+
+@themed
+def prefactors(result: dict[str, Any], theme: Theme) -> Figure:
+    """Swept against predicted C; their ratio over noise and lr; C over noise, and over h."""
+    figure = new_figure(11.5, 9.2)
+    panels = figure.subplots(2, 2)
+    _against(panels[0][0], result["cases"], theme)
+    _collapse(panels[0][1], result, theme)
+    _noises(panels[1][0], result["exponents"], theme)
+    _rates(panels[1][1], result["exponents"], theme)
+    return figure
+
+
+def _against(axes: Axes, rows: list[dict[str, Any]], theme: Theme) -> None:
+    ends = []
+    for row in rows:
+        made = row.get("predicted", {}).get("flow")
+        if made is None or "swept" not in row:
+            continue
+        small = bool(row["settings"].get("batch_size"))
+        _point(axes, made["C"], row["swept"], row["problem"], theme, hollow=small)
+        ends += [made["C"], row["swept"]["low"], row["swept"]["high"]]
+    for name in MARKERS:
+        axes.plot([], [], MARKERS[name], color=_colour(name, theme), label=name)
+    axes.plot([], [], "o", color=theme.muted, mfc=theme.surface, label="minibatches")
+    if ends:
+        low, high = padded(np.array(ends), 0.06)
+        axes.plot([low, high], [low, high], color=theme.muted, lw=1.2, zorder=1.5)
+        log_axis(axes, "x", low, high)
+        log_axis(axes, "y", low, high)
+    axes.set_title("every case")
+    axes.set_xlabel("C from the flow")
+    axes.set_ylabel("best C swept, 95% interval")
+    axes.legend(fontsize=9.5, loc="upper left")
+
+
+def _collapse(axes: Axes, result: dict[str, Any], theme: Theme) -> None:
+    """The best C in units of the flow's, against the one variable that SGD near Γ has."""
+    xs, ys = [], []
+    for law in result["noise_laws"]:
+        if law["flow"] is None:
+            continue
+        for point in law["points"]:
+            unit = law["flow"] * point["noise_std"] ** GAMMA
+            value = {key: point[key] / unit for key in ("estimate", "low", "high")}
+            x = point["noise_std"] ** 4 * point["lr"]
+            _point(axes, x, value, law["name"].split()[0], theme)
+            xs.append(x)
+            ys += [value["low"], value["high"]]
+    if xs:
+        log_axis(axes, "x", *padded(np.array(xs), 0.06))
+        log_axis(axes, "y", *padded(np.array(ys), 0.1))
+        axes.axhline(1, color=theme.muted, lw=1.2, zorder=1.5)
+    axes.set_title("noise and learning rate as one")
+    axes.set_xlabel("eps$^4$ lr (label noise in units of the targets)")
+    axes.set_ylabel("best C swept / C from the flow")
+
+
+def _noises(axes: Axes, found: list[dict[str, Any]], theme: Theme) -> None:
+    xs, ys = [], []
+    for one in (one for one in found if one["over"] == "noise_std"):
+        colour = _colour(one["name"], theme)
+        xs.append(_slope(axes, one, theme, colour))
+        ys += [point[end] for point in one["points"] for end in ("low", "high")]
+        label = f"{one['name']}: {_told(one['slope'])}"
+        axes.plot([], [], MARKERS[one["name"]], color=colour, label=label)
+    if xs:
+        log_axis(axes, "x", *padded(np.concatenate(xs), 0.06))
+        low, high = padded(np.array(ys), 0.08)
+        log_axis(axes, "y", low, ROOM * high)
+        axes.legend(fontsize=9.5, title="slope at one lr; theory 2/3", loc="upper left")
+    axes.set_title("over the noise")
+    axes.set_xlabel("standard deviation of the label noise (units of the targets)")
+    axes.set_ylabel("best C swept, 95% interval")
+
+
+def _rates(axes: Axes, found: list[dict[str, Any]], theme: Theme) -> None:
+    for one in (one for one in found if one["name"] == "all problems"):
+        h = _slope(axes, one, theme, theme.ink)
+        axes.lines[-1].set_label(f"fit, slope {_told(one['slope'])}")
+        span = np.geomspace(h.min(), h.max(), 2)
+        axes.plot(span, span ** (1 / 3), color=theme.muted, lw=1.2, label="theory, slope 1/3")
+        ends = [point[end] for point in one["points"] for end in ("low", "high")]
+        log_axis(axes, "x", *padded(h, 0.06))
+        log_axis(axes, "y", *padded(np.array([*ends, *span ** (1 / 3)]), 0.08))
+        axes.legend(fontsize=9.5, loc="upper left")
+    axes.set_title("over h, all problems")
+    axes.set_xlabel("h of the flow (1 / S)")
+    axes.set_ylabel("best C / q(F) in units of (eps$^2$ / P)$^{1/3}$")
+
+
+def _slope(axes: Axes, one: dict[str, Any], theme: Theme, colour: str) -> NDArray[np.float64]:
+    """Points and their line; where the points are."""
+    for point in one["points"]:
+        _point(axes, point["x"], point, point["problem"], theme)
+    own = np.array([point["x"] for point in one["points"]])
+    span = np.geomspace(own.min(), own.max(), 2)
+    axes.plot(span, np.exp(one["intercept"]) * span ** one["slope"]["estimate"], color=colour)
+    return own
+
+
+def _told(slope: dict[str, float]) -> str:
+    return "{estimate:.2f} ({low:.2f} to {high:.2f})".format(**slope)
+
+
+def _point(
+    axes: Axes,
+    x: float,
+    value: dict[str, float],
+    problem: str,
+    theme: Theme,
+    *,
+    hollow: bool = False,
+) -> None:
+    colour = _colour(problem, theme)
+    centre = value["estimate"]
+    axes.errorbar(
+        x,
+        centre,
+        yerr=[[centre - value["low"]], [value["high"] - centre]],
+        fmt=MARKERS[problem],
+        ms=6,
+        color=colour,
+        mfc=theme.surface if hollow else colour,
+        capsize=2,
+        lw=1.2,
+    )
+
+
+def _colour(problem: str, theme: Theme) -> str:
+    return theme.categories[list(MARKERS).index(problem)]
+
+
+def main() -> None:
+    """Draw."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--result", type=Path, default=FOLDER / "prefactor.json")
+    parser.add_argument("--out", type=Path, default=FOLDER)
+    chosen = parser.parse_args()
+    result = json.loads(chosen.result.read_text())
+    for theme in THEMES:
+        save(prefactors(result, theme), theme, chosen.out, "prefactor")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""What a study is: parts that are computed one by one and kept, and what is read off them.
+
+Every study is a package of this folder. Its docstring asks the question in its first sentence;
+``run.py`` defines ``STUDY``, ``tables.py`` what README and docs quote of it. Usually ``cases.py``
+says what is measured, ``analysis.py`` what is read off, and ``figure.py`` draws it.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from flatfast.lab.atomic import atomically
+from flatfast.lab.engines.devices import use_all_cores
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "results"
+"""Committed results, a folder for each study and each experiment."""
+
+RUNS = Path("runs/studies")
+"""What parts keep, a folder for each study: not committed."""
+
+NAME = re.compile(r"[\w.+=,-]+")
+
+Result = dict[str, Any]
+"""A study's result as it is written: plain JSON."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of a study that is computed and kept as a whole.
+
+    Attributes:
+        name: Letters, digits and ``._+=,-``; the parts of a group share a beginning, so that
+            ``--only 'sgd.*'`` means them.
+        compute: Computes it and keeps it in the study's folder of runs. May run beside others.
+        done: Whether it is there.
+        seconds: How long it takes on the machine it is meant for; None where nobody knows.
+        takes: The work in words, for plans: ``9,000 steps``.
+        needs: What is missing to compute it here, such as data; empty if nothing is.
+    """
+
+    name: str
+    compute: Callable[[], object]
+    done: Callable[[], bool]
+    seconds: float | None = None
+    takes: str = ""
+    needs: str = ""
+
+    def __post_init__(self) -> None:
+        if not NAME.fullmatch(self.name):
+            raise ValueError(f"a part's name must match {NAME.pattern}, got {self.name!r}")
+
+
+@dataclass(frozen=True)
+class Study:
+    """What ``run.py`` of a study defines.
+
+    Attributes:
+        parts: The parts, the most informative first, of the study's folder of runs and of a quick
+            look or the whole. Asked again after each round: parts may follow from earlier ones.
+        collect: The result, of that folder and of the result before. What the folder lacks is taken
+            from the latter, so that a part measured elsewhere is not lost.
+        draw: Writes the figures of a result into a folder.
+        prepare: Called once before anything is computed.
+        side_by_side: What parts that are computed at once are: threads of one process, where one
+            compiles while another runs, or processes.
+    """
+
+    parts: Callable[[Path, bool], Iterable[Part]]
+    collect: Callable[[Path, Result], Result]
+    draw: Callable[[Result, Path], object] = lambda result, folder: None
+    prepare: Callable[[], object] = use_all_cores
+    side_by_side: Literal["threads", "processes"] = "threads"
+
+
+def json_part(folder: Path, name: str, compute: Callable[[], Any], **more: Any) -> Part:
+    """A part whose result is plain JSON, kept in a file of its own; :func:`kept_json` reads it.
+
+    Args:
+        folder: The study's folder of runs.
+        name: As in :class:`Part`.
+        compute: What gives the result. To run in processes it must be picklable.
+        **more: Further attributes of :class:`Part`.
+    """
+    path = _path(folder, name)
+    return Part(name, _Kept(path, compute), path.exists, **more)
+
+
+def kept_json(folder: Path, name: str) -> Any:
+    """What a part made by :func:`json_part` has kept; None before it is computed."""
+    return read_json(_path(folder, name), None)
+
+
+def read_json(path: Path, default: Any) -> Any:
+    """A JSON file, or the default where there is none."""
+    return json.loads(path.read_text()) if path.exists() else default
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file as a whole or not at all; its folder is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomically(path) as partial:
+        partial.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+
+
+def _path(folder: Path, name: str) -> Path:
+    return folder / "parts" / f"{name}.json"
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """Computes and writes; a class and not a closure, so that processes can be sent it."""
+
+    path: Path
+    compute: Callable[[], Any]
+
+    def __call__(self) -> None:
+        write_json(self.path, self.compute())

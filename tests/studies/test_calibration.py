@@ -1,0 +1,237 @@
+"""The calibration's benchmark: its PyTorch twins, and its table on made-up sweeps."""
+
+import json
+from dataclasses import asdict
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pyarrow as pa
+import pytest
+
+pytest.importorskip("torch", reason="needs the torch extra")
+
+import torch
+
+from flatfast.calibration import calibrate
+from flatfast.calibration.calibrate import BUDGET
+from flatfast.calibration.result import DAMPING
+from flatfast.lab.calibration import ProblemLandscape
+from flatfast.lab.descent import Descent
+from flatfast.lab.goal import Goal
+from flatfast.lab.problems import load
+from flatfast.lab.rows import METRIC, conform
+from flatfast.lab.store import Store
+from flatfast.lab.training.supervised import supervised
+from studies.calibration import analysis as table
+from studies.calibration import candidates
+from studies.calibration.cases import CASES, CENTRE_BUDGET, Case
+from studies.calibration.collect import collected, estimated, steps_over_best
+from studies.calibration.curve import read_off
+from studies.calibration.twins import twin
+from tests.made_up import made_up_calibration
+
+TWINS = [
+    ("scalar-product", {}),
+    ("matrix-sensing", {"dimension": 4, "examples": 5, "start": "init"}),
+    ("teacher-student", {"examples": 7, "student_width": 5, "start": "init"}),
+    ("digits-mlp", {"examples": 9, "width": 6, "depth": 3, "start": "init"}),
+    ("digits-resnet", {"examples": 9, "channels": 2, "start": "init"}),
+]
+
+
+@pytest.mark.parametrize(("name", "settings"), TWINS)
+def test_a_twin_is_the_same_model(name, settings):
+    problem = load(name, settings)
+    model, loss_fn, (inputs, targets), params = twin(problem, seed=0)
+    with torch.no_grad():
+        for p in model.parameters():  # away from the start, so that nothing is zero
+            p += 0.1 * torch.randn(p.shape, generator=torch.Generator().manual_seed(1))
+        ours = (model(inputs) - targets).numpy()
+    at = jax.tree.map(lambda w: jnp.asarray(w, jnp.float32), params(model))
+    assert ours.reshape(-1) == pytest.approx(
+        np.asarray(problem.residuals(at)).reshape(-1), rel=1e-3, abs=1e-4
+    )
+    noise = [float(loss_fn(model(inputs), targets).detach()) for _ in range(3)]
+    assert len(set(noise)) == 3
+
+
+def test_a_twin_whose_labels_flip():
+    settings = {"loss": "cross-entropy", "examples": 50, "width": 6, "start": "init"}
+    problem = load("digits-mlp", {**settings, "flip_probability": 0.3})
+    model, loss_fn, (inputs, labels), params = twin(problem, seed=0)
+    at = jax.tree.map(lambda w: jnp.asarray(w, jnp.float32), params(model))
+    with torch.no_grad():
+        outputs = model(inputs)
+        assert np.asarray(problem.logits(at)) == pytest.approx(outputs.numpy(), rel=1e-3, abs=1e-4)
+        losses = [float(loss_fn(outputs, labels)) for _ in range(400)]
+    # The mean over the flips, less its least value, is the lab's loss.
+    q = 0.03 + 0.7 * np.eye(10)[0]
+    least = -float(q @ np.log(q))
+    error = np.std(losses) / 20
+    assert np.mean(losses) == pytest.approx(float(problem.loss(at)) + least, abs=4 * error)
+
+
+def test_case_labels_are_folders_of_their_own():
+    labels = [case.label for case in CASES]
+    assert len(set(labels)) == len(labels)
+
+
+LR, BEST = 1e-3, 0.2
+
+
+def swept(folder, spread=0.02):
+    """A sweep whose times are a parabola in ``log C`` around the best, 1000 steps there."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for method, mus in (
+        ("grid", [C * LR ** (2 / 3) for C in BEST * np.geomspace(0.2, 6, 13)]),
+        ("constant", [0.1, 1.0]),
+    ):
+        for mu in mus:
+            off = np.log(mu / (BEST * LR ** (2 / 3)))
+            for seed in range(8):
+                time = 1000 * np.exp(0.3 * off**2 + spread * rng.standard_normal())
+                rows.append((method, 1 - mu, seed, time if time < 20_000 else None))
+    methods, momenta, seeds, times = zip(*rows, strict=True)
+    count = len(rows)
+    runs = pa.table(
+        {
+            "method": methods,
+            "lr": [LR] * count,
+            "momentum": momenta,
+            "seed": seeds,
+            "steps": [20_000] * count,
+            "steps_run": [20_000] * count,
+            "status": ["converged" if t else "not_converged" for t in times],
+            "convergence_step": times,
+            "diverged_step": pa.nulls(count, pa.int64()),
+            "metric_start": [1.0] * count,
+            "metric_end": [0.1] * count,
+            "threshold": [0.4] * count,
+            "record_step": [[0, 10]] * count,
+            f"{METRIC}cooled:trace": [[1.0, 0.1]] * count,
+        }
+    )
+    goal = asdict(Goal("cooled:trace", 0.4))
+    with Store(folder / "runs", {"problem": {"goal": goal}}) as store:
+        store.append(conform(runs))
+    for budget, C in ((CENTRE_BUDGET, 0.25), (BUDGET, 0.3)):
+        told = {
+            "device": "made up",
+            "weights": 10,
+            "calibrations": [json.loads(made_up_calibration(C, LR).to_json())] * 2,
+        }
+        (folder / f"calibrations-{budget}.json").write_text(json.dumps(told))
+
+
+def test_the_table_of_a_sweep_that_is_known(tmp_path):
+    case = Case("digits-mlp", {}, lr=LR, lr_factors=(1.0,))
+    swept(tmp_path / case.label)
+    (found,) = table.summarise((case,), tmp_path)["cases"]
+    (row,) = found["rates"]
+    assert row["best_C"] == pytest.approx(BEST, rel=0.05)
+    low, high = row["best_C_interval"]
+    assert low < BEST < high
+    assert found["C"] == [0.3, 0.3]
+    expected = np.exp(0.3 * np.log(0.3 / BEST) ** 2)
+    assert row["over_best"]["estimate"] == pytest.approx(expected, rel=0.04)
+    assert row["over_best"]["low"] <= row["over_best"]["estimate"] <= row["over_best"]["high"]
+    # Neither 0.9 nor plain SGD arrive in the runs' length.
+    assert row["over_0.9"]["relation"] == row["over_0.0"]["relation"] == "<"
+    assert row["over_0.0"]["bound"] == pytest.approx(1000 * expected / 20_000, rel=0.05)
+
+
+def test_rows_of_before_are_kept_until_they_are_measured_again(tmp_path):
+    here, gone = (Case("digits-mlp", {"width": w}, lr=LR, lr_factors=(1.0,)) for w in (40, 30))
+    swept(tmp_path / here.label)
+    found = table.summarise((here, gone), tmp_path)
+    (row,) = found["cases"]
+    old = [{**row, "label": label, "C": [0.1, 0.1]} for label in (here.label, gone.label, "other")]
+    kept = {"damping": found["damping"], "cases": old}
+    rows = collected(kept, found, (gone, here))["cases"]
+    assert [row["label"] for row in rows] == [gone.label, here.label]
+    assert [row["C"][0] for row in rows] == [0.1, 0.3]
+    with pytest.raises(ValueError, match="measure all cases anew"):
+        collected({**kept, "damping": 0.5}, found, (gone, here))
+
+
+def test_steps_of_an_estimate_are_read_off_the_sweep(tmp_path):
+    case = Case("digits-mlp", {}, lr=LR, lr_factors=(1.0,))
+    swept(tmp_path / case.label)
+    (found,) = table.summarise((case,), tmp_path)["cases"]
+    told = estimated(found, {"curvature": 0.2, "fit": None, "fit_steps": 7})
+    assert told["fit"] is None
+    assert told["curvature"]["over_best"] == pytest.approx(1.0, abs=0.03)
+    assert "fit_steps" not in told
+    # The same curve as that of the row's own ratio.
+    assert told["calibrated"]["over_best"] == pytest.approx(
+        found["rates"][0]["over_best"]["estimate"], rel=0.02
+    )
+    assert told["displacement"]["C"] == pytest.approx(0.3)  # at a reach of 1
+    rate = {"C": [0.1, 0.2, 0.4], "time": [None, 100.0, 400.0], "best_time": 100.0}
+    assert steps_over_best(rate, 0.15) is None
+    assert steps_over_best(rate, 0.2 * 2**0.5) == pytest.approx(2.0)
+
+
+def test_the_curvature_of_a_hyperbola():
+    problem = load("scalar-product", {"width": 1})
+    with jax.enable_x64(False):
+        landscape = ProblemLandscape(problem)
+        found = calibrate(landscape, LR, budget=600)
+        C = candidates.curvature(problem, landscape, found)
+    start = problem.start()
+    x, y = float(start["u"][0]), float(start["v"][0])
+    # tr H = x^2 + y^2 on x y = c, by x alone; s is the arc.
+    c = x * y
+    speed = lambda x: (1 + c**2 / x**4) ** -0.5  # noqa: E731 - dx/ds
+    slope = lambda x: (2 * x - 2 * c**2 / x**3) * speed(x)  # noqa: E731
+    second = (slope(x + 1e-4) - slope(x - 1e-4)) / 2e-4 * speed(x)
+    assert float(problem.metrics["trace"](start)) == pytest.approx(x**2 + y**2)
+    kappa = found.noise / found.sharpness / 4 * second
+    assert pytest.approx(DAMPING * (4 * kappa) ** (1 / 3), rel=0.03) == C
+
+
+def test_a_fall_to_a_floor_is_fitted():
+    time = np.linspace(3.0, 40.0, 12)
+    trace = 5.0 + 20.0 * np.exp(-2 * 0.02 * time)
+    assert candidates.fitted(time, trace) == pytest.approx(0.02, rel=1e-3)
+
+
+def test_both_candidates_on_a_parabola():
+    # The landscape of tests/calibration/plain.py with a floor: a constant in the trace.
+    pairs, std, floor = 1000, 0.5, 0.03
+    init = {"x": np.linspace(0.5, 2.0, pairs), "y": np.zeros(pairs)}
+
+    def trace(params):
+        return jnp.sum(params["x"] ** 2 + params["y"] ** 2) / pairs + floor
+
+    problem = supervised(
+        "parabola",
+        lambda params, inputs: params["x"] * params["y"],
+        init,
+        np.zeros((pairs, 1)),
+        np.zeros(pairs),
+        goal=Goal("cooled:trace", 0.4),
+        noise_std=std,
+        start="init",
+        metrics={"trace": trace},
+        cooling=Descent(lr=100.0, momentum=0.9, steps=300),
+    )
+    critical = (4 * std**2 * (2 / pairs) / (4 * pairs)) ** (1 / 3)
+    with jax.enable_x64(False):
+        landscape = ProblemLandscape(problem)
+        found = calibrate(landscape, 20.0, budget=600)
+        curved = candidates.curvature(problem, landscape, found)
+        fitted, steps = candidates.fit(problem, 20.0, found)
+    assert curved == pytest.approx(DAMPING * critical, rel=0.1)
+    assert fitted == pytest.approx(DAMPING * critical, rel=0.1)
+    assert steps > 100
+
+
+def test_reading_a_curve_between_its_points():
+    x = np.array([0.0, 1.0, 2.0])
+    y = np.array([[np.inf, 2.0, 4.0], [1.0, 3.0, np.inf]])
+    assert read_off(x, y, 1.5) == pytest.approx([3.0, np.inf])
+    assert read_off(x, y, 1.0) == pytest.approx([2.0, 3.0])
+    assert read_off(x, y, 0.5) == pytest.approx([np.inf, 2.0])
