@@ -1,0 +1,240 @@
+"""What all studies share: parts that are kept, a result that is never the worse for a new one."""
+
+import json
+import threading
+
+import pytest
+
+from studies import __main__ as command_line
+from studies import catalogue, machines, runner, study
+from studies.runner import Order
+from studies.study import Part, Study, json_part, kept_json, read_json
+
+
+def squared(number):
+    return {"square": number**2}
+
+
+class Numbers:
+    """A study of the squares of some numbers; the last follows from what was found before."""
+
+    def __init__(self, *numbers, sum_follows=True, **more):
+        self.numbers, self.sum_follows, self.computed = numbers, sum_follows, []
+        self.study = Study(self.parts, self.collect, self.draw, lambda: None, **more)
+        self.drawn = []
+
+    def parts(self, folder, quick):
+        for number in self.numbers[:1] if quick else self.numbers:
+            yield json_part(folder, f"square.{number}", lambda n=number: self.compute(n))
+        found = [kept_json(folder, f"square.{number}") for number in self.numbers]
+        if self.sum_follows and all(found):
+            total = sum(entry["square"] for entry in found)
+            yield json_part(folder, "sum", lambda: self.compute(total))
+
+    def compute(self, number):
+        self.computed.append(number)
+        if number < 0:
+            raise ValueError(f"number must be at least 0, got {number}")
+        return squared(number)
+
+    def collect(self, folder, before):
+        kept = {n: kept_json(folder, f"square.{n}") for n in self.numbers}
+        return {"squares": before.get("squares", {}) | {str(n): k for n, k in kept.items() if k}}
+
+    def draw(self, result, folder):
+        self.drawn.append(sorted(result["squares"]))
+
+
+@pytest.fixture
+def order(tmp_path):
+    def ordered(**more):
+        return Order("numbers", tmp_path / "runs", tmp_path / "results", **more)
+
+    return ordered
+
+
+def test_parts_are_computed_once_and_the_next_follow_from_them(order):
+    numbers = Numbers(2, 3)
+    assert runner.compute(numbers.study, order()).computed == ["square.2", "square.3", "sum"]
+    assert numbers.computed == [2, 3, 13]
+    assert runner.compute(numbers.study, order()).computed == []
+    assert kept_json(order().folder, "sum") == {"square": 169}
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_part_that_fails_is_told_and_the_others_go_on(order, workers):
+    numbers = Numbers(2, -1, 3)
+    outcome = runner.compute(numbers.study, order(workers=workers))
+    assert sorted(outcome.computed) == ["square.2", "square.3"]
+    assert outcome.failed == {"square.-1": "number must be at least 0, got -1"}
+    numbers = Numbers(2, -1, 3)
+    runner.compute(numbers.study, order())
+    assert numbers.computed == [-1]  # once, and again when asked again
+
+
+def test_parts_at_once(order):
+    met = threading.Barrier(2, timeout=20)
+    parts = [json_part(order().folder, name, met.wait) for name in ("one", "other")]
+    meeting = Study(lambda *_: parts, lambda *_: {}, prepare=lambda: None)
+    assert sorted(runner.compute(meeting, order(workers=2)).computed) == ["one", "other"]
+
+
+def test_parts_in_processes(order):
+    from functools import partial
+
+    parts = [json_part(order().folder, f"number.{n}", partial(pow, n, 2)) for n in (2, 3)]
+    apart = Study(lambda *_: parts, lambda *_: {}, prepare=lambda: None, side_by_side="processes")
+    runner.compute(apart, order(workers=2))
+    assert [kept_json(order().folder, part.name) for part in parts] == [4, 9]
+
+
+def test_only_what_is_asked_for(order):
+    numbers = Numbers(2, 3, 33)
+    assert runner.compute(numbers.study, order(only=["square.3*"])).computed == [
+        "square.3",
+        "square.33",
+    ]
+
+
+def test_nothing_is_begun_that_would_end_too_late(order):
+    folder = order().folder
+    parts = [
+        json_part(folder, "short", lambda: 1, seconds=1),
+        json_part(folder, "long", lambda: 1, seconds=600),
+    ]
+    timed = Study(lambda *_: parts, lambda *_: {}, prepare=lambda: None)
+    outcome = runner.compute(timed, order(minutes=5))
+    assert outcome.computed == ["short"]
+    assert outcome.left == {"long": "the time is up"}
+
+
+def test_what_a_part_needs(order):
+    part = Part("images", lambda: 1 / 0, lambda: False, needs="the images: set FLATFAST_DATA")
+    outcome = runner.compute(Study(lambda *_: [part], lambda *_: {}, prepare=lambda: None), order())
+    assert outcome.left == {"images": "needs the images: set FLATFAST_DATA"}
+
+
+def test_the_result_names_machines_and_keeps_what_was_measured_elsewhere(order, tmp_path):
+    elsewhere = Order("numbers", tmp_path / "elsewhere", order().out)
+    runner.compute(Numbers(2, sum_follows=False).study, elsewhere)
+    runner.collect(Numbers(2).study, elsewhere)
+
+    numbers = Numbers(2, 3, sum_follows=False)
+    assert runner.compute(numbers.study, order()).computed == ["square.3"]
+    result = runner.collect(numbers.study, order())
+    assert result["squares"] == {"2": {"square": 4}, "3": {"square": 9}}
+    assert machines.measured(result) == ["square.2", "square.3"]
+    assert [sorted(entry) for entry in result["machines"]] == [
+        ["device", "machine", "parts", "versions"]
+    ]
+    assert result == read_json(order().result, None)
+    assert numbers.drawn == [["2", "3"]]
+
+
+def test_again(order):
+    numbers = Numbers(2, sum_follows=False)
+    runner.compute(numbers.study, order())
+    runner.collect(numbers.study, order())
+    other = Order("numbers", order().folder.parent / "new", order().out, again=True)
+    assert runner.compute(numbers.study, other).computed == ["square.2"]
+
+
+def test_nothing_measured_writes_nothing(order):
+    runner.collect(Numbers(2).study, order())
+    assert not order().result.exists()
+
+
+def test_a_quick_look_knows_nothing_of_the_committed_result(order):
+    numbers = Numbers(2, 3, sum_follows=False)
+    runner.compute(numbers.study, order())
+    runner.collect(numbers.study, order())
+    quick = Order("numbers", order().folder / "quick", order().folder / "quick-result", quick=True)
+    assert runner.compute(numbers.study, quick).computed == ["square.2"]
+    assert runner.collect(numbers.study, quick)["squares"] == {"2": {"square": 4}}
+
+
+def test_parts_of_several_machines():
+    here = {"machine": {"cores": 2}, "device": "cpu", "versions": {"jax": "1"}}
+    there = here | {"device": "gpu"}
+    before = {"machines": [{**there, "parts": ["one", "two"]}]}
+    found = machines.merged(before, {"two": here, "three": here})
+    assert found == [{**there, "parts": ["one"]}, {**here, "parts": ["two", "three"]}]
+
+
+@pytest.mark.parametrize("name", ["a/b", "", "a b"])
+def test_names_of_parts_are_names_of_files(name):
+    with pytest.raises(ValueError, match="a part's name must match"):
+        Part(name, squared, lambda: True)
+
+
+def test_a_result_is_written_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "made" / "result.json"
+    study.write_json(path, {"a": 1})
+    with pytest.raises(TypeError):
+        study.write_json(path, {"a": object()})
+    assert read_json(path, None) == {"a": 1}
+    assert [entry.name for entry in path.parent.iterdir()] == ["result.json"]
+
+
+def test_studies_are_found_by_their_folders():
+    assert {"limit", "regimes", "training"} <= set(catalogue.names())
+    assert "quotes" not in catalogue.names()
+    for name in catalogue.names():
+        assert catalogue.question(name).endswith("?")
+
+
+def test_a_study_that_is_not_there():
+    with pytest.raises(ValueError, match=r"no study 'limits'; did you mean limit\?"):
+        catalogue.load("limits")
+
+
+class TestCommandLine:
+    @pytest.fixture(autouse=True)
+    def made_up(self, monkeypatch, tmp_path):
+        self.numbers = Numbers(2, 3, sum_follows=False)
+        monkeypatch.setattr(catalogue, "names", lambda: ["numbers"])
+        monkeypatch.setattr(catalogue, "load", lambda name: self.numbers.study)
+        monkeypatch.setattr(catalogue, "question", lambda name: "What are their squares?")
+        monkeypatch.setattr(command_line, "RUNS", tmp_path / "runs")
+        monkeypatch.setattr(command_line, "RESULTS", tmp_path / "results")
+        self.folder = tmp_path
+
+    def call(self, monkeypatch, *words):
+        monkeypatch.setattr("sys.argv", ["studies", *words])
+        command_line.main()
+
+    def test_run_and_list(self, monkeypatch, capsys):
+        self.call(monkeypatch)
+        assert "0 of 2 parts" in capsys.readouterr().out
+        self.call(monkeypatch, "numbers")
+        assert "2 parts computed, 0 failed, 0 left" in " ".join(capsys.readouterr().out.split())
+        written = json.loads((self.folder / "results/numbers/numbers.json").read_text())
+        assert written["squares"] == {"2": {"square": 4}, "3": {"square": 9}}
+        self.call(monkeypatch)
+        assert "2 of 2 parts" in capsys.readouterr().out
+
+    def test_a_plan_computes_nothing(self, monkeypatch, capsys):
+        self.call(monkeypatch, "numbers", "--plan")
+        assert capsys.readouterr().out.count("missing") == 3
+        assert self.numbers.computed == []
+
+    def test_quick_is_apart(self, monkeypatch):
+        self.call(monkeypatch, "numbers", "--quick")
+        assert not (self.folder / "results").exists()
+        assert (self.folder / "runs/numbers-quick/result/numbers.json").exists()
+
+    def test_collect_alone(self, monkeypatch):
+        self.call(monkeypatch, "numbers", "--collect")
+        assert self.numbers.computed == []
+
+    def test_a_failure_is_the_exit_code(self, monkeypatch):
+        self.numbers = Numbers(-1)
+        with pytest.raises(SystemExit) as stopped:
+            self.call(monkeypatch, "numbers")
+        assert stopped.value.code == 1
+
+    @pytest.mark.parametrize("workers", ["0", "many"])
+    def test_workers(self, monkeypatch, workers, capsys):
+        with pytest.raises(SystemExit):
+            self.call(monkeypatch, "numbers", "--workers", workers)
+        assert "--workers" in capsys.readouterr().err
