@@ -6,51 +6,47 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from flatfast.lab.rows import conform
+from flatfast.lab.goal import Goal
+from flatfast.lab.judge import judge
+from flatfast.lab.runs import Runs, runs_of
 from flatfast.lab.store import Store
-from flatfast.lab.sweep import Runs, runs_of, sweep
+from flatfast.lab.sweep import sweep
+from flatfast.lab.trajectories import Trajectories
 
 SETTINGS = {"problem": {"name": "fake", "version": 1, "settings": {"size": 3}}, "records": 4}
 
 
-def rows_of(runs: Runs) -> pa.Table:
-    time_ = 10 / runs.lr + runs.seed
-    converged = runs.seed % 3 > 0
-    count = len(runs)
-    return conform(
-        pa.table(
-            {
-                "method": pa.array(runs.method.tolist()),
-                "lr": runs.lr,
-                "momentum": runs.momentum,
-                "seed": runs.seed,
-                "steps": runs.steps,
-                "steps_run": runs.steps,
-                "status": pa.array(np.where(converged, "converged", "not_converged").tolist()),
-                "convergence_step": pa.array(time_, mask=~converged),
-                "diverged_step": pa.nulls(count, pa.int64()),
-                "metric_start": np.ones(count),
-                "metric_end": np.full(count, 0.1),
-                "threshold": np.full(count, 0.2),
-                "record_step": pa.array([np.arange(4)] * count),
-                "metric:error": pa.array([np.float32(lr) * np.arange(4) for lr in runs.lr]),
-            }
-        )
+GOAL = Goal("error", 0.2, relative=False, smoothing=0.0)
+
+
+def paths_of(runs: Runs) -> Trajectories:
+    """Runs whose seed is divisible by three do not arrive; the others the later, the slower."""
+    late = np.where(runs.seed % 3 > 0, 0.1 / (1 + runs.lr + runs.seed), 1.0)
+    error = np.array([np.ones(len(runs)), 2 + runs.seed, 3 * runs.lr, late]).T
+    count = np.full(len(runs), 4, np.int64)
+    return Trajectories(
+        np.array([0, 1, 2, 4]), {"error": error}, count, np.full(len(runs), -1, np.int64)
     )
+
+
+def rows_of(runs: Runs) -> pa.Table:
+    return judge(paths_of(runs), runs, GOAL)
 
 
 class FakeEngine:
     """Takes ``pause`` seconds a chunk."""
+
+    goal = GOAL
 
     def __init__(self, width: int = 8, pause: float = 0.0) -> None:
         self.width = width
         self.pause = pause
         self.seen: list[Runs] = []
 
-    def run(self, chunk: Runs) -> pa.Table:
+    def run(self, chunk: Runs) -> Trajectories:
         time.sleep(self.pause)
         self.seen.append(chunk)
-        return rows_of(chunk)
+        return paths_of(chunk)
 
 
 def plan(seeds: int = 6) -> Runs:

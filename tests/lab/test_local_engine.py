@@ -7,10 +7,11 @@ import pytest
 
 from flatfast.lab.engines.local import LocalEngine
 from flatfast.lab.goal import Goal
+from flatfast.lab.judge import judge
 from flatfast.lab.problem import Problem
 from flatfast.lab.problems.scalar_product import scalar_product
+from flatfast.lab.runs import runs_of
 from flatfast.lab.simulation.simulate import footprint
-from flatfast.lab.sweep import runs_of
 
 
 def quadratic(start=1.0, noise=0.0):
@@ -30,6 +31,10 @@ def quadratic(start=1.0, noise=0.0):
     )
 
 
+def rows(engine, runs):
+    return judge(engine.run(runs), runs, engine.goal)
+
+
 def columns(table, *names):
     return [table[name].to_pylist() for name in names]
 
@@ -37,7 +42,7 @@ def columns(table, *names):
 def test_rows_say_what_became_of_each_run():
     # Contraction 0.5 a step, 0.999 a step, and a growth of 2 a step.
     pairs = [(0.5, 0.0), (0.001, 0.0), (3.0, 0.0)]
-    table = LocalEngine(quadratic(), records=200).run(runs_of(pairs, 1, 200))
+    table = rows(LocalEngine(quadratic(), records=200), runs_of(pairs, 1, 200))
     status, step, ran, diverged = columns(
         table, "status", "convergence_step", "steps_run", "diverged_step"
     )
@@ -53,9 +58,8 @@ def test_rows_say_what_became_of_each_run():
 
 
 def test_nothing_in_a_table_is_nan_or_infinite():
-    table = LocalEngine(quadratic(), records=400, dtype="float64").run(
-        runs_of([(3.0, 0.0), (0.5, 0.0)], 1, 400)
-    )
+    engine = LocalEngine(quadratic(), records=400, dtype="float64")
+    table = rows(engine, runs_of([(3.0, 0.0), (0.5, 0.0)], 1, 400))
     for row in table["metric:square"].to_pylist():
         assert np.isfinite(row).all()
     # x doubles: 4^t passes float32's largest number at step 64 and float64's at 512.
@@ -70,9 +74,9 @@ def test_a_row_does_not_depend_on_its_chunk():
     """Neither on how many runs there are, nor on which; what fills a tile leaves no row."""
     engine = LocalEngine(scalar_product(), records=20)
     runs = runs_of([(0.01, 0.9), (0.02, 0.8)], 75, 100)
-    whole = engine.run(runs)
+    whole = rows(engine, runs)
     for begin, count in ((0, 5), (70, 10), (149, 1)):
-        assert engine.run(runs[begin : begin + count]).equals(whole.slice(begin, count))
+        assert rows(engine, runs[begin : begin + count]).equals(whole.slice(begin, count))
 
 
 def test_chunks_fit_the_memory_budget():

@@ -7,9 +7,10 @@ import pyarrow as pa
 import pytest
 
 from flatfast.lab.engines.local import LocalEngine
+from flatfast.lab.judge import judge
 from flatfast.lab.problems.scalar_product import scalar_product
 from flatfast.lab.rejudge import rejudge
-from flatfast.lab.sweep import runs_of, together
+from flatfast.lab.runs import runs_of, together
 
 PROBLEM = scalar_product()
 SETTINGS = {"problem": {"goal": asdict(PROBLEM.goal)}}
@@ -23,8 +24,8 @@ RUNS = together(
 
 def run(problem, runs):
     engine = LocalEngine(problem, records=150)
-    parts = [engine.run(runs[runs.steps == steps]) for steps in np.unique(runs.steps)]
-    return pa.concat_tables(parts)
+    chunks = [runs[runs.steps == steps] for steps in np.unique(runs.steps)]
+    return pa.concat_tables([judge(engine.run(c), c, problem.goal) for c in chunks])
 
 
 @pytest.fixture(scope="module")

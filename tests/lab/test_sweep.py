@@ -7,8 +7,9 @@ import time
 import numpy as np
 import pytest
 
+from flatfast.lab.runs import chunks, runs_of, together
 from flatfast.lab.store import Store, read_chunks
-from flatfast.lab.sweep import InterruptedSweepError, chunks, runs_of, sweep, together
+from flatfast.lab.sweep import InterruptedSweepError, sweep
 from tests.lab.fake import SETTINGS, FakeEngine, plan, sweep_into
 
 

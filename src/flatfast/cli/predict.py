@@ -13,7 +13,7 @@ from flatfast.cli.options import Absolute, GoalMetric, Set, Smoothing, Threshold
 from flatfast.law import GAMMA
 
 if TYPE_CHECKING:
-    from flatfast.lab.forecast import Forecast
+    from flatfast.lab.forecast.record import Forecast
 
 RATES = (0.001, 0.01, 0.1, 0.5)
 """Learning rates of the table, in units of the stability limit of plain SGD at the start."""
@@ -63,8 +63,8 @@ def predict(
             raise ValueError(f"lr must be positive and finite, got {rate:g}")
     from flatfast.cli.progress import told_stages
     from flatfast.cli.values import settings
-    from flatfast.lab.forecast import write_forecast
-    from flatfast.lab.predict import forecast
+    from flatfast.lab.forecast.forecast import forecast
+    from flatfast.lab.forecast.record import write_forecast
     from flatfast.lab.problems import load
 
     problem = with_goal(load(name, settings(set_ or [])), goal, threshold, absolute, smoothing)

@@ -12,7 +12,7 @@ from flatfast.cli.options import Smoothing, Threshold
 from flatfast.cli.studies import forecast_of, study_of, tell_page, tell_problems, write_study
 
 if TYPE_CHECKING:
-    from flatfast.lab.forecast import Forecast
+    from flatfast.lab.forecast.record import Forecast
 
 
 def register(app: typer.Typer) -> None:

@@ -13,7 +13,7 @@ from flatfast.cli.interrupts import keeping
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from flatfast.lab.forecast import Forecast
+    from flatfast.lab.forecast.record import Forecast
     from flatfast.lab.problem import Problem
     from flatfast.lab.report.study import Study
     from flatfast.lab.store import Store
@@ -112,7 +112,7 @@ def study_of(
 
 def forecast_of(console: Console, folder: Path) -> "tuple[Forecast | None, dict[str, str]]":
     """The forecast that lies beside a folder's runs, if one does, and why it cannot be used."""
-    from flatfast.lab.forecast import FORECAST, read_forecast
+    from flatfast.lab.forecast.record import FORECAST, read_forecast
 
     path = folder / FORECAST
     if not path.is_file():
@@ -126,14 +126,14 @@ def forecast_of(console: Console, folder: Path) -> "tuple[Forecast | None, dict[
 
 def make_forecast(console: Console, problem: "Problem", store: "Store") -> None:
     """Predict the best momentum before the runs and keep it beside them, where theory serves."""
-    from flatfast.lab.forecast import FORECAST, write_forecast
+    from flatfast.lab.forecast.record import FORECAST, write_forecast
 
     path = store.folder / FORECAST
     made = store.claimed and forecast_of(console, store.folder)[0] is not None
     if problem.residuals is None or made:
         return
     from flatfast.cli.progress import told_stages
-    from flatfast.lab.predict import forecast, is_small
+    from flatfast.lab.forecast.forecast import forecast, is_small
 
     if not is_small(problem):
         return

@@ -92,7 +92,7 @@ def sweep(
     from flatfast.lab.engines.local import LocalEngine
     from flatfast.lab.problems import load
     from flatfast.lab.reproduce import identity
-    from flatfast.lab.sweep import runs_of
+    from flatfast.lab.runs import runs_of
     from flatfast.lab.sweep import sweep as run
 
     use_all_cores()

@@ -26,7 +26,7 @@ from flatfast.lab.estimation.optimum import DEFAULT_FIT, locate, median_times
 from flatfast.lab.estimation.selection import comparable
 from flatfast.lab.estimation.times import time_grid
 from flatfast.lab.estimation.usable import usable
-from flatfast.lab.forecast import Forecast
+from flatfast.lab.forecast.record import Forecast
 from flatfast.lab.report.study import Study
 
 

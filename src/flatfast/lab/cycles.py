@@ -20,9 +20,10 @@ from flatfast.lab.estimation.ranges import SAFE, compared_rates, rates_beyond
 from flatfast.lab.estimation.times import COLUMNS, columns_of
 from flatfast.lab.problem import Problem
 from flatfast.lab.recipes import Recipe
+from flatfast.lab.runs import runs_of, together
 from flatfast.lab.simulation.schedule import OneCycle
 from flatfast.lab.store import Store
-from flatfast.lab.sweep import Progress, runs_of, sweep, together
+from flatfast.lab.sweep import Progress, sweep
 from flatfast.law import GAMMA
 
 CYCLE = OneCycle()

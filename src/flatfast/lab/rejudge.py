@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from flatfast.lab.estimation.convergence import Status, convergence
 from flatfast.lab.estimation.methods import GRID
 from flatfast.lab.goal import Goal
+from flatfast.lab.judge import verdict
 from flatfast.lab.rows import METRIC, conform
 
 
@@ -73,11 +74,6 @@ def _judge(rows: pa.Table, goal: Goal) -> pa.Table:
         recorded=recorded,
         diverged=np.asarray(rows["status"].to_pylist()) == Status.DIVERGED.value,
     )
-    judged = {
-        "status": pa.array(result.status.tolist()),
-        "convergence_step": pa.array(result.step, mask=np.isnan(result.step)),
-        "threshold": pa.array(result.threshold),
-    }
-    for name, column in judged.items():
+    for name, column in verdict(result).items():
         rows = rows.set_column(rows.schema.get_field_index(name), name, column)
     return rows

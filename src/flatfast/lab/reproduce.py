@@ -17,9 +17,10 @@ from flatfast.lab.estimation.times import time_grid
 from flatfast.lab.problem import Problem
 from flatfast.lab.problems import load
 from flatfast.lab.recipes import Recipe, log_points
+from flatfast.lab.runs import Runs, runs_of, together
 from flatfast.lab.simulation.simulate import Spacing
 from flatfast.lab.store import Store
-from flatfast.lab.sweep import Progress, Runs, runs_of, sweep, together
+from flatfast.lab.sweep import Progress, sweep
 from flatfast.lab.training.stability import steepest_curvature
 from flatfast.law import GAMMA
 

@@ -8,7 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from flatfast.lab.forecast import Forecast, read_forecast
+from flatfast.lab.forecast.record import Forecast, read_forecast
 from flatfast.lab.report import Study, headline, summarise, write_report
 from flatfast.lab.report.axes import FORETOLD, forecast_line
 from flatfast.lab.report.figures import FIGURES

@@ -5,24 +5,20 @@ from functools import partial
 from typing import Literal
 
 import numpy as np
-import pyarrow as pa
 
-from flatfast.lab.estimation.convergence import convergence, settled
+from flatfast.lab.estimation.convergence import settled
 from flatfast.lab.machine import available_memory
 from flatfast.lab.problem import Problem
-from flatfast.lab.rows import METRIC, conform
+from flatfast.lab.runs import Runs
 from flatfast.lab.simulation.schedule import Schedule
-from flatfast.lab.simulation.simulate import Spacing, Trajectories, footprint, simulate
-from flatfast.lab.sweep import Runs
+from flatfast.lab.simulation.simulate import Spacing, footprint, simulate
+from flatfast.lab.trajectories import Trajectories
 
 MOST_RUNS = 256
 """Runs in a chunk where memory allows more.
 
 Few enough that a crash costs little, enough to fill the tiles of some tens of cores.
 """
-
-LARGEST = float(np.finfo(np.float32).max)
-"""Bound of the metrics in the store, which keeps them in single precision."""
 
 MEMORY_SHARE = 0.25
 """Share of the available memory that a chunk may take."""
@@ -33,6 +29,7 @@ class LocalEngine:
 
     Attributes:
         width: Most runs in a chunk.
+        goal: The problem's.
     """
 
     def __init__(
@@ -66,7 +63,7 @@ class LocalEngine:
             ValueError: If a setting is out of range, or the runs that advance at once are over
                 budget.
         """
-        self._problem = problem
+        self.goal = problem.goal
         self._simulate = partial(
             simulate,
             problem,
@@ -90,14 +87,14 @@ class LocalEngine:
             )
         self.width = min(fit, max(most_runs, need.width))
 
-    def run(self, chunk: Runs) -> pa.Table:
-        """Simulate a chunk and judge its runs.
+    def run(self, chunk: Runs) -> Trajectories:
+        """Simulate a chunk.
 
         Args:
             chunk: Runs of one planned length, at most ``width`` of them.
 
         Returns:
-            Rows of the store.
+            What was recorded of them.
 
         Raises:
             ValueError: If the runs differ in planned length, or the start meets the goal.
@@ -105,45 +102,4 @@ class LocalEngine:
         """
         if len(np.unique(chunk.steps)) != 1:
             raise ValueError(f"a chunk has one planned length, got {np.unique(chunk.steps)}")
-        paths = self._simulate(
-            chunk.lr,
-            chunk.momentum,
-            chunk.seed,
-            steps=int(chunk.steps[0]),
-        )
-        return _rows(self._problem, chunk, paths)
-
-
-def _rows(problem: Problem, chunk: Runs, paths: Trajectories) -> pa.Table:
-    recorded, diverged_step = paths.recorded, paths.diverged_step
-    diverged = diverged_step >= 0
-    result = convergence(
-        paths.steps,
-        paths.values[problem.goal.metric],
-        chunk.momentum,
-        problem.goal,
-        recorded=recorded,
-        diverged=diverged,
-    )
-    last = paths.steps[recorded - 1]
-    columns = {
-        "method": pa.array(chunk.method.tolist()),
-        "lr": chunk.lr,
-        "momentum": chunk.momentum,
-        "seed": chunk.seed,
-        "steps": chunk.steps,
-        "steps_run": np.where(diverged, diverged_step, last),
-        "status": pa.array(result.status.tolist()),
-        "convergence_step": pa.array(result.step, mask=np.isnan(result.step)),
-        "diverged_step": pa.array(diverged_step, mask=~diverged),
-        "metric_start": result.start,
-        "metric_end": pa.array(result.end, mask=~np.isfinite(result.end)),
-        "threshold": result.threshold,
-        "record_step": pa.array([paths.steps[:end] for end in recorded]),
-    }
-    for name, values in paths.values.items():
-        # A float64 run on its way to divergence can be finite and beyond float32.
-        narrow = np.clip(values, -LARGEST, LARGEST).astype(np.float32)
-        kept = [row[:end] for row, end in zip(narrow, recorded, strict=True)]
-        columns[f"{METRIC}{name}"] = pa.array(kept)
-    return conform(pa.table(columns))
+        return self._simulate(chunk.lr, chunk.momentum, chunk.seed, steps=int(chunk.steps[0]))

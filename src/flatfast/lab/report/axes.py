@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 from numpy.typing import NDArray
 
-from flatfast.lab.forecast import Forecast
+from flatfast.lab.forecast.record import Forecast
 from flatfast.lab.report.theme import Theme
 from flatfast.lab.report.typography import SUPERSCRIPT, rate
 

@@ -20,7 +20,7 @@ from flatfast.lab.estimation.interval import Interval
 from flatfast.lab.estimation.optimum import Optima
 from flatfast.lab.estimation.resampling import median, percentile_interval
 from flatfast.lab.estimation.times import TimeGrid
-from flatfast.lab.forecast import Forecast
+from flatfast.lab.forecast.record import Forecast
 from flatfast.lab.report.provenance import provenance
 
 LEVEL = 0.95

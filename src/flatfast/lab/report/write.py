@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from flatfast.lab.atomic import atomically
-from flatfast.lab.forecast import FORECAST, write_forecast
+from flatfast.lab.forecast.record import FORECAST, write_forecast
 from flatfast.lab.report.figures import FIGURES, Drawing
 from flatfast.lab.report.page import Shown, page
 from flatfast.lab.report.study import CannotDraw, Study

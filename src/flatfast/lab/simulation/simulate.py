@@ -27,6 +27,7 @@ from flatfast.lab.length import check_length
 from flatfast.lab.problem import Problem
 from flatfast.lab.simulation.batch import Batch, ProblemError, compile_batch
 from flatfast.lab.simulation.schedule import Schedule
+from flatfast.lab.trajectories import Trajectories
 
 Spacing = Literal["linear", "log"]
 Settled = Callable[[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]], NDArray[np.bool_]]
@@ -37,25 +38,6 @@ and tell little."""
 
 BLOCKS = 16
 """How often the host looks in during a run, to stop a batch whose runs are all done."""
-
-
-@dataclass(frozen=True)
-class Trajectories:
-    """Recorded metrics of a batch of N runs at R records.
-
-    Attributes:
-        steps: (R,) the steps after which the metrics were read; the first is 0, the start.
-        values: Metric name to its (N, R) values, float64. Values past a run's own end are NaN.
-        recorded: (N,) how many records belong to each run: all of them, or those before it settled
-            or diverged.
-        diverged_step: (N,) the step of the first record at which a parameter or a metric was no
-            longer finite; -1 for runs that stayed finite.
-    """
-
-    steps: NDArray[np.int64]
-    values: dict[str, NDArray[np.float64]]
-    recorded: NDArray[np.int64]
-    diverged_step: NDArray[np.int64]
 
 
 def record_steps(steps: int, records: int, spacing: Spacing = "linear") -> NDArray[np.int64]:

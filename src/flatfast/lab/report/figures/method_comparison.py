@@ -10,7 +10,7 @@ from matplotlib.transforms import ScaledTranslation
 
 from flatfast.lab.estimation.comparison import MethodTime
 from flatfast.lab.estimation.exponent import LAW
-from flatfast.lab.forecast import Forecast
+from flatfast.lab.forecast.record import Forecast
 from flatfast.lab.report.axes import LR, TIME, log_axis, padded
 from flatfast.lab.report.method_lines import (
     compared,

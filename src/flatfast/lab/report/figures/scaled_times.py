@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from flatfast.lab.estimation.collapse import Collapse
 from flatfast.lab.estimation.exponent import LAW
 from flatfast.lab.estimation.interval import Interval
-from flatfast.lab.forecast import Forecast
+from flatfast.lab.forecast.record import Forecast
 from flatfast.lab.report.axes import (
     FORETOLD,
     MU,

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from flatfast.lab.estimation.optimum import DEFAULT_FIT
-from flatfast.lab.forecast import Forecast
-from flatfast.lab.prediction import metric_on_points, model_of, predicted_times
+from flatfast.lab.forecast.limit_times import predicted_times
+from flatfast.lab.forecast.model import metric_on_points, model_of
+from flatfast.lab.forecast.record import Forecast
 from flatfast.lab.problem import Problem
 from flatfast.lab.threads import one_blas_thread
 from flatfast.theory import Prefactor, SquaredError, flow_relaxation, jacobian, prefactor

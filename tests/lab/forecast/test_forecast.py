@@ -6,9 +6,10 @@ from scipy.integrate import solve_ivp
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from flatfast.lab.estimation.convergence import convergence
-from flatfast.lab.forecast import read_forecast, write_forecast
-from flatfast.lab.predict import forecast, minimum_of
-from flatfast.lab.prediction import model_of, predicted_times
+from flatfast.lab.forecast.forecast import forecast, minimum_of
+from flatfast.lab.forecast.limit_times import predicted_times
+from flatfast.lab.forecast.model import model_of
+from flatfast.lab.forecast.record import read_forecast, write_forecast
 from flatfast.lab.problems import load
 from flatfast.lab.simulation.simulate import simulate
 

@@ -1,0 +1,1 @@
+"""The best momentum of a problem before any run of it, from the theory."""
