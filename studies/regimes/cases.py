@@ -15,7 +15,7 @@ from typing import Any
 
 from flatfast.lab.goal import Goal
 from flatfast.lab.problem import Problem, Scalar
-from flatfast.lab.recipes import log_points
+from flatfast.lab.recipes.recipe import log_points
 from studies.regimes.problems import (
     STUDENT_TO_THE_FLAT,
     TO_THE_FLAT,

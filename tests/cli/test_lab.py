@@ -309,3 +309,24 @@ def test_where_no_bar_is_drawn_lines_say_that_the_work_goes_on(monkeypatch):
     assert "forecast: a closer look" in printed
     assert progress_lines(False, 1e6, monkeypatch) == ""
     assert "grid: 3/6 runs" not in progress_lines(True, 0.0, monkeypatch)
+
+
+class TestRecords:
+    """A goal that is read after cooling: each record takes hundreds of steps of its own."""
+
+    SWEEP = (
+        *("sweep", "scalar-product", "--lr", 0.02, "--momentum", "0.5,0.9", "--steps", 20),
+        *("--metric", "cooled:trace", "--out", "here"),
+    )
+
+    def test_what_reading_costs_is_told(self, flatfast):
+        answer = flatfast(*self.SWEEP, "--seeds", 1)
+        assert "takes 480 times the steps of the training: 32 records of 300 steps" in answer.out
+        assert "(reproduce takes 256 with --quick, 256 with --full)" in answer.out
+
+    def test_a_sweep_that_goes_on_keeps_its_records(self, flatfast, tmp_path):
+        assert flatfast(*self.SWEEP, "--seeds", 1, "--records", 3).code == 0
+        assert flatfast(*self.SWEEP, "--seeds", 2).code == 0
+        manifest = json.loads((tmp_path / "here" / "manifest.json").read_text())
+        assert manifest["settings"]["records"] == 3
+        assert pq.read_table(tmp_path / "here" / "runs.parquet").num_rows == 4

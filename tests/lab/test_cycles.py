@@ -8,7 +8,7 @@ import pytest
 from flatfast.lab.cycles import CYCLE, PER_OCTAVE, SHORTEST, SLOWER, cycle_peaks, sweep_cycles
 from flatfast.lab.estimation.comparison import compare
 from flatfast.lab.estimation.methods import ONE_CYCLE, PEAK_MOMENTUM, one_cycle
-from flatfast.lab.recipes import Recipe
+from flatfast.lab.recipes.recipe import Recipe
 from flatfast.lab.store import Store
 from tests.lab.fake import SETTINGS
 from tests.lab.test_local_engine import quadratic

@@ -218,7 +218,7 @@ def test_the_template_runs_as_it_stands():
     ("name", "message"),
     [
         ("matrix-sensng", "no problem 'matrix-sensng'; did you mean matrix-sensing"),
-        ("xyzzy", "there are scalar-product, matrix-sensing"),
+        ("xyzzy", "there are digits-mlp, digits-resnet"),
         ("nowhere.py:problem", "no file nowhere.py"),
         ("nowhere.py", "name the function in the file too: nowhere.py:problem"),
     ],

@@ -30,6 +30,20 @@ def open_store(folder: Path, identity: dict[str, Any], fresh: bool) -> "Store":
     return Store(folder, identity, command=_command(), fresh=fresh, on_fresh=remove_report)
 
 
+def records_of(folder: Path) -> int | None:
+    """The records of the runs that a folder holds; None if it holds none that say so.
+
+    A sweep that goes on keeps to them: runs of other records would be another sweep.
+    """
+    from flatfast.lab.manifest import read_manifest
+
+    try:
+        records = read_manifest(folder)["settings"]["records"]
+    except (RuntimeError, ValueError, LookupError):  # whatever is wrong, opening it will say
+        return None
+    return records if isinstance(records, int) and records > 0 else None
+
+
 def _command() -> str:
     """The command line as anybody can repeat it: without folders and paths of this machine."""
     return portable(shlex.join(["flatfast", *sys.argv[1:]]))

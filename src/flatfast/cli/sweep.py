@@ -1,7 +1,8 @@
 """``flatfast sweep``: learning rate against momentum on any problem."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,12 +20,16 @@ from flatfast.cli.options import (
 )
 from flatfast.cli.studies import (
     open_store,
+    records_of,
     report_of,
     stored_in,
     tell_leftovers,
     tell_page,
     warn_unstable,
 )
+
+if TYPE_CHECKING:
+    from flatfast.lab.problem import Problem
 
 
 def register(app: typer.Typer) -> None:
@@ -48,7 +53,10 @@ def sweep(
     duration: Annotated[
         float, typer.Option(help="Length in units of lr^(-2/3) steps, if --steps is not given.")
     ] = 100.0,
-    records: Annotated[int, typer.Option(help="How often metrics are read in a run.")] = 128,
+    records: Annotated[
+        int | None,
+        typer.Option(help="How often metrics are read in a run; by default 32 to 128, by cost."),
+    ] = None,
     spacing: Annotated[str, typer.Option(help="Records: linear or log.")] = "linear",
     metric: Annotated[
         list[str] | None, typer.Option(help="A metric to record besides the goal's; repeatable.")
@@ -91,27 +99,34 @@ def sweep(
     from flatfast.lab.engines.devices import use_all_cores
     from flatfast.lab.engines.local import LocalEngine
     from flatfast.lab.problems import load
+    from flatfast.lab.records import default_records
     from flatfast.lab.reproduce import identity
     from flatfast.lab.runs import runs_of
     from flatfast.lab.sweep import sweep as run
 
     use_all_cores()
     problem = with_goal(load(problem_name, chosen), goal, threshold, absolute, smoothing)
-    options: dict[str, Any] = {
-        "records": records,
-        "spacing": spacing,
-        "nesterov": nesterov,
-        "dtype": dtype,
-        "metrics": tuple(metric or ()),
-    }
+    metrics = tuple(metric or ())
     wanted = runs_of(
         [(rate, beta) for rate in rates for beta in betas],
         seeds,
         lambda rate: steps or round(duration * rate ** (-2 / 3)),
     )
     folder = out or Path("runs") / problem.name
+    lengths = wanted.steps.tolist()
+    if records is None:
+        stored = None if fresh else records_of(folder)
+        records = stored or default_records(problem, metrics, lengths)
+    options: dict[str, Any] = {
+        "records": records,
+        "spacing": spacing,
+        "nesterov": nesterov,
+        "dtype": dtype,
+        "metrics": metrics,
+    }
     console = Console()
     console.say((problem.name, "bold"), f", {len(wanted)} runs, into {folder}")
+    _tell_cost(console, problem, metrics, records, lengths)
     warn_unstable(console, problem, rates, max(betas))
     from flatfast.cli.progress import SweepProgress
 
@@ -129,6 +144,26 @@ def sweep(
         "next: the same command with more --lr, --momentum or --seeds makes the missing runs only",
         highlight=False,
     )
+
+
+def _tell_cost(
+    console: Console, problem: "Problem", metrics: Sequence[str], records: int, lengths: list[int]
+) -> None:
+    """Say so where reading the metrics takes more steps than the training."""
+    from flatfast.lab.recipes import RECIPES
+    from flatfast.lab.records import cooling_steps, cost
+
+    ratio = cost(problem, metrics, records, lengths)
+    if ratio <= 1:
+        return
+    told = (
+        f"reading the metrics takes {ratio:.3g} times the steps of the training: {records} records "
+        f"of {cooling_steps(problem, metrics)} steps of cooling each; fewer --records are faster"
+    )
+    if problem.name in RECIPES:
+        quick, full = (RECIPES[problem.name][size].records for size in ("quick", "full"))
+        told += f" (reproduce takes {quick} with --quick, {full} with --full)"
+    console.note(told)
 
 
 def _wanted(lr: str | None, momentum: str | None) -> str:

@@ -19,7 +19,7 @@ from flatfast.lab.estimation.methods import ONE_CYCLE, PEAK_MOMENTUM, one_cycle
 from flatfast.lab.estimation.ranges import SAFE, compared_rates, rates_beyond
 from flatfast.lab.estimation.times import COLUMNS, columns_of
 from flatfast.lab.problem import Problem
-from flatfast.lab.recipes import Recipe
+from flatfast.lab.recipes.recipe import Recipe
 from flatfast.lab.runs import runs_of, together
 from flatfast.lab.simulation.schedule import OneCycle
 from flatfast.lab.store import Store

@@ -16,7 +16,7 @@ from flatfast.lab.estimation.ranges import NEAR, compared_rates, rates_beyond
 from flatfast.lab.estimation.times import time_grid
 from flatfast.lab.problem import Problem
 from flatfast.lab.problems import load
-from flatfast.lab.recipes import Recipe, log_points
+from flatfast.lab.recipes.recipe import Recipe, log_points
 from flatfast.lab.runs import Runs, runs_of, together
 from flatfast.lab.simulation.simulate import Spacing
 from flatfast.lab.store import Store

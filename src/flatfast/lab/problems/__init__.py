@@ -1,4 +1,4 @@
-"""The lab's problems, by name: one file per experiment.
+"""The lab's problems, by name: one file per experiment, found by its ``PROBLEMS``.
 
 ``matrix-sensing``, ``teacher-student`` and ``fashion-mlp`` are experiments of arXiv 2210.16400;
 ``scalar-product``, ``digits-mlp`` and ``digits-resnet`` are their smallest relatives.
@@ -10,27 +10,24 @@ import difflib
 import importlib.util
 import inspect
 import os
+import pkgutil
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from flatfast.lab.problem import Problem, Scalar
-from flatfast.lab.problems.digits_mlp import digits_mlp
-from flatfast.lab.problems.digits_resnet import digits_resnet
-from flatfast.lab.problems.fashion_mlp import fashion_mlp
-from flatfast.lab.problems.matrix_sensing import matrix_sensing, matrix_sensing_paper
-from flatfast.lab.problems.scalar_product import scalar_product
-from flatfast.lab.problems.teacher_student import teacher_student
 
-PROBLEMS: dict[str, Callable[..., Problem]] = {
-    "scalar-product": scalar_product,
-    "matrix-sensing": matrix_sensing,
-    "matrix-sensing-paper": matrix_sensing_paper,
-    "teacher-student": teacher_student,
-    "digits-mlp": digits_mlp,
-    "digits-resnet": digits_resnet,
-    "fashion-mlp": fashion_mlp,
-}
+
+def _found() -> dict[str, Callable[..., Problem]]:
+    """The ``PROBLEMS`` of all files of this folder."""
+    found: dict[str, Callable[..., Problem]] = {}
+    for module in pkgutil.iter_modules(__path__, f"{__name__}."):
+        found |= getattr(importlib.import_module(module.name), "PROBLEMS", {})
+    return found
+
+
+PROBLEMS = _found()
+"""Name to the function that makes the problem of its settings."""
 
 
 class UnknownProblemError(ValueError):

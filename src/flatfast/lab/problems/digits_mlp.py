@@ -77,3 +77,6 @@ def digits_mlp(
             "start": start,
         },
     )
+
+
+PROBLEMS = {"digits-mlp": digits_mlp}

@@ -152,3 +152,6 @@ def _initial(channels: int, blocks: int, seed: int) -> Params:
         ],
         "head": layer(SIDE * SIDE * channels, CLASSES, 1.0),
     }
+
+
+PROBLEMS = {"digits-resnet": digits_resnet}

@@ -123,3 +123,6 @@ def _load(data: str, examples: int, test_examples: int, data_seed: int) -> Image
 def _arrays(table: Any) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     pixels = np.stack([np.asarray(image, np.float64).ravel() for image in table["image"]])
     return pixels / 255, np.asarray(table["label"], np.int64)
+
+
+PROBLEMS = {"fashion-mlp": fashion_mlp}

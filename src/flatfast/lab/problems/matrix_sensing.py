@@ -140,3 +140,6 @@ def matrix_sensing_paper(**settings: Any) -> Problem:
         The problem.
     """
     return matrix_sensing(**{"dimension": 100, "rank": 5, "examples": 2500, **settings})
+
+
+PROBLEMS = {"matrix-sensing": matrix_sensing, "matrix-sensing-paper": matrix_sensing_paper}

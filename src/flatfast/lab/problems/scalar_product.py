@@ -100,3 +100,6 @@ def scalar_product(
         },
         residuals=residual,
     )
+
+
+PROBLEMS = {"scalar-product": scalar_product}

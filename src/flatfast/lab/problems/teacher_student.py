@@ -105,3 +105,6 @@ def teacher_student(
             "start": start,
         },
     )
+
+
+PROBLEMS = {"teacher-student": teacher_student}
