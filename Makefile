@@ -36,8 +36,7 @@ bench: $(VENV)/.dev
 	$(VENV)/bin/python benchmarks/sweep_throughput.py
 	$(VENV)/bin/python -m studies.statistics.run
 	$(VENV)/bin/python benchmarks/optimizer_overhead.py
-	$(VENV)/bin/python -m studies.limit.run --quick --runs-folder runs/limit-study-quick \
-		--out runs/limit-study-quick/limit.json
+	$(VENV)/bin/python -m studies limit --quick
 
 results: $(VENV)/.dev
 	PATH="$(abspath $(VENV))/bin:$$PATH" scripts/make_results.sh

@@ -1,61 +1,69 @@
 """From the kept parts of the study to its tables: gaps, distances and rates."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from studies.limit.cases import Case
-from studies.limit.cells import read_cell, sgd_name
+from studies.limit.ensemble import Ensemble, kept, kept_by_lr
 from studies.limit.gap import Curve, Distance, distance, largest, rate
-from studies.limit.simulation import Ensemble
 
 DIGITS = 6
 """Decimals of curves: their errors are larger."""
 
+Rows = list[dict[str, Any]]
 
-def analysed(case: Case, folder: Path) -> dict[str, Any]:
+
+def analysed(case: Case, folder: Path, before: dict[str, Any]) -> dict[str, Any]:
     """All there is of a case.
+
+    Args:
+        case: The case.
+        folder: Where parts are kept.
+        before: What was known, for what needs parts that are not there; empty if nothing.
 
     Returns:
         ``rows`` (one for each C and learning rate), ``rates`` (one for each C and observable),
         ``partings`` (random amplitudes less mean field, one for each C) and ``curves`` (those of
         the smallest learning rate).
     """
-    told = {
-        kind: found
-        for kind in ("mean-field", "random")
-        if (found := read_cell(f"{kind}.{case.name}", folder)) is not None
-    }
-    sgd = {
-        lr: found for lr in case.lrs if (found := read_cell(sgd_name(case, lr), folder)) is not None
-    }
-    limit = "random" if case.random is not None else "mean-field"
+    limit = "random" if case.paths else "mean-field"
     result: dict[str, Any] = {
         "case": case.name,
         "modes": case.modes,
         "observables": list(case.observables),
         "limit": limit,
-        "rows": [],
-        "rates": [],
-        "partings": [],
-        "curves": [],
+        **{kind: before.get(kind, []) for kind in ("rows", "rates", "partings", "curves")},
     }
-    if "mean-field" not in told or limit not in told:
+    told = {
+        kind: found
+        for kind in dict.fromkeys(("mean-field", limit))
+        if (found := kept(folder, f"{kind}.{case.name}")) is not None
+    }
+    if not {"mean-field", limit} <= set(told):
         return result
-    for place, C in enumerate(case.C):
-        for lr, found in sgd.items():
-            result["rows"].append(_row(case, place, lr, found, told, limit))
-        for k, observable in enumerate(case.observables):
-            distances = {
-                lr: distance(_less(case, found, told[limit], place, k)) for lr, found in sgd.items()
-            }
-            result["rates"].append(_rates(C, observable, distances))
-        result["partings"].append(_parting(case, place, told))
-        if sgd:
-            least = min(sgd)
-            result["curves"].append(_curves(case, place, least, sgd[least], told))
+    places = range(len(told["mean-field"].C))
+    partings = [_parting(case, place, told) for place in places]
+    result["partings"] = _joined(result["partings"], partings, ("C",))
+    sgd = kept_by_lr(folder, f"sgd.{case.name}")
+    if not sgd:
+        return result
+    rows = [_row(case, place, lr, sgd[lr], told, limit) for place in places for lr in sgd]
+    result["rows"] = _joined(result["rows"], rows, ("C", "lr"))
+    result["rates"] = _rates(case, result["rows"])
+    least = min(sgd)
+    if least == min(row["lr"] for row in result["rows"]):
+        curves = [_curves(case, place, least, sgd[least], told) for place in places]
+        result["curves"] = _joined(result["curves"], curves, ("C",))
     return result
+
+
+def _joined(before: Rows, found: Rows, keys: Sequence[str]) -> Rows:
+    """What is found, and of before what is not; by C, then by falling learning rate."""
+    by_key = {tuple(row[key] for key in keys): row for row in [*before, *found]}
+    return sorted(by_key.values(), key=lambda row: (row["C"], -row.get("lr", 0)))
 
 
 def curve(case: Case, found: Ensemble, place: int, k: int) -> Curve:
@@ -87,7 +95,7 @@ def _row(
     case: Case, place: int, lr: float, found: Ensemble, told: dict[str, Ensemble], limit: str
 ) -> dict[str, Any]:
     row: dict[str, Any] = {
-        "C": case.C[place],
+        "C": float(found.C[place]),
         "lr": lr,
         "runs": int(found.runs[place]),
         "lost": int(found.lost[place]),
@@ -104,18 +112,24 @@ def _row(
     return row
 
 
-def _rates(C: float, observable: str, distances: dict[float, Distance]) -> dict[str, Any]:
-    """The rate over all learning rates, and over the smaller half of them."""
-    found: dict[str, Any] = {"C": C, "observable": observable}
-    lrs = sorted(distances)
-    for name, chosen in (("all", lrs), ("smaller_half", lrs[: (len(lrs) + 1) // 2])):
-        told = rate(chosen, [distances[lr] for lr in chosen]) if len(chosen) > 2 else None
-        found[name] = None if told is None else told._asdict()
+def _rates(case: Case, rows: Rows) -> Rows:
+    """Of every C and observable: over all learning rates, and over the smaller half of them."""
+    found: Rows = []
+    for C in dict.fromkeys(row["C"] for row in rows):
+        here = sorted((row for row in rows if row["C"] == C), key=lambda row: row["lr"])
+        for k, observable in enumerate(case.observables):
+            entry: dict[str, Any] = {"C": C, "observable": observable}
+            half = here[: (len(here) + 1) // 2]
+            for name, chosen in (("all", here), ("smaller_half", half)):
+                distances = [Distance(**row["distances"][k]) for row in chosen]
+                told = rate([row["lr"] for row in chosen], distances) if len(chosen) > 2 else None
+                entry[name] = None if told is None else told._asdict()
+            found.append(entry)
     return found
 
 
 def _parting(case: Case, place: int, told: dict[str, Ensemble]) -> dict[str, Any]:
-    found: dict[str, Any] = {"C": case.C[place]}
+    found: dict[str, Any] = {"C": float(told["mean-field"].C[place])}
     if "random" in told:
         found["random"] = _gap(case, _less(case, told["random"], told["mean-field"], place, 0))
     return found
@@ -131,7 +145,7 @@ def _curves(
 
     mean, covariance = curve(case, found, place, 0)
     result: dict[str, Any] = {
-        "C": case.C[place],
+        "C": float(found.C[place]),
         "lr": lr,
         "time": listed(case.times[1:]),
         "mean": listed(mean),

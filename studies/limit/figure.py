@@ -1,10 +1,5 @@
-"""The study of ``results/limit/limit.json``, drawn.
+"""The study's figure: SGD beside both limits, distances over learning rates, and partings."""
 
-python -m studies.limit.figure
-"""
-
-import argparse
-import json
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -16,9 +11,14 @@ from matplotlib.figure import Figure
 from flatfast.lab.report.axes import log_axis, padded
 from flatfast.lab.report.theme import THEMES, Theme, new_figure, save, themed
 
-FOUND = Path("results/limit/limit.json")
 ONE_MODE, MANY_MODES = "scalar-product-1", "matrix-sensing"
 MARKERS = ("o", "s", "D", "^", "v")
+
+
+def draw(result: dict[str, Any], folder: Path) -> None:
+    """Write the figure in both themes."""
+    for theme in THEMES:
+        save(limits(result, theme), theme, folder, "limit")
 
 
 @themed
@@ -27,14 +27,16 @@ def limits(result: dict[str, Any], theme: Theme) -> Figure:
     cases = {case["case"]: case for case in result["cases"]}
     figure = new_figure(11.5, 8.2)
     panels = figure.subplots(2, 2)
-    one, many = cases[ONE_MODE]["curves"], cases[MANY_MODES]["curves"]
-    _paths(panels[0, 0], one[:1], theme)
-    panels[0, 0].set_title(f"one mode: scalar product, C = {one[0]['C']:g}")
-    panels[0, 0].set_ylabel("|u|² − |v|² (share of its start)")
-    _paths(panels[0, 1], many, theme)
-    panels[0, 1].set_title(f"120 modes: matrix sensing, lr {many[0]['lr']:g}")
-    panels[0, 1].set_ylabel("test error on Γ (share of its start)")
-    _distances(panels[1, 0], cases[ONE_MODE], theme)
+    # What is not measured yet leaves its panel empty.
+    if one := cases[ONE_MODE]["curves"]:
+        _paths(panels[0, 0], one[:1], theme)
+        panels[0, 0].set_title(f"one mode: scalar product, C = {one[0]['C']:g}")
+        panels[0, 0].set_ylabel("|u|² − |v|² (share of its start)")
+        _distances(panels[1, 0], cases[ONE_MODE], theme)
+    if many := cases[MANY_MODES]["curves"]:
+        _paths(panels[0, 1], many, theme)
+        panels[0, 1].set_title(f"120 modes: matrix sensing, lr {many[0]['lr']:g}")
+        panels[0, 1].set_ylabel("test error on Γ (share of its start)")
     _partings(panels[1, 1], result["cases"], theme)
     return figure
 
@@ -123,6 +125,8 @@ def _partings(axes: Axes, cases: list[dict[str, Any]], theme: Theme) -> None:
     """How far random amplitudes take the mean from the mean field, over C and modes."""
     family = [c for c in cases if c["case"] == ONE_MODE or c["case"].startswith("rank-one-")]
     family = [case for case in family if case["partings"]]
+    if not family:
+        return
     modes = np.array([case["modes"] for case in family], float)
     drawn = []
     for number, entry in enumerate(family[0]["partings"]):
@@ -176,17 +180,3 @@ def _partings(axes: Axes, cases: list[dict[str, Any]], theme: Theme) -> None:
     axes.set_xlabel("modes that share one slow coordinate")
     axes.set_ylabel("largest gap (share of the start)")
     axes.legend(fontsize=9.5, ncols=2)
-
-
-def main() -> None:
-    """Draw."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--found", type=Path, default=FOUND)
-    found = parser.parse_args().found
-    result = json.loads(found.read_text())
-    for theme in THEMES:
-        save(limits(result, theme), theme, found.parent, "limit")
-
-
-if __name__ == "__main__":
-    main()

@@ -7,7 +7,6 @@ every C has as many steps. One compiled program serves all learning rates of a m
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,42 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from flatfast.law import GAMMA
 from flatfast.theory import SquaredError
+from studies.limit.ensemble import Array
 
-Array = NDArray[np.float64]
 Read = Callable[[jax.Array], jax.Array]
-
-
-class Ensemble(NamedTuple):
-    """Readings of many runs, summed up.
-
-    Attributes:
-        mean: (N, F), for N prefactors and F readings: times by observables.
-        covariance: (N, F, F), of one run.
-        runs: (N,), those that stayed finite.
-        lost: (N,), those that did not, which the mean leaves out.
-    """
-
-    mean: Array
-    covariance: Array
-    runs: NDArray[np.int64]
-    lost: NDArray[np.int64]
-
-
-def summed_up(readings: ArrayLike) -> Ensemble:
-    """An ensemble from readings (N, R, F) of R runs."""
-    means, covariances, counts, lost = [], [], [], []
-    for found in np.asarray(readings, np.float64):
-        finite = np.isfinite(found).all(axis=1)
-        kept = found[finite]
-        means.append(kept.mean(axis=0) if len(kept) else np.full(found.shape[1], np.nan))
-        covariances.append(
-            np.cov(kept, rowvar=False).reshape(found.shape[1], -1)
-            if len(kept) > 1
-            else np.full((found.shape[1],) * 2, np.nan)
-        )
-        counts.append(len(kept))
-        lost.append(len(found) - len(kept))
-    return Ensemble(np.array(means), np.array(covariances), np.array(counts), np.array(lost))
 
 
 def steps_at(times: ArrayLike, lr: float) -> NDArray[np.int64]:

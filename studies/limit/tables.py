@@ -1,11 +1,12 @@
 """Tables of SGD against the limit dynamics, from ``results/limit/limit.json``."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from studies.markdown import NOT_YET, table
 from studies.quotes.values import load
 
 FOUND = "results/limit/limit.json"
-NOT_YET = "not measured yet"
 ONE_MODE = "scalar-product-1"
 
 
@@ -14,24 +15,19 @@ def scalar() -> str:
     case = _case(ONE_MODE)
     if case is None:
         return NOT_YET
-    lines = _header("mean of SGD minus", "lr", _constants(case))
-    for told, key in (
-        ("the mean-field path", "from_mean_field"),
-        ("the mean with random amplitudes", "from_random"),
-    ):
-        for lr, rows in _by_lr(case):
-            lines.append(_line(told, lr, [_gap(row[key]) for row in rows]))
-            told = ""
-    lr, rows = _by_lr(case)[-1]
-    for told, key in (("spread of runs", "spread_of_runs"), ("the limit's", "spread_of_limit")):
-        shown = lr if key == "spread_of_runs" else None
-        lines.append(_line(told, shown, [f"{100 * row[key]:.1f}%" for row in rows]))
+    last, rows = _by_lr(case)[-1]
+    lines = [
+        *_gaps(case, "the mean-field path", "from_mean_field"),
+        *_gaps(case, "the mean with random amplitudes", "from_random"),
+        ["spread of runs", f"{last:g}", *(f"{100 * row['spread_of_runs']:.1f}%" for row in rows)],
+        ["the limit's", "", *(f"{100 * row['spread_of_limit']:.1f}%" for row in rows)],
+    ]
     note = (
-        f"({case['rows'][0]['runs']:,} runs for each C and lr; the largest gap up to t = 6, in "
+        f"({rows[0]['runs']:,} runs for each C and lr; the largest gap up to t = 6, in "
         "units of the start; ± is one standard error. The largest of 24 errors is one or two of "
         "them: gaps of that size are not resolved.)"
     )
-    return "\n".join([*lines, "", note])
+    return _by_prefactor(case, ("mean of SGD minus", "lr"), lines, note)
 
 
 def claim() -> str:
@@ -51,11 +47,7 @@ def rates() -> str:
     cases = [_case(name) for name in (ONE_MODE, "scalar-product-30", "matrix-sensing")]
     if any(case is None for case in cases):
         return NOT_YET
-    lines = [
-        "| problem | read | C | lr | distance at the largest lr | at the smallest | rate over all "
-        "| over the smaller half |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
+    lines = []
     for case in cases:
         assert case is not None
         for entry in case["rates"]:
@@ -72,14 +64,15 @@ def rates() -> str:
                 _rate(entry["all"]),
                 _rate(entry["smaller_half"]),
             ]
-            lines.append(f"| {' | '.join(cells)} |")
+            lines.append(cells)
     note = (
         "(Root mean square over the times, in units of the start; ± is one standard error. What is "
         "not three of them above zero is given as below its upper end. Rates are exponents of lr, "
         "with 95% intervals. The limit has random amplitudes for the scalar products and mean "
         "variances for matrix sensing.)"
     )
-    return "\n".join([*lines, "", note])
+    heads = ["problem", "read", "C", "lr", "distance at the largest lr", "at the smallest"]
+    return f"{table([*heads, 'rate over all', 'over the smaller half'], lines)}\n\n{note}"
 
 
 def partings() -> str:
@@ -91,20 +84,19 @@ def partings() -> str:
     cases = sorted(cases, key=lambda case: (case["case"] == "scalar-product-30", case["modes"]))
     if not cases:
         return NOT_YET
-    lines = _header("modes", "", _constants(cases[0]))
+    lines = []
     for case in cases:
         told = [_gap(entry["random"]) for entry in case["partings"]]
-        lines.append(f"| {case['modes']} | {case['case']}: limit | {' | '.join(told)} |")
+        lines.append([str(case["modes"]), f"{case['case']}: limit", *told])
         if case["rows"]:
             lr, rows = _by_lr(case)[-1]
             runs = f"SGD, lr {lr:g}, {rows[0]['runs']:,} runs"
-            seen = [_gap(row["from_mean_field"]) for row in rows]
-            lines.append(f"| | {runs} | {' | '.join(seen)} |")
+            lines.append(["", runs, *(_gap(row["from_mean_field"]) for row in rows)])
     note = (
         "(Mean with random amplitudes minus the mean-field path, and mean of SGD minus the "
         "mean-field path: the largest gap up to t = 6, in units of the start.)"
     )
-    return "\n".join([*lines, "", note])
+    return _by_prefactor(cases[0], ("modes", ""), lines, note)
 
 
 def sensing() -> str:
@@ -112,18 +104,29 @@ def sensing() -> str:
     case = _case("matrix-sensing")
     if case is None:
         return NOT_YET
-    lines = _header("mean of SGD minus", "lr", _constants(case))
-    told = "the mean-field path"
-    for lr, rows in _by_lr(case):
-        lines.append(_line(told, lr, [_gap(row["from_mean_field"]) for row in rows]))
-        told = ""
-    lr, rows = _by_lr(case)[-1]
-    lines.append(_line("spread of runs", lr, [f"{100 * r['spread_of_runs']:.2f}%" for r in rows]))
+    last, rows = _by_lr(case)[-1]
+    lines = [
+        *_gaps(case, "the mean-field path", "from_mean_field"),
+        ["spread of runs", f"{last:g}", *(f"{100 * row['spread_of_runs']:.2f}%" for row in rows)],
+    ]
     note = (
-        f"({case['rows'][0]['runs']:,} runs for each C and lr; the cooled test error, the largest "
+        f"({rows[0]['runs']:,} runs for each C and lr; the cooled test error, the largest "
         "gap up to t = 24, in units of the start; ± is one standard error.)"
     )
-    return "\n".join([*lines, "", note])
+    return _by_prefactor(case, ("mean of SGD minus", "lr"), lines, note)
+
+
+def _by_prefactor(
+    case: dict[str, Any], heads: Iterable[str], lines: Iterable[Iterable[str]], note: str
+) -> str:
+    """A table with a column for each prefactor after the first ones, and a note."""
+    return f"{table([*heads, *(f'C {C:g}' for C in _constants(case))], lines)}\n\n{note}"
+
+
+def _gaps(case: dict[str, Any], told: str, key: str) -> Iterator[list[str]]:
+    """A line for each learning rate; what the gap is from stands in the first."""
+    for number, (lr, rows) in enumerate(_by_lr(case)):
+        yield ["" if number else told, f"{lr:g}", *(_gap(row[key]) for row in rows)]
 
 
 def _constants(case: dict[str, Any]) -> list[float]:
@@ -135,15 +138,6 @@ def _by_lr(case: dict[str, Any]) -> list[tuple[float, list[dict[str, Any]]]]:
     lrs = sorted({row["lr"] for row in case["rows"]}, reverse=True)
     rows = {(row["lr"], row["C"]): row for row in case["rows"]}
     return [(lr, [rows[lr, C] for C in _constants(case)]) for lr in lrs]
-
-
-def _header(what: str, second: str, constants: list[float]) -> list[str]:
-    titles = [what, second, *(f"C {C:g}" for C in constants)]
-    return [f"| {' | '.join(titles)} |", "| --- " * len(titles) + "|"]
-
-
-def _line(told: str, lr: float | None, cells: list[str]) -> str:
-    return f"| {told} | {'' if lr is None else f'{lr:g}'} | {' | '.join(cells)} |"
 
 
 def _case(name: str) -> dict[str, Any] | None:

@@ -1,11 +1,6 @@
-"""Where the measured curves of ``timescales_study`` meet, and how near the best momentum that is.
+"""Where the measured curves meet, and how near the best momentum that is."""
 
-Summarises what the study measured: no simulation here.
-"""
-
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +11,8 @@ from flatfast.lab.estimation.power_law import fit_power_law
 from flatfast.lab.estimation.resampling import t_quantile
 from flatfast.law import GAMMA
 from flatfast.theory import settling_time
+from studies.study import RESULTS, read_json
+from studies.timescales.cases import RATIOS, key
 
 DRAWS = 4000
 """Of the measured times within their errors, for the interval of a crossing."""
@@ -79,16 +76,29 @@ def _zero(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
     return float(x[i] + (x[i + 1] - x[i]) * y[i] / (y[i] - y[i + 1]))
 
 
-def summarise(name: str, result: dict[str, Any], lrs: Sequence[float]) -> None:
-    """Crossings, their exponent and level, and their ratio to the sweep's best momentum."""
-    found = crossings(list(result["rows"].values()), lrs)
-    swept = json.loads(Path(f"results/{name}/summary.json").read_text())
-    best = {entry["eta"]: entry["estimate"] for entry in swept["best_mu"] if entry["located"]}
-    for entry in found:
-        entry["best_mu"] = best.get(entry["lr"])
-    x = np.log([entry["lr"] for entry in found])
-    y = np.log([entry["mu"] for entry in found])
-    errors = np.array([entry["error"] for entry in found])
+def summary(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Crossings, their exponent and level, and their ratio to the sweep's best momentum.
+
+    Args:
+        name: The problem's.
+        entry: What was measured on it.
+
+    Returns:
+        Nothing unless two learning rates are measured at all momenta about the crossing.
+    """
+    rows = entry["rows"]
+    lrs = sorted({row["lr"] for row in rows.values()})
+    lrs = [lr for lr in lrs if all(key(lr, ratio) in rows for ratio in RATIOS)]
+    if len(lrs) < 2 or "prefactor" not in entry:
+        return {}
+    found = crossings(list(rows.values()), lrs)
+    swept = swept_on(name)
+    best = {point["eta"]: point["estimate"] for point in swept["best_mu"] if point["located"]}
+    for point in found:
+        point["best_mu"] = best.get(point["lr"])
+    x = np.log([point["lr"] for point in found])
+    y = np.log([point["mu"] for point in found])
+    errors = np.array([point["error"] for point in found])
     boot = y + errors * np.random.default_rng(1).standard_normal((DRAWS, len(y)))
     line = fit_power_law(x, y, boot)
     level = fit_power_law(np.zeros(len(x)), y - GAMMA * x, boot - GAMMA * x)
@@ -96,22 +106,28 @@ def summarise(name: str, result: dict[str, Any], lrs: Sequence[float]) -> None:
         level.intercept, level.level_seed_variance, level.level_scatter_variance, len(x) - 1
     )
     own = with_interval(line.slope, line.seed_variance, line.scatter_variance, len(x) - 2)
-    best_C = swept["best_C"]
-    result["crossings"] = found
-    result["exponent"] = own
-    result["C"] = {name: float(np.exp(value)) for name, value in C.items()}
-    result["parabola"] = result["prefactor"] * meeting_ratio()
-    result["best_C"] = {name: best_C[name] for name in ("estimate", "low", "high")}
-    error = np.hypot(
-        np.log(result["C"]["high"] / result["C"]["low"]),
-        np.log(best_C["high"] / best_C["low"]),
-    )
-    ratio = result["C"]["estimate"] / best_C["estimate"]
-    result["ratio"] = {
-        "estimate": ratio,
-        "low": float(ratio * np.exp(-error / 2)),
-        "high": float(ratio * np.exp(error / 2)),
+    at = {end: float(np.exp(value)) for end, value in C.items()}
+    best_C = {end: swept["best_C"][end] for end in ("estimate", "low", "high")}
+    error = np.hypot(*(np.log(met["high"] / met["low"]) for met in (at, best_C)))
+    ratio = at["estimate"] / best_C["estimate"]
+    return {
+        "crossings": found,
+        "exponent": own,
+        "C": at,
+        "parabola": entry["prefactor"] * meeting_ratio(),
+        "best_C": best_C,
+        "ratio": {
+            "estimate": ratio,
+            "low": float(ratio * np.exp(-error / 2)),
+            "high": float(ratio * np.exp(error / 2)),
+        },
     }
+
+
+def swept_on(name: str) -> dict[str, Any]:
+    """Summary of the committed sweep on a problem."""
+    found: dict[str, Any] = read_json(RESULTS / name / "summary.json", None)
+    return found
 
 
 def with_interval(estimate: float, errors: float, scatter: float, freedom: int) -> dict[str, float]:

@@ -1,9 +1,5 @@
-"""The times of ``results/timescales/timescales.json``, where they meet and how they agree, drawn.
+"""The study's figures: both times and where they meet; how they agree with their predictions."""
 
-python -m studies.timescales.figure
-"""
-
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,18 +13,26 @@ from flatfast.lab.report.axes import LR, MU, log_axis, lr_colours, padded
 from flatfast.lab.report.theme import THEMES, Theme, new_figure, save, themed
 from flatfast.law import GAMMA
 from flatfast.theory import settling_time
+from studies.timescales.analysis import swept_on
 
-FOLDER = Path("results/timescales")
 MARKERS = {"scalar-product": "o", "matrix-sensing": "s"}
+
+
+def draw(result: dict[str, Any], folder: Path) -> None:
+    """Write both figures in both themes, of the problems whose times meet in the result."""
+    met = {name: result[name] for name in MARKERS if "crossings" in result.get(name, {})}
+    for theme in THEMES if met else ():
+        save(crossing(met, theme), theme, folder, "timescales")
+        save(agreement(met, theme), theme, folder, "timescales_agreement")
 
 
 @themed
 def crossing(result: dict[str, Any], theme: Theme) -> Figure:
     """Both times against mu for two problems, and where they meet against the learning rate."""
     figure = new_figure(11.5, 4.6)
-    panels = figure.subplots(1, 3)
-    for axes, name in zip(panels, MARKERS, strict=False):
-        _times(axes, result[name], name, theme)
+    panels = figure.subplots(1, len(result) + 1)
+    for axes, (name, entry) in zip(panels, result.items(), strict=False):
+        _times(axes, entry, name, theme)
     _meeting(panels[-1], result, theme)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=6)
     return figure
@@ -83,22 +87,22 @@ def _times(axes: Axes, entry: Mapping[str, Any], name: str, theme: Theme) -> Non
 
 def _meeting(axes: Axes, result: Mapping[str, Any], theme: Theme) -> None:
     ends: list[float] = []
-    for (name, marker), colour in zip(MARKERS.items(), theme.categories, strict=False):
-        met = result[name]["crossings"]
+    for (name, entry), colour in zip(result.items(), theme.categories, strict=False):
+        met = entry["crossings"]
         lr, mu = (np.array([point[key] for point in met]) for key in ("lr", "mu"))
         reach = [mu - [point["low"] for point in met], [point["high"] for point in met] - mu]
         axes.errorbar(
             lr, mu, yerr=reach, fmt="*", ms=12, color=theme.accent, mec=theme.surface, capsize=2
         )
         line = np.geomspace(*padded(lr, 0.06))
-        axes.plot(line, result[name]["C"]["estimate"] * line**GAMMA, color=theme.accent, lw=1.2)
-        swept = json.loads(Path(f"results/{name}/summary.json").read_text())["best_mu"]
+        axes.plot(line, entry["C"]["estimate"] * line**GAMMA, color=theme.accent, lw=1.2)
+        swept = swept_on(name)["best_mu"]
         best = np.array([[b[key] for key in ("eta", "estimate", "low", "high")] for b in swept]).T
         axes.errorbar(
             best[0],
             best[1],
             yerr=[best[1] - best[2], best[3] - best[1]],
-            fmt=marker,
+            fmt=MARKERS[name],
             ms=5,
             color=colour,
             capsize=2,
@@ -131,8 +135,7 @@ def _across(axes: Axes, result: Mapping[str, Any], theme: Theme) -> None:
     axes.axvline(1, color=theme.muted, lw=1, ls=":", zorder=1)
     places: list[float] = []
     colours = iter(theme.categories)
-    for name, marker in MARKERS.items():
-        entry = result[name]
+    for name, entry in result.items():
         for mode, curvature in zip(
             entry["rows"][next(iter(entry["rows"]))]["tau_1"],
             entry["curvature_at_rest"],
@@ -150,7 +153,7 @@ def _across(axes: Axes, result: Mapping[str, Any], theme: Theme) -> None:
                 x,
                 y,
                 yerr=[y - low, high - y],
-                fmt=marker,
+                fmt=MARKERS[name],
                 ms=4.5,
                 lw=1,
                 color=next(colours),
@@ -170,8 +173,9 @@ def _across(axes: Axes, result: Mapping[str, Any], theme: Theme) -> None:
 def _along(axes: Axes, result: Mapping[str, Any], theme: Theme) -> None:
     axes.axhline(1, color=theme.muted, lw=1.2, zorder=1)
     ratios: list[float] = []
-    for (name, marker), colour in zip(MARKERS.items(), theme.categories, strict=False):
-        rows = [row for row in result[name]["rows"].values() if "tau_2" in row]
+    for (name, entry), colour in zip(result.items(), theme.categories, strict=False):
+        marker = MARKERS[name]
+        rows = [row for row in entry["rows"].values() if "tau_2" in row]
         ratios += [row["ratio"] for row in rows]
         for row in rows:
             found = row["tau_2"]
@@ -190,15 +194,3 @@ def _along(axes: Axes, result: Mapping[str, Any], theme: Theme) -> None:
     axes.set_xlabel("C, in units of the closed forms' crossing")
     axes.set_ylabel("ratio")
     axes.legend(fontsize=9.5, loc="upper right")
-
-
-def main() -> None:
-    """Draw."""
-    result = json.loads((FOLDER / "timescales.json").read_text())
-    for theme in THEMES:
-        save(crossing(result, theme), theme, FOLDER, "timescales")
-        save(agreement(result, theme), theme, FOLDER, "timescales_agreement")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,15 +1,15 @@
 """Measured against predicted tau_1 and tau_2, from ``results/timescales/timescales.json``."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from studies.markdown import NOT_YET, table
 from studies.quotes.values import interval, load
 
 FOUND = "results/timescales/timescales.json"
-MISSING = "not measured yet"
 NEAR = 0.7
 """``C``, in units of the predicted crossing, below which tau_1 exceeds tau_2."""
 
@@ -18,12 +18,8 @@ def across() -> str:
     """tau_1: measured over closed form, by problem, mode and regime."""
     found = _problems()
     if not found:
-        return MISSING
-    lines = [
-        "| problem | mode at rest | regime | pairs | measured over closed form: median (least to "
-        "most) | standard errors | 95% intervals that hold it |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]
+        return NOT_YET
+    lines = []
     for name, entry in found.items():
         modes = next(iter(entry["rows"].values()))["tau_1"]
         for mode, curvature in zip(modes, entry["curvature_at_rest"], strict=True):
@@ -45,17 +41,25 @@ def across() -> str:
                     _percent(errors),
                     f"{held} of {len(taus)}",
                 ]
-                lines.append(f"| {' | '.join(cells)} |")
+                lines.append(cells)
     runs = ", ".join(f"{entry['runs']} on {name}" for name, entry in found.items())
-    note = f"(Runs of each pair: {runs}, with noise of their own.)"
-    return "\n".join([*lines, "", note])
+    heads = (
+        "problem",
+        "mode at rest",
+        "regime",
+        "pairs",
+        "measured over closed form: median (least to most)",
+        "standard errors",
+        "95% intervals that hold it",
+    )
+    return f"{table(heads, lines)}\n\n(Runs of each pair: {runs}, with noise of their own.)"
 
 
 def noise() -> str:
     """tau_1 as the noise falls, where it is off the most."""
     found = _problems()
     if not found:
-        return MISSING
+        return NOT_YET
     parts = []
     for name, entry in found.items():
         rows = entry["noise"]
@@ -69,7 +73,7 @@ def corner() -> str:
     """tau_1 at the smallest C, as the learning rate falls."""
     found = _problems()
     if not found:
-        return MISSING
+        return NOT_YET
     parts = []
     for name, entry in found.items():
         least = min(row["ratio"] for row in entry["rows"].values())
@@ -84,12 +88,8 @@ def along() -> str:
     """tau_2: measured over its predictions, by C."""
     found = _problems()
     if not found:
-        return MISSING
-    lines = [
-        "| problem | C in units of the predicted crossing | measured over closed form | over the "
-        "heavy ball in a parabola | over the limit dynamics | standard errors |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
+        return NOT_YET
+    lines = []
     for name, entry in found.items():
         by_ratio: dict[float, list[Mapping[str, Any]]] = {}
         for row in entry["rows"].values():
@@ -99,6 +99,8 @@ def along() -> str:
             limit = entry["limit"].get(f"{ratio:g}")
             times = [row["tau_2"]["time"] for row in rows]
             cells = [
+                name,
+                f"{ratio:g}",
                 _spread([row["tau_2"]["time"] / row["tau_2"]["predicted"] for row in rows]),
                 _spread([row["tau_2"]["time"] / row["oscillator"] for row in rows]),
                 ""
@@ -108,60 +110,57 @@ def along() -> str:
                 ),
                 _percent([row["tau_2"]["relative_error"] for row in rows]),
             ]
-            lines.append(f"| {name} | {ratio:g} | {' | '.join(cells)} |")
+            lines.append(cells)
+    heads = (
+        "problem",
+        "C in units of the predicted crossing",
+        "measured over closed form",
+        "over the heavy ball in a parabola",
+        "over the limit dynamics",
+        "standard errors",
+    )
     note = "(Median over the learning rates, and the least to the most.)"
-    return "\n".join([*lines, "", note])
+    return f"{table(heads, lines)}\n\n{note}"
 
 
 def crossing() -> str:
     """Where the measured curves meet, and the best momentum of the sweep there."""
     found = _problems()
     if not found:
-        return MISSING
-    lines = [
-        "| problem | lr | 1 - momentum where they meet | best of the sweep | ratio |",
-        "| --- | --- | --- | --- | --- |",
-    ]
+        return NOT_YET
+    lines = []
     for name, entry in found.items():
         for point in entry["crossings"]:
             best = point["best_mu"]
             met = f"{point['mu']:.3g} ({point['low']:.3g} to {point['high']:.3g})"
-            lines.append(
-                f"| {name} | {point['lr']:g} | {met} | "
-                + (f"{best:.3g} | {point['mu'] / best:.2f} |" if best else "not swept | |")
-            )
-    return "\n".join(lines)
+            beside = [f"{best:.3g}", f"{point['mu'] / best:.2f}"] if best else ["not swept", ""]
+            lines.append([name, f"{point['lr']:g}", met, *beside])
+    heads = ("problem", "lr", "1 - momentum where they meet", "best of the sweep", "ratio")
+    return table(heads, lines)
 
 
 def exponent() -> str:
     """Exponent and prefactor of the crossing, beside the best prefactor."""
     found = _problems()
     if not found:
-        return MISSING
-    lines = [
-        "| problem | exponent of the crossing | its C | predicted: closed forms | predicted: heavy "
-        "ball in a parabola | best C of the sweep | crossing over best |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for name, entry in found.items():
-        cells = [
-            name,
-            interval(entry["exponent"]),
-            interval(entry["C"]),
-            f"{entry['prefactor']:.3g}",
-            f"{entry['parabola']:.3g}",
-            interval(entry["best_C"]),
-            interval(entry["ratio"]),
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        return NOT_YET
+    columns: dict[str, Callable[[Mapping[str, Any]], str]] = {
+        "exponent of the crossing": lambda entry: interval(entry["exponent"]),
+        "its C": lambda entry: interval(entry["C"]),
+        "predicted: closed forms": lambda entry: f"{entry['prefactor']:.3g}",
+        "predicted: heavy ball in a parabola": lambda entry: f"{entry['parabola']:.3g}",
+        "best C of the sweep": lambda entry: interval(entry["best_C"]),
+        "crossing over best": lambda entry: interval(entry["ratio"]),
+    }
+    lines = [[name, *(told(entry) for told in columns.values())] for name, entry in found.items()]
+    return table(["problem", *columns], lines)
 
 
 def spectrum() -> str:
     """The curvatures at the start, and the regimes they give."""
     found = _problems()
     if not found:
-        return MISSING
+        return NOT_YET
     parts = []
     for name, entry in found.items():
         softest, steepest = entry["curvature_at_start"]
@@ -171,8 +170,10 @@ def spectrum() -> str:
 
 
 def _problems() -> dict[str, dict[str, Any]]:
+    """The problems that have been measured as a whole."""
     found = load(FOUND) or {}
-    return {name: entry for name, entry in found.items() if "rows" in entry}
+    entries = {name: entry for name, entry in found.items() if name != "machines"}
+    return {name: entry for name, entry in entries.items() if {"crossings", "noise"} <= set(entry)}
 
 
 def _with_errors(taus: Sequence[Mapping[str, float]]) -> str:

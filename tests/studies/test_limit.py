@@ -1,7 +1,6 @@
 """The limit study: simulation, equations, distances and rates, each where the answer is known."""
 
-import json
-import sys
+import dataclasses
 
 import jax
 import jax.numpy as jnp
@@ -11,12 +10,14 @@ import pytest
 from flatfast.lab.problems import load
 from flatfast.lab.simulation.simulate import simulate
 from flatfast.theory import SquaredError
-from studies.limit import rank_one
-from studies.limit import run as limit_study
-from studies.limit.cases import excess, in_units_of_start, rank_one_case, scalar_product
-from studies.limit.cells import cells_of, read_cell, write_cell
+from studies import machines, runner
+from studies.limit import cases, rank_one
+from studies.limit.ensemble import kept, summed_up
 from studies.limit.gap import Curve, Distance, distance, largest, rate
-from studies.limit.simulation import readings_of_sgd, steps_at, summed_up
+from studies.limit.problems import excess, in_units_of_start, matrix_sensing, scalar_product
+from studies.limit.run import STUDY, parts_of
+from studies.limit.simulation import readings_of_sgd, steps_at
+from studies.study import RESULTS, read_json
 from tests.theory.test_limit import EPS, on_the_hyperbola, random_on_the_hyperbola
 from tests.theory.test_limit import TIMES as HYPERBOLA_TIMES
 
@@ -111,28 +112,27 @@ def test_parallel_vectors_of_any_width_are_width_one():
             )
         )
     np.testing.assert_allclose(found[1], found[0], rtol=1e-9)
-    case = scalar_product(30, (1e-3,), 1, 1)
-    u, v = np.split(case.start, 2)
+    u, v = np.split(scalar_product(30).start, 2)
     assert u @ v == pytest.approx(1)
     assert (u @ u, v @ v) == pytest.approx((np.e**2, np.e**-2 + 1))
 
 
 def test_any_width_is_width_two():
     """Run by run, from vectors that are not parallel; in the limit too."""
-    five, two = (scalar_product(width, (1e-3,), 1, 1) for width in (5, 2))
+    five, two = (scalar_product(width) for width in (5, 2))
     found = [
         readings_of_sgd(
-            case.model,
-            case.start,
-            case.read,
-            noise_std=case.noise_std,
+            problem.model,
+            problem.start,
+            problem.read,
+            noise_std=problem.noise_std,
             C=[1.0],
             lr=1e-3,
             times=TIMES,
             runs=3,
             key=jax.random.key(0),
         )
-        for case in (five, two)
+        for problem in (five, two)
     ]
     np.testing.assert_allclose(found[0], found[1], rtol=1e-9)
     np.testing.assert_allclose(five.mean_field(0.5), two.mean_field(0.5), atol=1e-5)
@@ -140,7 +140,7 @@ def test_any_width_is_width_two():
 
 def test_runs_that_are_lost_are_counted_and_left_out():
     readings = np.array([[[1.0], [3.0], [np.nan]], [[0.0], [0.0], [0.0]]])
-    found = summed_up(readings)
+    found = summed_up([1.0, 2.0], readings)
     assert found.mean[0, 0] == 2
     assert found.covariance[0, 0, 0] == 2
     assert (list(found.runs), list(found.lost)) == ([2, 3], [1, 0])
@@ -288,29 +288,77 @@ def test_no_rate_where_nothing_is_resolved():
     assert rate(LR, [Distance(size**2, error, True) for size, error in ended]) is None
 
 
-def test_cells_are_kept_and_the_tables_written(tmp_path, monkeypatch):
-    def tiny():
-        return [rank_one_case(2, (1e-2, 1e-3), runs=50, paths=50)]
+@pytest.fixture
+def order(tmp_path):
+    def ordered(**more):
+        return runner.Order("limit", tmp_path / "runs", tmp_path / "results", **more)
 
-    monkeypatch.setattr(limit_study, "all_cases", tiny)
-    first = next(iter(cells_of(tiny()[0])))
-    write_cell(first, tmp_path)
-    before = (tmp_path / f"{first.name}.npz").stat().st_mtime_ns
-    out = tmp_path / "out.json"
-    command = ["limit_study", "--runs-folder", str(tmp_path), "--out", str(out)]
-    monkeypatch.setattr(sys, "argv", [*command, "--only", "sgd*"])
-    limit_study.main()
-    assert read_cell("random.rank-one-2", tmp_path) is None
-    assert json.loads(out.read_text())["cases"][0]["rows"] == []
-    monkeypatch.setattr(sys, "argv", command)
-    limit_study.main()
-    assert (tmp_path / f"{first.name}.npz").stat().st_mtime_ns == before
-    case = json.loads(out.read_text())["cases"][0]
+    return ordered
+
+
+def with_lrs(*lrs):
+    """The study of one small case, of these learning rates."""
+    tiny = cases.rank_one(2, lrs, runs=50, paths=50)
+    return dataclasses.replace(
+        STUDY, parts=lambda folder, quick: parts_of(tiny, folder), draw=lambda *_: None
+    )
+
+
+def entry_of(result, name):
+    return next(entry for entry in result["cases"] if entry["case"] == name)
+
+
+def test_parts_are_kept_and_what_they_lack_comes_from_the_result_before(order, tmp_path):
+    study = with_lrs(1e-2, 1e-3)
+    assert runner.compute(study, order(only=["sgd*"])).computed == [
+        "sgd.rank-one-2.0.01",
+        "sgd.rank-one-2.0.001",
+    ]
+    # Without the limit there is nothing to compare.
+    assert entry_of(runner.collect(study, order()), "rank-one-2")["rows"] == []
+    outcome = runner.compute(study, order())
+    assert outcome.computed == ["mean-field.rank-one-2", "random.rank-one-2"]
+    assert runner.compute(study, order(again=True)).computed == []
+    result = runner.collect(study, order())
+    case = entry_of(result, "rank-one-2")
     assert case["modes"] == 3
-    assert len(case["rows"]) == 2 * 5
+    assert [(row["C"], row["lr"]) for row in case["rows"][:3]] == [
+        (0.3, 1e-2),
+        (0.3, 1e-3),
+        (0.5, 1e-2),
+    ]
     row = case["rows"][0]
     assert (row["runs"], row["lost"]) == (50, 0)
     assert 0 < row["from_random"]["standard_error"] < 0.3
     assert len(case["curves"][0]["mean"]) == 24
-    told = read_cell("mean-field.rank-one-2", tmp_path)
+    told = kept(order().folder, "mean-field.rank-one-2")
     assert case["curves"][0]["mean_field"] == pytest.approx(told.mean[0], abs=1e-6)
+    # In a clean checkout nothing is computed, and the result stays what it is.
+    clean = dataclasses.replace(order(), folder=tmp_path / "clean")
+    assert runner.compute(study, clean).computed == []
+    assert runner.collect(study, clean) == result
+    # One learning rate again, with other runs: the others stay.
+    again = dataclasses.replace(clean, again=True)
+    runner.compute(with_lrs(3e-3), again)
+    fresh = entry_of(runner.collect(study, again), "rank-one-2")
+    assert [row for row in fresh["rows"] if row["lr"] != 3e-3] == case["rows"]
+    assert (len(case["rows"]), len(fresh["rows"])) == (10, 15)
+    assert fresh["curves"] == case["curves"]
+    assert [entry["all"] for entry in case["rates"]] == [None] * 5
+
+
+def test_a_figure_of_what_there_is(tmp_path):
+    """Panels of cases that are not measured stay empty."""
+    result = STUDY.collect(tmp_path, {})
+    assert [entry["rows"] for entry in result["cases"]] == [[]] * 5
+    STUDY.draw(result, tmp_path)
+    assert sorted(path.name for path in tmp_path.glob("*.svg")) == ["limit-dark.svg", "limit.svg"]
+
+
+def test_the_committed_result_stays_without_runs(tmp_path):
+    before = read_json(RESULTS / "limit" / "limit.json", {})
+    held = set(machines.measured(before))
+    assert held
+    assert held <= {part.name for part in STUDY.parts(tmp_path, False)}
+    assert STUDY.collect(tmp_path, before) == {k: v for k, v in before.items() if k != "machines"}
+    assert matrix_sensing().model.residual_count == entry_of(before, "matrix-sensing")["modes"]
