@@ -14,8 +14,9 @@ from flatfast.lab.engines.local import LocalEngine
 from flatfast.lab.problem import Problem
 from flatfast.lab.problems import load
 from flatfast.lab.reproduce import identity
+from flatfast.lab.runs import Runs, runs_of, together
 from flatfast.lab.store import Store
-from flatfast.lab.sweep import Runs, runs_of, sweep, together
+from flatfast.lab.sweep import sweep
 from flatfast.law import GAMMA
 from studies.calibration.cases import (
     CALIBRATIONS,

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from flatfast.lab.estimation.resampling import median
 from flatfast.lab.estimation.times import time_grid
-from flatfast.lab.forecast import read_forecast
+from flatfast.lab.forecast.record import read_forecast
 from flatfast.lab.report.axes import forecast_line, log_axis, lr_colours, padded
 from flatfast.lab.report.theme import THEMES, Theme, new_figure, save, themed
 from flatfast.law import GAMMA

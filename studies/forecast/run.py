@@ -25,15 +25,16 @@ from flatfast.lab.engines.local import LocalEngine
 from flatfast.lab.estimation.optimum import locate, median_times
 from flatfast.lab.estimation.resampling import median
 from flatfast.lab.estimation.times import TimeGrid, time_grid
-from flatfast.lab.forecast import Forecast
+from flatfast.lab.forecast.forecast import forecast
+from flatfast.lab.forecast.limit_times import predicted_times
+from flatfast.lab.forecast.record import Forecast
 from flatfast.lab.machine import machine, versions
-from flatfast.lab.predict import forecast
-from flatfast.lab.prediction import predicted_times
 from flatfast.lab.problem import Problem, Scalar
 from flatfast.lab.problems import load
 from flatfast.lab.reproduce import identity
+from flatfast.lab.runs import runs_of
 from flatfast.lab.store import Store
-from flatfast.lab.sweep import runs_of, sweep
+from flatfast.lab.sweep import sweep
 from flatfast.law import GAMMA
 
 COMMITTED = ("scalar-product", "matrix-sensing", "teacher-student")

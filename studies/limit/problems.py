@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from flatfast.lab.descent import descend
-from flatfast.lab.prediction import TOLERANCE, model_of
+from flatfast.lab.forecast.limit_times import FOLLOWING
+from flatfast.lab.forecast.model import model_of
 from flatfast.lab.problems import load
 from flatfast.theory import SquaredError, limit_ensemble, limit_path
 from studies.limit import rank_one
@@ -157,7 +158,7 @@ def matrix_sensing() -> Problem:
             C=C,
             noise_std=noise_std,
             times=SENSING_TIMES,
-            tolerance=TOLERANCE,
+            tolerance=FOLLOWING.tolerance,
             max_steps=SENSING_STEPS,
         )
         return np.asarray(read_all(on_manifold, path.points) / unit)

@@ -26,12 +26,14 @@ import jax
 from flatfast.lab.atomic import atomically
 from flatfast.lab.engines.devices import use_all_cores
 from flatfast.lab.engines.local import LocalEngine
+from flatfast.lab.forecast.limit_times import FOLLOWING
+from flatfast.lab.forecast.model import metric_on_points, model_of
 from flatfast.lab.machine import machine, versions
-from flatfast.lab.prediction import FLOOR, TOLERANCE, metric_on_points, model_of
 from flatfast.lab.problems import load
 from flatfast.lab.reproduce import identity
+from flatfast.lab.runs import runs_of
 from flatfast.lab.store import Store
-from flatfast.lab.sweep import runs_of, sweep
+from flatfast.lab.sweep import sweep
 from flatfast.theory import (
     NotOnManifoldError,
     SquaredError,
@@ -97,14 +99,14 @@ def geometry(name: str, settings: str) -> dict[str, Any]:
     read = metric_on_points(problem, model)
     begin = float(read(start[None])[0])
     threshold = problem.goal.threshold_from(begin)
-    options: dict[str, Any] = {"tolerance": TOLERANCE, "floor": FLOOR}
+    options: dict[str, Any] = {"tolerance": FOLLOWING.tolerance, "floor": FOLLOWING.floor}
     relaxed = flow_relaxation(model, start, threshold=threshold, metric=read, **options)
     trace, trace_end = hessian_trace(model, start), hessian_trace(model, relaxed.point)
     found: dict[str, Any] = {
         "parameters": model.size,
         "modes": model.residual_count,
         "examples": model.examples,
-        "floor": FLOOR,
+        "floor": FOLLOWING.floor,
         "metric": problem.goal.metric,
         "start": begin,
         "end": relaxed.end,
@@ -115,8 +117,8 @@ def geometry(name: str, settings: str) -> dict[str, Any]:
         "trace_end": trace_end,
         "h": {
             "flow": float(relaxed.rate),
-            "excess": excess_rate(model, start, trace_end, floor=FLOOR),
-            "drift": drift_curvature(model, start, floor=FLOOR),
+            "excess": excess_rate(model, start, trace_end, floor=FOLLOWING.floor),
+            "drift": drift_curvature(model, start, floor=FOLLOWING.floor),
         },
     }
     if method_for(model) == "dense":

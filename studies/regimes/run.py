@@ -22,8 +22,9 @@ from flatfast.lab.engines.devices import use_all_cores
 from flatfast.lab.engines.local import LocalEngine
 from flatfast.lab.machine import machine, versions
 from flatfast.lab.reproduce import identity
+from flatfast.lab.runs import runs_of
 from flatfast.lab.store import Store
-from flatfast.lab.sweep import runs_of, sweep
+from flatfast.lab.sweep import sweep
 from studies.regimes.cases import CASES, Case
 
 MOST_RUNS = 1024

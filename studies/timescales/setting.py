@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flatfast import timescales
+from flatfast.lab.forecast.model import model_of
 from flatfast.lab.goal import Goal
-from flatfast.lab.prediction import model_of
 from flatfast.lab.problem import Params, Problem
 from flatfast.lab.problems import load
 from flatfast.theory import (

@@ -79,7 +79,7 @@ class Following:
 
     def steps_on(self, duration: float) -> int:
         """Most steps of the solver on a path of a length in units of the limit's time."""
-        return self.max_steps * 2 ** math.ceil(math.log2(max(duration / LONG, 1.0)))
+        return self.max_steps << math.ceil(math.log2(max(duration / LONG, 1.0)))
 
 
 FOLLOWING = Following()
