@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from flatfast.lab.descent import Descent
 from flatfast.lab.goal import Goal
 from flatfast.lab.problem import Metric, Params, Problem, Scalar
+from flatfast.lab.problems._settings import Perceptron
 from flatfast.lab.training import mlp
 from flatfast.lab.training.curvature import hutchinson_trace
 from flatfast.lab.training.supervised import like, supervised
@@ -69,16 +70,8 @@ def standardised(images: Images) -> Images:
 def image_classifier(
     name: str,
     images: Images,
+    network: Perceptron,
     *,
-    width: int,
-    depth: int,
-    activation: str,
-    loss: str,
-    noise_std: float,
-    flip_probability: float,
-    batch_size: int,
-    init_seed: int,
-    start: str,
     descent: Descent,
     interpolated_at: float,
     cooling: Descent,
@@ -90,20 +83,12 @@ def image_classifier(
     Args:
         name: Name of the problem.
         images: The data.
-        width: Width of the hidden layers.
-        depth: Number of layers, the last included.
-        activation: ``tanh``, ``relu`` or ``gelu``.
-        loss: ``squared`` or ``cross-entropy``.
-        noise_std: Standard deviation of the noise on one-hot targets.
-        flip_probability: Probability of a label flip.
-        batch_size: Examples in a step's gradient; 0 for all.
-        init_seed: Seed of the initial weights.
-        start: ``interpolating`` or ``init`` (Kaiming).
+        network: Its shape, its loss and how it is trained.
         descent: Phase 1.
         interpolated_at: Loss that counts as interpolating.
         cooling: Descent before cooled metrics are read.
         goal: Metric to bring down.
-        settings: The instance's settings.
+        settings: The instance's settings besides those of the network.
 
     Returns:
         A problem with metrics ``loss``, ``test_error`` (fraction misclassified), ``test_loss``
@@ -114,13 +99,14 @@ def image_classifier(
     Raises:
         ValueError: If a setting is out of range.
     """
+    depth, width = network.depth, network.width
     if depth < 1 or width < 1:
         raise ValueError(f"depth and width must be at least 1, got {depth} and {width}")
-    activate = mlp.activation(activation)
+    activate = mlp.activation(network.activation)
     classes = int(images.train_classes.max()) + 1
     one_hot = np.eye(classes)
     sizes = [images.train.shape[1], *[width] * (depth - 1), classes]
-    squared = loss == "squared"
+    squared = network.squared
     outputs = partial(mlp.predict, activate=activate)
 
     def test_error(params: Params) -> jax.Array:
@@ -149,20 +135,20 @@ def image_classifier(
     problem = supervised(
         name,
         outputs,
-        mlp.kaiming(sizes, activation, init_seed),
+        mlp.kaiming(sizes, network.activation, network.init_seed),
         images.train,
         one_hot[images.train_classes] if squared else images.train_classes,
         goal=goal,
-        noise_std=noise_std if squared else 0.0,
-        flip_probability=0.0 if squared else flip_probability,
-        batch_size=batch_size,
-        loss=loss,
+        noise_std=network.noise_std if squared else 0.0,
+        flip_probability=0.0 if squared else network.flip_probability,
+        batch_size=network.batch_size,
+        loss=network.loss,
         metrics=metrics,
-        start=start,
+        start=network.start,
         descent=descent,
         interpolated_at=interpolated_at,
         cooling=cooling,
-        settings=settings,
+        settings={**settings, **network.settings()},
         version=1 if squared else 2,
     )
 

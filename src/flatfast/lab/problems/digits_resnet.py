@@ -14,6 +14,7 @@ from flatfast.lab.descent import Descent
 from flatfast.lab.goal import Goal
 from flatfast.lab.problem import Params, Problem
 from flatfast.lab.problems._classifier import digits
+from flatfast.lab.problems._settings import Training, takes
 from flatfast.lab.training.mlp import activation as activation_named
 from flatfast.lab.training.supervised import like, supervised
 
@@ -22,30 +23,23 @@ PROBES = 32
 """Random probes of the Jacobian's norm, the same at every point."""
 
 
+@takes(Training)
 def digits_resnet(
+    training: Training,
     *,
     examples: int = 200,
     channels: int = 12,
     blocks: int = 2,
     activation: str = "gelu",
-    noise_std: float = 0.5,
-    batch_size: int = 0,
-    data_seed: int = 0,
-    init_seed: int = 0,
-    start: str = "interpolating",
 ) -> Problem:
     """The residual network.
 
     Args:
+        training: The shared settings.
         examples: Training images; the rest of the 1,797 are the test set.
         channels: Channels of every map.
         blocks: Residual blocks.
         activation: ``tanh``, ``relu`` or ``gelu``.
-        noise_std: Standard deviation of the noise on one-hot targets.
-        batch_size: Examples in a step's gradient, drawn with replacement; 0 for all.
-        data_seed: Seed of the split.
-        init_seed: Seed of the initial weights.
-        start: ``interpolating``, after noise-free descent, or ``init``.
 
     Returns:
         A problem with metrics ``loss``, ``test_error`` (fraction misclassified) and ``trace``, the
@@ -59,7 +53,7 @@ def digits_resnet(
         if value < 1:
             raise ValueError(f"{name} must be at least 1, got {value}")
     activate = activation_named(activation)
-    images = digits(examples, data_seed)
+    images = digits(examples, training.data_seed)
     one_hot = np.eye(CLASSES)[images.train_classes]
 
     def outputs(params: Params, batch: jax.Array) -> jax.Array:
@@ -91,14 +85,14 @@ def digits_resnet(
     return supervised(
         "digits-resnet",
         outputs,
-        _initial(channels, blocks, init_seed),
+        _initial(channels, blocks, training.init_seed),
         images.train,
         one_hot,
         goal=Goal("cooled:trace", 0.4),
-        noise_std=noise_std,
-        batch_size=batch_size,
+        noise_std=training.noise_std,
+        batch_size=training.batch_size,
         metrics={"test_error": test_error, "trace": trace},
-        start=start,
+        start=training.start,
         descent=Descent(lr=0.02, momentum=0.9, steps=20_000),
         interpolated_at=1e-4,
         cooling=Descent(lr=0.02, momentum=0.9, steps=300),
@@ -107,11 +101,7 @@ def digits_resnet(
             "channels": channels,
             "blocks": blocks,
             "activation": activation,
-            "noise_std": noise_std,
-            "batch_size": batch_size,
-            "data_seed": data_seed,
-            "init_seed": init_seed,
-            "start": start,
+            **training.settings(),
         },
     )
 

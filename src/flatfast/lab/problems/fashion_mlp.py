@@ -15,40 +15,24 @@ from flatfast.lab.descent import Descent
 from flatfast.lab.goal import Goal
 from flatfast.lab.problem import Problem
 from flatfast.lab.problems._classifier import Images, image_classifier, standardised
+from flatfast.lab.problems._settings import Perceptron, takes
 
 
+@takes(Perceptron, width=100)
 def fashion_mlp(
+    network: Perceptron,
     *,
     data: str = "zalando-datasets/fashion_mnist",
     examples: int = 1000,
     test_examples: int = 2000,
-    width: int = 100,
-    depth: int = 6,
-    activation: str = "tanh",
-    loss: str = "squared",
-    noise_std: float = 0.5,
-    flip_probability: float = 0.1,
-    batch_size: int = 0,
-    data_seed: int = 0,
-    init_seed: int = 0,
-    start: str = "interpolating",
 ) -> Problem:
     """The FashionMNIST problem.
 
     Args:
+        network: The shared settings.
         data: A local folder with the hub's Parquet layout, or else a hub id.
         examples: Training images, drawn from the 60,000.
         test_examples: Test images, drawn from the 10,000.
-        width: Width of the hidden layers.
-        depth: Number of layers.
-        activation: ``tanh``, ``relu`` or ``gelu``.
-        loss: ``squared`` (one-hot targets) or ``cross-entropy``.
-        noise_std: Standard deviation of the noise on one-hot targets (squared error).
-        flip_probability: Probability of a label flip (cross-entropy).
-        batch_size: Examples in a step's gradient, drawn with replacement; 0 for all.
-        data_seed: Seed of the subsets.
-        init_seed: Seed of the initial weights.
-        start: ``interpolating``, after noise-free descent, or ``init`` (Kaiming).
 
     Returns:
         A problem whose goal is the cooled trace of the Hessian, to 40% of its start.
@@ -58,39 +42,16 @@ def fashion_mlp(
         FileNotFoundError: If the data can be had neither locally nor from the hub.
         ImportError: If ``datasets`` is not installed.
     """
-    images = standardised(_load(data, examples, test_examples, data_seed))
-    squared = loss == "squared"
+    images = standardised(_load(data, examples, test_examples, network.data_seed))
     return image_classifier(
         "fashion-mlp",
         images,
-        width=width,
-        depth=depth,
-        activation=activation,
-        loss=loss,
-        noise_std=noise_std,
-        flip_probability=flip_probability,
-        batch_size=batch_size,
-        init_seed=init_seed,
-        start=start,
+        network,
         descent=Descent(lr=0.01, momentum=0.9, steps=20_000),
-        interpolated_at=1e-3 if squared else 1e-2,
+        interpolated_at=1e-3 if network.squared else 1e-2,
         cooling=Descent(lr=0.01, momentum=0.9, steps=300),
         goal=Goal("cooled:trace", 0.4),
-        settings={
-            "data": data,
-            "examples": examples,
-            "test_examples": test_examples,
-            "width": width,
-            "depth": depth,
-            "activation": activation,
-            "loss": loss,
-            "noise_std": noise_std if squared else 0.0,
-            "flip_probability": 0.0 if squared else flip_probability,
-            "batch_size": batch_size,
-            "data_seed": data_seed,
-            "init_seed": init_seed,
-            "start": start,
-        },
+        settings={"data": data, "examples": examples, "test_examples": test_examples},
     )
 
 

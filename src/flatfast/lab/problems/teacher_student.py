@@ -12,38 +12,32 @@ import numpy as np
 from flatfast.lab.descent import Descent
 from flatfast.lab.goal import Goal
 from flatfast.lab.problem import Params, Problem
+from flatfast.lab.problems._settings import Training, takes
 from flatfast.lab.training import mlp
 from flatfast.lab.training.supervised import like, supervised
 
 TEST_EXAMPLES = 1000
 
 
+@takes(Training)
 def teacher_student(
+    training: Training,
     *,
     dimension: int = 10,
     teacher_width: int = 2,
     student_width: int = 50,
     examples: int = 100,
     activation: str = "relu",
-    noise_std: float = 0.5,
-    batch_size: int = 0,
-    data_seed: int = 0,
-    init_seed: int = 0,
-    start: str = "interpolating",
 ) -> Problem:
     """The teacher-student problem.
 
     Args:
+        training: The shared settings; the data seed is that of inputs, teacher and test set.
         dimension: Length of the inputs, which are ``N(0, 1)``.
         teacher_width: Hidden units of the teacher, whose outputs are scaled to variance 1.
         student_width: Hidden units of the student.
         examples: Training examples.
         activation: ``relu``, ``tanh`` or ``gelu``, of teacher and student.
-        noise_std: Standard deviation of the label noise, in units of the targets' own.
-        batch_size: Examples in a step's gradient, drawn with replacement; 0 for all.
-        data_seed: Seed of inputs, teacher and test set.
-        init_seed: Seed of the student's initial weights.
-        start: ``interpolating``, after noise-free descent, or ``init`` (Kaiming).
 
     Returns:
         A problem with metrics ``loss``, ``test_error`` (mean squared error on a fresh test set over
@@ -60,7 +54,7 @@ def teacher_student(
         if value < 1:
             raise ValueError(f"{name} must be at least 1, got {value}")
     activate = mlp.activation(activation)
-    rng = np.random.default_rng(data_seed)
+    rng = np.random.default_rng(training.data_seed)
     teacher = mlp.kaiming([dimension, teacher_width, 1], activation, int(rng.integers(2**31)))
     inputs = rng.standard_normal((examples + TEST_EXAMPLES, dimension))
     with jax.enable_x64(True):
@@ -81,14 +75,14 @@ def teacher_student(
     return supervised(
         "teacher-student",
         student,
-        mlp.kaiming([dimension, student_width, 1], activation, init_seed),
+        mlp.kaiming([dimension, student_width, 1], activation, training.init_seed),
         train,
         targets[:examples],
         goal=Goal("cooled:trace", 0.3),
-        noise_std=noise_std,
-        batch_size=batch_size,
+        noise_std=training.noise_std,
+        batch_size=training.batch_size,
         metrics={"test_error": test_error, "trace": trace},
-        start=start,
+        start=training.start,
         descent=Descent(lr=0.02, momentum=0.9, steps=100_000),
         interpolated_at=1e-6,
         cooling=Descent(lr=0.02, momentum=0.9, steps=500),
@@ -98,11 +92,7 @@ def teacher_student(
             "student_width": student_width,
             "examples": examples,
             "activation": activation,
-            "noise_std": noise_std,
-            "batch_size": batch_size,
-            "data_seed": data_seed,
-            "init_seed": init_seed,
-            "start": start,
+            **training.settings(),
         },
     )
 
