@@ -1,10 +1,5 @@
-"""The prefactor's study drawn, from ``results/prefactor/prefactor.json``.
+"""The prefactor's study drawn."""
 
-python -m studies.prefactor.figure
-"""
-
-import argparse
-import json
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +12,16 @@ from flatfast.lab.report.axes import log_axis, padded
 from flatfast.lab.report.theme import THEMES, Theme, new_figure, save, themed
 from flatfast.law import GAMMA
 
-FOLDER = Path("results/prefactor")
 MARKERS = {"scalar-product": "o", "matrix-sensing": "s", "teacher-student": "D", "digits-mlp": "^"}
 
 ROOM = 4.0
 """Above the points over the noise, for their legend."""
+
+
+def draw(result: dict[str, Any], folder: Path) -> None:
+    """Write the figure, light and dark."""
+    for theme in THEMES:
+        save(prefactors(result, theme), theme, folder, "prefactor")
 
 
 @themed
@@ -154,18 +154,3 @@ def _point(
 
 def _colour(problem: str, theme: Theme) -> str:
     return theme.categories[list(MARKERS).index(problem)]
-
-
-def main() -> None:
-    """Draw."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--result", type=Path, default=FOLDER / "prefactor.json")
-    parser.add_argument("--out", type=Path, default=FOLDER)
-    chosen = parser.parse_args()
-    result = json.loads(chosen.result.read_text())
-    for theme in THEMES:
-        save(prefactors(result, theme), theme, chosen.out, "prefactor")
-
-
-if __name__ == "__main__":
-    main()
