@@ -14,6 +14,7 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from flatfast.lab.sweep import InterruptedSweepError
 from studies import machines
 from studies.study import Part, Result, Study, read_json
 
@@ -161,6 +162,9 @@ def _timed(
         return 0.0, _TooLateError("the time is up")
     try:
         do()
+    except InterruptedSweepError:
+        # Somebody stopped all of it, not this part alone.
+        raise KeyboardInterrupt from None
     except (ValueError, RuntimeError) as error:
         return time.monotonic() - began, error
     return time.monotonic() - began, None
