@@ -1,9 +1,11 @@
-"""Sweeps of studies: runs kept in a store that goes on where it stopped, and the best C of a sweep.
+"""Sweeps of studies: of what, runs kept in a store that goes on where it stopped, and the best C.
 
 A store is what a part works with; the part itself is what is read off it, when it is whole.
 """
 
+import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from flatfast.lab.engines.local import MOST_RUNS, LocalEngine
 from flatfast.lab.estimation.optimum import locate, median_times
 from flatfast.lab.estimation.times import TimeGrid
 from flatfast.lab.problem import Problem, Scalar
+from flatfast.lab.problems import load
 from flatfast.lab.reproduce import identity
 from flatfast.lab.store import Store
 from flatfast.lab.sweep import Runs, sweep
@@ -23,9 +26,31 @@ RESAMPLES = 500
 """Of the seeds, for the interval of a best C."""
 
 
-def name_of(problem: str, settings: Mapping[str, Scalar]) -> str:
-    """A problem's name in those of parts and stores: ``digits-mlp,depth=4``."""
-    return ",".join([problem, *(f"{name}={value}" for name, value in settings.items())])
+@dataclass(frozen=True)
+class Subject:
+    """A problem of the lab with settings of its own, under a name in results and in parts.
+
+    Attributes:
+        problem: Its name.
+        settings: Those that differ from its defaults.
+    """
+
+    problem: str
+    settings: Mapping[str, Scalar] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """Its name in results: ``digits-mlp {"depth": 4}``."""
+        return f"{self.problem} {json.dumps(dict(self.settings))}"
+
+    @property
+    def name(self) -> str:
+        """Its name in those of parts and stores: ``digits-mlp,depth=4``."""
+        return ",".join([self.problem, *(f"{name}={v}" for name, v in self.settings.items())])
+
+    def load(self) -> Problem:
+        """The problem."""
+        return load(self.problem, self.settings)
 
 
 def swept(

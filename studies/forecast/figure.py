@@ -1,9 +1,5 @@
-"""The forecasts of ``results/forecast/forecast.json`` beside the sweeps, drawn.
+"""The forecasts beside the sweeps, drawn."""
 
-python -m studies.forecast.figure
-"""
-
-import json
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +14,16 @@ from flatfast.lab.forecast import read_forecast
 from flatfast.lab.report.axes import forecast_line, log_axis, lr_colours, padded
 from flatfast.lab.report.theme import THEMES, Theme, new_figure, save, themed
 from flatfast.law import GAMMA
+from studies.study import RESULTS
 
-FOLDER = Path("results/forecast")
 CURVES = ("scalar-product", "matrix-sensing")
 MARKERS = {"scalar-product": "o", "matrix-sensing": "s", "teacher-student": "D"}
+
+
+def draw(result: dict[str, Any], folder: Path) -> None:
+    """Write the figure, light and dark."""
+    for theme in THEMES:
+        save(forecasts(result, theme), theme, folder, "forecast")
 
 
 @themed
@@ -30,13 +32,16 @@ def forecasts(result: dict[str, Any], theme: Theme) -> Figure:
     figure = new_figure(11.5, 4.1)
     panels = figure.subplots(1, 3)
     for axes, name in zip(panels, CURVES, strict=False):
-        _curve(axes, result["committed"][name], name, theme)
+        if name in result["committed"]:
+            _curve(axes, result["committed"][name], name, theme)
+        else:
+            axes.set_axis_off()
     _all_prefactors(panels[-1], result, theme)
     return figure
 
 
 def _curve(axes: Axes, entry: dict[str, Any], name: str, theme: Theme) -> None:
-    grid = time_grid(pq.read_table(f"results/{name}/runs.parquet"))
+    grid = time_grid(pq.read_table(RESULTS / name / "runs.parquet"))
     measured = np.exp(median(grid.log_time[None])[0]) * grid.lr[:, None] ** GAMMA
     shown = np.isfinite(measured)
     C = grid.mu / grid.lr[:, None] ** GAMMA
@@ -44,7 +49,7 @@ def _curve(axes: Axes, entry: dict[str, Any], name: str, theme: Theme) -> None:
         at = shown[e]
         axes.plot(C[e, at], measured[e, at], "o", ms=4, color=colour, mec=theme.surface, mew=0.3)
     found = entry["forecast"]
-    x, y = forecast_line(read_forecast(Path(f"results/{name}/forecast.json")))
+    x, y = forecast_line(read_forecast(RESULTS / name / "forecast.json"))
     axes.plot(x, y, color=theme.accent, lw=2, label="forecast: limit", zorder=5)
     axes.plot(
         found["flow_prefactor"],
@@ -107,14 +112,3 @@ def _all_prefactors(axes: Axes, result: dict[str, Any], theme: Theme) -> None:
     axes.set_xlabel("forecast")
     axes.set_ylabel("swept, 95% interval")
     axes.legend(fontsize=9.5, loc="lower right")
-
-
-def main() -> None:
-    """Draw."""
-    result = json.loads((FOLDER / "forecast.json").read_text())
-    for theme in THEMES:
-        save(forecasts(result, theme), theme, FOLDER, "prediction")
-
-
-if __name__ == "__main__":
-    main()

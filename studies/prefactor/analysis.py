@@ -15,7 +15,8 @@ from flatfast.lab.estimation.resampling import median
 from flatfast.lab.estimation.times import TimeGrid, time_grid
 from flatfast.law import GAMMA
 from flatfast.theory import best_ratio, critical_from_time, prefactor, settling_time
-from studies.prefactor.cases import FORECAST_LR, OWN_NOISE, Case
+from studies.forecast.cases import CASES as FORECAST
+from studies.prefactor.cases import OWN_NOISE, Case
 from studies.prefactor.noise import all_optima, noise_laws
 from studies.prefactor.slopes import Row, exponents, varied
 from studies.study import RESULTS, read_json
@@ -38,7 +39,7 @@ def analyse(rows: list[Row], known: dict[str, Any]) -> dict[str, Any]:
     """
     forecasts = read_json(FORECASTS, {})
     rows = [*rows, *map(_committed, OWN_NOISE)]
-    rows += [_forecast_case(entry) for entry in forecasts.get("varied", {}).values()]
+    rows += [_forecast_case(*entry) for entry in forecasts.get("varied", {}).items()]
     for row in rows:
         _predict(row, known, forecasts)
     return {
@@ -97,14 +98,14 @@ def _committed(name: str) -> Row:
     return row | {"source": "committed sweep", "swept": swept, "swept_time": np.median(times)}
 
 
-def _forecast_case(entry: Row) -> Row:
+def _forecast_case(key: str, entry: Row) -> Row:
     """A sweep of the study of forecasts, of which only the optimum was kept."""
     kept = {
         name: entry[name]
         for name in ("problem", "settings", "swept", "swept_time")
         if name in entry
     }
-    lr = FORECAST_LR[entry["problem"]]
+    (lr,) = {case.lr for case in FORECAST if case.key == key}
     return {"lr": lr, "C": [], "time": [], "source": "forecasts' sweep"} | kept
 
 

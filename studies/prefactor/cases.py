@@ -3,17 +3,15 @@
 The most informative first: the list is worked off from the top for as long as there is time.
 """
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
-from flatfast.lab.problem import Problem, Scalar
-from flatfast.lab.problems import load
+from flatfast.lab.problem import Scalar
 from flatfast.law import GAMMA
-from studies.sweeps import name_of
+from studies.forecast.cases import CASES as FORECAST
+from studies.sweeps import Subject
 
 FACTORS = np.geomspace(0.35, 2.8, 12)
 """Prefactors of a sweep, in units of the guess at the best."""
@@ -62,27 +60,8 @@ SECONDS_TO_COMPILE = 15
 """A case's program, for the plan."""
 
 
-@dataclass(frozen=True)
-class Case:
-    """One problem to be swept and predicted.
-
-    Attributes:
-        problem: Its name.
-        settings: Those that differ from its defaults.
-    """
-
-    problem: str
-    settings: Mapping[str, Scalar] = field(default_factory=dict)
-
-    @property
-    def key(self) -> str:
-        """Its name in results."""
-        return f"{self.problem} {json.dumps(dict(self.settings))}"
-
-    @property
-    def name(self) -> str:
-        """Its name in those of parts."""
-        return name_of(self.problem, self.settings)
+class Case(Subject):
+    """One problem to be swept and predicted."""
 
     @property
     def family(self) -> Family:
@@ -113,10 +92,6 @@ class Case:
     def momenta(self) -> list[float]:
         """Momenta of the sweep."""
         return [float(1 - C * self.family.lr**GAMMA) for C in self.centre * FACTORS]
-
-    def load(self) -> Problem:
-        """The problem."""
-        return load(self.problem, self.settings)
 
     def manifold(self) -> "Case":
         """What the flow along the manifold depends on: all settings but those of the noise."""
@@ -154,18 +129,13 @@ OWN_NOISE: Mapping[str, float] = {
 }
 """Problems of the committed sweeps, with their label noise."""
 
-FORECAST_LR: Mapping[str, float] = {"matrix-sensing": 1e-3, "scalar-product": 1e-5}
-"""Learning rates of the sweeps of the study of forecasts."""
-
 FLOWS: tuple[Case, ...] = tuple(
     {
         case.key: case
         for case in (
             *(case.manifold() for case in CASES),
             *map(Case, OWN_NOISE),
-            *(Case("matrix-sensing", {"examples": examples}) for examples in (90, 105)),
-            Case("scalar-product", {"target": 3.0}),
-            Case("scalar-product", {"width": 30}),
+            *(Case(case.problem, case.settings).manifold() for case in FORECAST),
         )
     }.values()
 )
