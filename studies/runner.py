@@ -14,8 +14,9 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from flatfast.lab.sweep import InterruptedSweepError
 from studies import machines
-from studies.study import Part, Result, Study, read_json, write_json
+from studies.study import Part, Result, Study, read_json
 
 
 @dataclass(frozen=True)
@@ -107,14 +108,14 @@ def compute(study: Study, order: Order, progress: Progress | None = None) -> Out
 
 def collect(study: Study, order: Order) -> Result:
     """Write the result and the figures of what is there; a result of nothing is not written."""
-    before = {} if order.quick else read_json(order.result, {})
+    before = {} if order.quick else study.load(order.result)
     notes = machines.noted(order.folder)
     result = {
         "machines": machines.merged(before, notes),
         **study.collect(order.folder, before),
     }
     if result["machines"]:
-        write_json(order.result, result)
+        study.save(order.result, result)
         study.draw(result, order.out)
     return result
 
@@ -161,6 +162,9 @@ def _timed(
         return 0.0, _TooLateError("the time is up")
     try:
         do()
+    except InterruptedSweepError:
+        # Somebody stopped all of it, not this part alone.
+        raise KeyboardInterrupt from None
     except (ValueError, RuntimeError) as error:
         return time.monotonic() - began, error
     return time.monotonic() - began, None

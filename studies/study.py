@@ -64,6 +64,9 @@ class Study:
         collect: The result, of that folder and of the result before. What the folder lacks is taken
             from the latter, so that a part measured elsewhere is not lost.
         draw: Writes the figures of a result into a folder.
+        load: Reads the result before, of its path; nothing where there is none.
+        save: Writes the result to its path. A study whose analysis starts from more than that file
+            holds, such as runs, has its own ``load`` and ``save``, which keep that beside it.
         prepare: Called once before anything is computed.
         side_by_side: What parts that are computed at once are: threads of one process, where one
             compiles while another runs, or processes.
@@ -72,6 +75,8 @@ class Study:
     parts: Callable[[Path, bool], Iterable[Part]]
     collect: Callable[[Path, Result], Result]
     draw: Callable[[Result, Path], object] = lambda result, folder: None
+    load: Callable[[Path], Result] = lambda path: read_json(path, {})
+    save: Callable[[Path, Result], object] = lambda path, result: write_json(path, result)
     prepare: Callable[[], object] = use_all_cores
     side_by_side: Literal["threads", "processes"] = "threads"
 

@@ -1,9 +1,5 @@
-"""The forecasts of ``results/forecast/forecast.json`` beside the sweeps, drawn.
+"""The forecasts beside the sweeps, drawn."""
 
-python -m studies.forecast.figure
-"""
-
-import json
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +14,15 @@ from flatfast.lab.forecast.record import read_forecast
 from flatfast.lab.report.axes import forecast_line, log_axis, lr_colours, padded
 from flatfast.lab.report.theme import THEMES, Theme, new_figure, save, themed
 from flatfast.law import GAMMA
+from studies.drawing import MARKERS, colour_of, one_to_one, with_interval
+from studies.forecast.cases import COMMITTED, SMOOTH
+from studies.study import RESULTS
 
-FOLDER = Path("results/forecast")
-CURVES = ("scalar-product", "matrix-sensing")
-MARKERS = {"scalar-product": "o", "matrix-sensing": "s", "teacher-student": "D"}
+
+def draw(result: dict[str, Any], folder: Path) -> None:
+    """Write the figure, light and dark."""
+    for theme in THEMES:
+        save(forecasts(result, theme), theme, folder, "forecast")
 
 
 @themed
@@ -29,14 +30,17 @@ def forecasts(result: dict[str, Any], theme: Theme) -> Figure:
     """Times over C for two problems, and forecast against swept C for all cases."""
     figure = new_figure(11.5, 4.1)
     panels = figure.subplots(1, 3)
-    for axes, name in zip(panels, CURVES, strict=False):
-        _curve(axes, result["committed"][name], name, theme)
+    for axes, name in zip(panels, SMOOTH, strict=False):
+        if name in result["committed"]:
+            _curve(axes, result["committed"][name], name, theme)
+        else:
+            axes.set_axis_off()
     _all_prefactors(panels[-1], result, theme)
     return figure
 
 
 def _curve(axes: Axes, entry: dict[str, Any], name: str, theme: Theme) -> None:
-    grid = time_grid(pq.read_table(f"results/{name}/runs.parquet"))
+    grid = time_grid(pq.read_table(RESULTS / name / "runs.parquet"))
     measured = np.exp(median(grid.log_time[None])[0]) * grid.lr[:, None] ** GAMMA
     shown = np.isfinite(measured)
     C = grid.mu / grid.lr[:, None] ** GAMMA
@@ -44,7 +48,7 @@ def _curve(axes: Axes, entry: dict[str, Any], name: str, theme: Theme) -> None:
         at = shown[e]
         axes.plot(C[e, at], measured[e, at], "o", ms=4, color=colour, mec=theme.surface, mew=0.3)
     found = entry["forecast"]
-    x, y = forecast_line(read_forecast(Path(f"results/{name}/forecast.json")))
+    x, y = forecast_line(read_forecast(RESULTS / name / "forecast.json"))
     axes.plot(x, y, color=theme.accent, lw=2, label="forecast: limit", zorder=5)
     axes.plot(
         found["flow_prefactor"],
@@ -75,46 +79,21 @@ def _all_prefactors(axes: Axes, result: dict[str, Any], theme: Theme) -> None:
         swept, found = entry["swept"], entry["forecast"]
         limit = found["best_prefactor"] is not None
         C = found["best_prefactor"] if limit else found["flow_prefactor"]
-        colour = theme.categories[list(MARKERS).index(entry["problem"])]
         if "batch_size" in entry.get("settings", {}):
             text = f"batches of {entry['settings']['batch_size']}"
             axes.annotate(
                 text, (C, swept["estimate"]), (-8, 0), textcoords="offset points", ha="right"
             )
         ends += [C, swept["estimate"]]
-        axes.errorbar(
-            C,
-            swept["estimate"],
-            yerr=[[swept["estimate"] - swept["low"]], [swept["high"] - swept["estimate"]]],
-            fmt=MARKERS[entry["problem"]],
-            ms=6,
-            color=colour,
-            mfc=colour if limit else theme.surface,
-            capsize=2,
-            lw=1.2,
-        )
-    for name, marker in MARKERS.items():
-        colour = theme.categories[list(MARKERS).index(name)]
-        hollow = name not in CURVES
+        with_interval(axes, C, swept, entry["problem"], theme, hollow=not limit)
+    for name in COMMITTED:
+        colour = colour_of(name, theme)
+        hollow = name not in SMOOTH
         label = f"{name} (flow)" if hollow else name
         fill = theme.surface if hollow else colour
-        axes.plot([], [], marker, color=colour, mfc=fill, label=label)
-    low, high = padded(np.array(ends), 0.06)
-    axes.plot([low, high], [low, high], color=theme.muted, lw=1.2, zorder=1.5)
-    log_axis(axes, "x", low, high)
-    log_axis(axes, "y", low, high)
+        axes.plot([], [], MARKERS[name], color=colour, mfc=fill, label=label)
+    one_to_one(axes, ends, theme)
     axes.set_title("best C of every case")
     axes.set_xlabel("forecast")
     axes.set_ylabel("swept, 95% interval")
     axes.legend(fontsize=9.5, loc="lower right")
-
-
-def main() -> None:
-    """Draw."""
-    result = json.loads((FOLDER / "forecast.json").read_text())
-    for theme in THEMES:
-        save(forecasts(result, theme), theme, FOLDER, "prediction")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,55 +1,57 @@
-"""Tables of the theory's forecasts, from ``results/forecast/forecast.json``."""
+"""Tables of the theory's forecasts."""
 
 import math
-from typing import Any
 
 import numpy as np
 
-from studies.quotes.values import load
+from studies.markdown import table
+from studies.quotes.values import interval, number, quoting
+from studies.study import Result
 
-FOUND = "results/forecast/forecast.json"
 
-
-def forecasts() -> str:
+@quoting("forecast")
+def forecasts(found: Result) -> str:
     """Forecast and swept prefactors and times, case by case."""
-    found = load(FOUND)
-    if found is None:
-        return "not measured yet"
-    lines = [
-        "| problem | best C swept | from the limit | from the flow | best time swept | limit "
-        "| flow | times over C: median gap |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
+    heads = (
+        "problem",
+        "best C swept",
+        "from the limit",
+        "from the flow",
+        "best time swept",
+        "limit",
+        "flow",
+        "times over C: median gap",
+    )
+    rows = []
     for entry in [*found["committed"].values(), *found["varied"].values()]:
         told, times = entry["forecast"], entry.get("times")
         settings = ", ".join(f"`{k}` {v}" for k, v in entry.get("settings", {}).items())
         name = f"{entry['problem']}{', ' if settings else ''}{settings}"
-        swept = entry.get("swept")
-        cells = [
-            name,
-            "not located" if swept is None else _interval(swept),
-            _number(told["best_prefactor"]),
-            _number(told["flow_prefactor"]),
-            _number(entry.get("swept_time")),
-            _number(told["best_time"]),
-            _number(told["flow_time"]),
-            "" if times is None else f"{100 * math.expm1(times['median_absolute_log_ratio']):.0f}%",
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
+        gap = times and math.expm1(times["median_absolute_log_ratio"])
+        rows.append(
+            [
+                name,
+                interval(entry.get("swept")),
+                number(told["best_prefactor"]),
+                number(told["flow_prefactor"]),
+                number(entry.get("swept_time")),
+                number(told["best_time"]),
+                number(told["flow_time"]),
+                "" if gap is None else f"{100 * gap:.0f}%",
+            ]
+        )
     note = (
         "(Times in units of `lr^(-2/3)` steps. The first three rows are the committed sweeps at "
         "several learning rates, the others one learning rate each, 1e-3 or 1e-5. The last column "
         "is over the momenta within a factor of 5 in `1 - momentum` of the best at which the limit "
         "could be followed.)"
     )
-    return "\n".join([*lines, "", note])
+    return f"{table(heads, rows)}\n\n{note}"
 
 
-def noise_exponents() -> str:
+@quoting("forecast")
+def noise_exponents(found: Result) -> str:
     """Slope of the swept best C against the label noise."""
-    found = load(FOUND)
-    if found is None:
-        return "not measured yet"
     sentences = []
     for name, own in (("matrix-sensing", 0.1), ("scalar-product", 0.5)):
         points = [(own, found["committed"][name]["swept"])]
@@ -66,29 +68,25 @@ def noise_exponents() -> str:
     return "; ".join(sentences) + " (two standard errors; theory: 2/3)."
 
 
-def batches() -> str:
+@quoting("forecast")
+def batches(found: Result) -> str:
     """Scaled times with minibatches as the learning rate falls."""
-    found = load(FOUND)
-    if found is None:
-        return "not measured yet"
     told = found["batches"]
     size = told["settings"]["batch_size"]
-    lines = [f"| lr | time of SGD, batches of {size}, C {told['C']:g} |", "| --- | --- |"]
+    rows = []
     for row in told["rows"]:
         time = "more than half do not settle"
         if row["time"] is not None:
             high = "not known" if row["high"] is None else f"{row['high']:.3g}"
             time = f"{row['time']:.3g} ({row['low']:.3g} to {high})"
-        lines.append(f"| {row['lr']:g} | {time} |")
-    lines.append(f"| limit | {told['limit']:.3g} |")
-    return "\n".join(lines)
+        rows.append([f"{row['lr']:g}", time])
+    rows.append(["limit", number(told["limit"])])
+    return table(("lr", f"time of SGD, batches of {size}, C {told['C']:g}"), rows)
 
 
-def cost() -> str:
+@quoting("forecast")
+def cost(found: Result) -> str:
     """What forecasts cost beside sweeps."""
-    found = load(FOUND)
-    if found is None:
-        return "not measured yet"
     parts = []
     for name, entry in found["committed"].items():
         flow = entry["sweep_gradients"] / entry["flow_gradients"]
@@ -113,11 +111,3 @@ def _slope(points: list[tuple[float, dict[str, float]]]) -> tuple[float, float]:
     rest -= (weight @ rest) / weight.sum()
     scatter = max(1.0, float(weight @ rest**2) / max(len(x) - 2, 1))
     return slope, math.sqrt(scatter / spread)
-
-
-def _interval(value: dict[str, Any]) -> str:
-    return f"{value['estimate']:.3g} ({value['low']:.3g} to {value['high']:.3g})"
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.3g}"

@@ -1,64 +1,56 @@
-"""What the sweeps and the flows of ``prefactor_study.py`` say of the prefactor, put together.
+"""What the sweeps and the flows say of the prefactor, put together.
 
-Reads stores, geometry and the committed sweeps; runs nothing.
+Beside them it reads the committed experiments and the results of the studies of forecasts and of
+calibration; runs nothing.
 """
 
-import json
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from flatfast.lab.estimation.optimum import locate, median_times
 from flatfast.lab.estimation.resampling import median
 from flatfast.lab.estimation.times import TimeGrid, time_grid
-from flatfast.lab.store import read_chunks
 from flatfast.law import GAMMA
 from flatfast.theory import best_ratio, critical_from_time, prefactor, settling_time
-from studies.prefactor.cases import CASES, FACTORS, Case
+from studies.forecast.cases import CASES as FORECAST
+from studies.prefactor.cases import OWN_NOISE, Case
 from studies.prefactor.noise import all_optima, noise_laws
 from studies.prefactor.slopes import Row, exponents, varied
+from studies.study import RESULTS, read_json
 
-COMMITTED = {
-    "digits-mlp": 0.5,
-    "teacher-student": 0.5,
-    "matrix-sensing": 0.1,
-    "scalar-product": 0.5,
-}
-"""Problems of the committed sweeps, with their own label noise."""
+FORECASTS = RESULTS / "forecast/forecast.json"
 
-FORECASTS = Path("results/forecast/forecast.json")
+SWEPT_HERE = "swept here"
+"""Source of the rows of the cases' own sweeps."""
 
-FORECASTS_LR = {"matrix-sensing": 1e-3, "scalar-product": 1e-5}
-
-RESAMPLES = 500
 CREEPING = 1.8
 """A pilot run's C is at least this much above the best, where runs creep rather than swing."""
 
 
-def analyse(folder: Path) -> dict[str, Any]:
-    """Everything that is written to ``results/prefactor/prefactor.json``."""
-    known = _notes(folder / "geometry.json")
-    forecasts = _notes(FORECASTS)
-    rows = [row for row in (_swept_case(c, folder) for c in CASES) if row is not None]
-    rows += [_committed(name) for name in COMMITTED]
-    rows += [_forecast_case(entry) for entry in forecasts.get("varied", {}).values()]
+def analyse(rows: list[Row], known: dict[str, Any]) -> dict[str, Any]:
+    """Everything that is written to ``results/prefactor/prefactor.json``.
+
+    Args:
+        rows: The cases' sweeps.
+        known: By manifold, the flow along it.
+    """
+    forecasts = read_json(FORECASTS, {})
+    rows = [*rows, *map(_committed, OWN_NOISE)]
+    rows += [_forecast_case(*entry) for entry in forecasts.get("varied", {}).items()]
     for row in rows:
         _predict(row, known, forecasts)
     return {
-        "machine": _notes(folder / "machine.json"),
         "cases": rows,
         "geometry": known,
         "exponents": exponents(rows),
         "noise_laws": [
-            law | {"flow": _flow_unit(law["name"], rows)}
-            for law in noise_laws(all_optima(rows, COMMITTED))
+            law | {"flow": _flow_unit(law["name"], rows)} for law in noise_laws(all_optima(rows))
         ],
         "varied": varied(rows),
-        "loss": [found for name in COMMITTED if (found := loss(name, known)) is not None],
+        "loss": [found for name in OWN_NOISE if (found := loss(name, known)) is not None],
     }
 
 
@@ -70,33 +62,7 @@ def _flow_unit(geometry: str, rows: list[Row]) -> float | None:
     return None
 
 
-def _notes(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-    return found
-
-
-def _swept_case(case: Case, folder: Path) -> Row | None:
-    """A case's own sweep; None before it is made."""
-    if not (folder / case.folder / "chunks").exists():
-        return None
-    table, _ = read_chunks(folder / case.folder)
-    if len(table.group_by("momentum").aggregate([])) < len(FACTORS):
-        return None
-    grid = time_grid(table)
-    optima = locate(median_times(grid, n_boot=RESAMPLES, seed=0))
-    scale = case.family.lr**-GAMMA
-    row = _row(case.problem, dict(case.settings), case.family.lr, grid)
-    row |= {"source": "swept here", "reason": optima.reason[0]}
-    if optima.located[0]:
-        drawn = np.exp(optima.boot_log_mu[:, 0]) * scale
-        low, high = np.nanquantile(drawn, (0.025, 0.975))
-        estimate = float(np.exp(optima.log_mu[0]) * scale)
-        row["swept"] = {"estimate": estimate, "low": float(low), "high": float(high)}
-        row["swept_time"] = float(np.exp(optima.log_time[0]) / scale)
-    return row
-
-
-def _row(problem: str, settings: dict[str, Any], lr: float | None, grid: TimeGrid) -> Row:
+def curve(problem: str, settings: dict[str, Any], lr: float | None, grid: TimeGrid) -> Row:
     """The curve of scaled median times over C of a sweep at one learning rate."""
     times = median(grid.log_time[None])[0][0] + GAMMA * math.log(grid.lr[0])
     return {
@@ -110,14 +76,14 @@ def _row(problem: str, settings: dict[str, Any], lr: float | None, grid: TimeGri
 
 def _committed(name: str) -> Row:
     """A committed sweep at several learning rates."""
-    summary = json.loads(Path(f"results/{name}/summary.json").read_text())
+    summary = read_json(RESULTS / name / "summary.json", {})
     swept = {key: summary["best_C"][key] for key in ("estimate", "low", "high")}
     times = [
         best["estimate"] * lr**GAMMA
         for best, lr in zip(summary["best_time"], summary["etas"], strict=True)
         if best["located"]
     ]
-    grid = time_grid(pq.read_table(f"results/{name}/runs.parquet"))
+    grid = time_grid(pq.read_table(RESULTS / name / "runs.parquet"))
     middle = len(grid.lr) // 2
     here = np.isfinite(median(grid.log_time[None])[0][middle])
     alone = TimeGrid(
@@ -128,30 +94,28 @@ def _committed(name: str) -> Row:
         grid.diverged[[middle]][:, here],
         grid.limit[[middle]],
     )
-    row = _row(name, {}, None, alone)
+    row = curve(name, {}, None, alone)
     return row | {"source": "committed sweep", "swept": swept, "swept_time": np.median(times)}
 
 
-def _forecast_case(entry: Row) -> Row:
-    """A sweep of ``prediction.json``, of which only the optimum was kept."""
+def _forecast_case(key: str, entry: Row) -> Row:
+    """A sweep of the study of forecasts, of which only the optimum was kept."""
     kept = {
         name: entry[name]
         for name in ("problem", "settings", "swept", "swept_time")
         if name in entry
     }
-    lr = FORECASTS_LR[entry["problem"]]
+    (lr,) = {case.lr for case in FORECAST if case.key == key}
     return {"lr": lr, "C": [], "time": [], "source": "forecasts' sweep"} | kept
 
 
 def _predict(row: Row, known: dict[str, Any], forecasts: dict[str, Any]) -> None:
     """Add the predictions to a case: from every h, from a pilot, from the limit."""
-    aside = ("noise_std", "batch_size")
-    kept = {name: value for name, value in row["settings"].items() if name not in aside}
-    row["geometry"] = f"{row['problem']} {json.dumps(kept)}"
+    row["geometry"] = Case(row["problem"], row["settings"]).manifold().key
     found = known.get(row["geometry"])
     if found is None:
         return
-    noise = float(row["settings"].get("noise_std", COMMITTED[row["problem"]]))
+    noise = float(row["settings"].get("noise_std", OWN_NOISE[row["problem"]]))
     batch = int(row["settings"].get("batch_size", 0)) or found["examples"]
     row |= {"noise_std": noise, "batch": batch, "fraction": found["fraction"]}
     best = best_ratio(found["fraction"])
@@ -199,8 +163,8 @@ def loss(name: str, known: dict[str, Any]) -> Row | None:
     found = known.get(f"{name} {{}}")
     if found is None:
         return None
-    summary = json.loads(Path(f"results/{name}/summary.json").read_text())
-    grid = time_grid(pq.read_table(f"results/{name}/runs.parquet"))
+    summary = read_json(RESULTS / name / "summary.json", {})
+    grid = time_grid(pq.read_table(RESULTS / name / "runs.parquet"))
     log_times, log_mu = median(grid.log_time[None])[0], np.log(grid.mu)
     best = best_ratio(found["fraction"])
     result: Row = {"problem": name, "fraction": found["fraction"]}

@@ -1,10 +1,5 @@
-"""The prefactor's study drawn, from ``results/prefactor/prefactor.json``.
+"""The prefactor's study drawn."""
 
-python -m studies.prefactor.figure
-"""
-
-import argparse
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +11,16 @@ from numpy.typing import NDArray
 from flatfast.lab.report.axes import log_axis, padded
 from flatfast.lab.report.theme import THEMES, Theme, new_figure, save, themed
 from flatfast.law import GAMMA
-
-FOLDER = Path("results/prefactor")
-MARKERS = {"scalar-product": "o", "matrix-sensing": "s", "teacher-student": "D", "digits-mlp": "^"}
+from studies.drawing import MARKERS, colour_of, one_to_one, with_interval
 
 ROOM = 4.0
 """Above the points over the noise, for their legend."""
+
+
+def draw(result: dict[str, Any], folder: Path) -> None:
+    """Write the figure, light and dark."""
+    for theme in THEMES:
+        save(prefactors(result, theme), theme, folder, "prefactor")
 
 
 @themed
@@ -43,16 +42,13 @@ def _against(axes: Axes, rows: list[dict[str, Any]], theme: Theme) -> None:
         if made is None or "swept" not in row:
             continue
         small = bool(row["settings"].get("batch_size"))
-        _point(axes, made["C"], row["swept"], row["problem"], theme, hollow=small)
+        with_interval(axes, made["C"], row["swept"], row["problem"], theme, hollow=small)
         ends += [made["C"], row["swept"]["low"], row["swept"]["high"]]
     for name in MARKERS:
-        axes.plot([], [], MARKERS[name], color=_colour(name, theme), label=name)
+        axes.plot([], [], MARKERS[name], color=colour_of(name, theme), label=name)
     axes.plot([], [], "o", color=theme.muted, mfc=theme.surface, label="minibatches")
     if ends:
-        low, high = padded(np.array(ends), 0.06)
-        axes.plot([low, high], [low, high], color=theme.muted, lw=1.2, zorder=1.5)
-        log_axis(axes, "x", low, high)
-        log_axis(axes, "y", low, high)
+        one_to_one(axes, ends, theme)
     axes.set_title("every case")
     axes.set_xlabel("C from the flow")
     axes.set_ylabel("best C swept, 95% interval")
@@ -69,7 +65,7 @@ def _collapse(axes: Axes, result: dict[str, Any], theme: Theme) -> None:
             unit = law["flow"] * point["noise_std"] ** GAMMA
             value = {key: point[key] / unit for key in ("estimate", "low", "high")}
             x = point["noise_std"] ** 4 * point["lr"]
-            _point(axes, x, value, law["name"].split()[0], theme)
+            with_interval(axes, x, value, law["name"].split()[0], theme)
             xs.append(x)
             ys += [value["low"], value["high"]]
     if xs:
@@ -84,7 +80,7 @@ def _collapse(axes: Axes, result: dict[str, Any], theme: Theme) -> None:
 def _noises(axes: Axes, found: list[dict[str, Any]], theme: Theme) -> None:
     xs, ys = [], []
     for one in (one for one in found if one["over"] == "noise_std"):
-        colour = _colour(one["name"], theme)
+        colour = colour_of(one["name"], theme)
         xs.append(_slope(axes, one, theme, colour))
         ys += [point[end] for point in one["points"] for end in ("low", "high")]
         label = f"{one['name']}: {_told(one['slope'])}"
@@ -117,7 +113,7 @@ def _rates(axes: Axes, found: list[dict[str, Any]], theme: Theme) -> None:
 def _slope(axes: Axes, one: dict[str, Any], theme: Theme, colour: str) -> NDArray[np.float64]:
     """Points and their line; where the points are."""
     for point in one["points"]:
-        _point(axes, point["x"], point, point["problem"], theme)
+        with_interval(axes, point["x"], point, point["problem"], theme)
     own = np.array([point["x"] for point in one["points"]])
     span = np.geomspace(own.min(), own.max(), 2)
     axes.plot(span, np.exp(one["intercept"]) * span ** one["slope"]["estimate"], color=colour)
@@ -126,46 +122,3 @@ def _slope(axes: Axes, one: dict[str, Any], theme: Theme, colour: str) -> NDArra
 
 def _told(slope: dict[str, float]) -> str:
     return "{estimate:.2f} ({low:.2f} to {high:.2f})".format(**slope)
-
-
-def _point(
-    axes: Axes,
-    x: float,
-    value: dict[str, float],
-    problem: str,
-    theme: Theme,
-    *,
-    hollow: bool = False,
-) -> None:
-    colour = _colour(problem, theme)
-    centre = value["estimate"]
-    axes.errorbar(
-        x,
-        centre,
-        yerr=[[centre - value["low"]], [value["high"] - centre]],
-        fmt=MARKERS[problem],
-        ms=6,
-        color=colour,
-        mfc=theme.surface if hollow else colour,
-        capsize=2,
-        lw=1.2,
-    )
-
-
-def _colour(problem: str, theme: Theme) -> str:
-    return theme.categories[list(MARKERS).index(problem)]
-
-
-def main() -> None:
-    """Draw."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--result", type=Path, default=FOLDER / "prefactor.json")
-    parser.add_argument("--out", type=Path, default=FOLDER)
-    chosen = parser.parse_args()
-    result = json.loads(chosen.result.read_text())
-    for theme in THEMES:
-        save(prefactors(result, theme), theme, chosen.out, "prefactor")
-
-
-if __name__ == "__main__":
-    main()

@@ -5,18 +5,17 @@ SGD near the manifold depends on both through ``eps^2 lr^(1/2)`` alone (``docs/r
 b is 2/3.
 """
 
-import json
 import math
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from scipy.stats import t as student
 
 from flatfast.law import GAMMA
+from studies.prefactor.cases import OWN_NOISE, Case
 from studies.prefactor.slopes import Row, standard_error
+from studies.study import RESULTS, read_json
 
-CALIBRATION = Path("results/calibration/calibration.json")
+CALIBRATION = RESULTS / "calibration/calibration.json"
 """Sweeps over noise and learning rate, made to test calibrations (``studies.calibration``)."""
 
 LEAST = 6
@@ -26,9 +25,9 @@ GRADIENT = np.array([0.0, 1.0, -4.0])
 """Of ``b - 4 s`` in (intercept, b, s)."""
 
 
-def all_optima(rows: list[Row], own_noise: dict[str, float]) -> list[tuple[str, Row]]:
+def all_optima(rows: list[Row]) -> list[tuple[str, Row]]:
     """Every best C there is at one noise and one learning rate, by the rest of its settings."""
-    return [*_of_rows(rows, own_noise), *_committed(own_noise), *_calibrated()]
+    return [*_of_rows(rows), *_committed(), *_calibrated()]
 
 
 def noise_laws(optima: list[tuple[str, Row]]) -> list[Row]:
@@ -79,18 +78,13 @@ def _plane(points: list[Row]) -> Row:
     }
 
 
-def _kind(problem: str, settings: dict[str, Any]) -> str:
-    kept = {name: value for name, value in settings.items() if name != "noise_std"}
-    return f"{problem} {json.dumps(kept)}"
-
-
-def _of_rows(rows: list[Row], own_noise: dict[str, float]) -> list[tuple[str, Row]]:
+def _of_rows(rows: list[Row]) -> list[tuple[str, Row]]:
     return [
         (
-            _kind(row["problem"], row["settings"]),
+            Case(row["problem"], row["settings"]).manifold().key,
             {
                 "lr": row["lr"],
-                "noise_std": float(row["settings"].get("noise_std", own_noise[row["problem"]])),
+                "noise_std": float(row["settings"].get("noise_std", OWN_NOISE[row["problem"]])),
                 **row["swept"],
             },
         )
@@ -99,10 +93,10 @@ def _of_rows(rows: list[Row], own_noise: dict[str, float]) -> list[tuple[str, Ro
     ]
 
 
-def _committed(own_noise: dict[str, float]) -> list[tuple[str, Row]]:
+def _committed() -> list[tuple[str, Row]]:
     found = []
-    for problem, noise in own_noise.items():
-        summary = json.loads(Path(f"results/{problem}/summary.json").read_text())
+    for problem, noise in OWN_NOISE.items():
+        summary = read_json(RESULTS / problem / "summary.json", {})
         for lr, mu in zip(summary["etas"], summary["best_mu"], strict=True):
             if mu["located"]:
                 C = {key: mu[key] * lr**-GAMMA for key in ("estimate", "low", "high")}
@@ -111,15 +105,14 @@ def _committed(own_noise: dict[str, float]) -> list[tuple[str, Row]]:
 
 
 def _calibrated() -> list[tuple[str, Row]]:
-    if not CALIBRATION.exists():
-        return []
     found = []
-    for case in json.loads(CALIBRATION.read_text())["cases"]:
+    for case in read_json(CALIBRATION, {"cases": []})["cases"]:
         noise = case["settings"].get("noise_std")
+        manifold = Case(case["problem"], case["settings"]).manifold()
         for rate in case["rates"]:
             if noise is not None and rate["located"]:
                 low, high = rate["best_C_interval"]
                 C = {"estimate": rate["best_C"], "low": low, "high": high}
                 point = {"lr": rate["lr"], "noise_std": noise, **C}
-                found.append((_kind(case["problem"], case["settings"]), point))
+                found.append((manifold.key, point))
     return found

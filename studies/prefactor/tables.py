@@ -1,58 +1,62 @@
-"""Tables of the prefactor's study, from ``results/prefactor/prefactor.json``."""
+"""Tables of the prefactor's study."""
 
 import contextlib
 from statistics import median
 from typing import Any
 
 from flatfast.law import GAMMA
-from studies.quotes.values import interval, load
+from studies.markdown import table
+from studies.quotes.values import interval, number, quoting
+from studies.study import Result
 
-FOUND = "results/prefactor/prefactor.json"
-NOT_YET = "not measured yet"
-LOCAL = ("excess", "drift")
 DIGITS_NOISE = 0.5
 
 
-def cases() -> str:
+@quoting("prefactor")
+def cases(found: Result) -> str:
     """Swept best C beside every prediction, case by case."""
-    found = load(FOUND)
-    if found is None:
-        return NOT_YET
-    lines = [
-        "| case | best C swept | F | C* by the flow | swept / C* | C by the flow | swept / flow "
-        "| limit | pilot | h at the start: from what is left | along the drift |",
-        "| --- |" + " --- |" * 10,
-    ]
+    heads = (
+        "case",
+        "best C swept",
+        "F",
+        "C* by the flow",
+        "swept / C*",
+        "C by the flow",
+        "swept / flow",
+        "limit",
+        "pilot",
+        "h at the start: from what is left",
+        "along the drift",
+    )
+    rows = []
     for row in found["cases"]:
         made = row.get("predicted", {})
         flow = made.get("flow")
-        cells = [
-            _name(row),
-            interval(row.get("swept")),
-            _number(row.get("fraction")),
-            _number(flow and flow["critical"]),
-            _number(
-                row["swept"]["estimate"] / flow["critical"] if flow and "swept" in row else None
-            ),
-            _number(flow and flow["C"]),
-            _ratio(row.get("swept"), flow),
-            *(_number(made[way]["C"] if way in made else None) for way in ("limit", "pilot")),
-            *(_number(made[way]["C"] if way in made else None) for way in LOCAL),
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
+        above = row["swept"]["estimate"] / flow["critical"] if flow and "swept" in row else None
+        ways = ("limit", "pilot", "excess", "drift")
+        rows.append(
+            [
+                _name(row),
+                interval(row.get("swept")),
+                number(row.get("fraction")),
+                number(flow and flow["critical"]),
+                number(above),
+                number(flow and flow["C"]),
+                _ratio(row.get("swept"), flow),
+                *(number(made[way]["C"] if way in made else None) for way in ways),
+            ]
+        )
     note = (
         "(Columns are C, the fastest, unless they say C\\*. F is what the goal leaves of the "
         "metric's excess. The pilot is the slowest momentum of the sweep that arrived; its C is "
         "from that one time. A case without a learning rate is a committed sweep over several.)"
     )
-    return "\n".join([*lines, "", note])
+    return f"{table(heads, rows)}\n\n{note}"
 
 
-def ratios() -> str:
+@quoting("prefactor")
+def ratios(found: Result) -> str:
     """Swept C over each prediction, in one sentence."""
-    found = load(FOUND)
-    if found is None:
-        return NOT_YET
     ways = {
         "C\\* by the flow": lambda made: made["flow"]["critical"],
         "C by the flow, q(F) C\\*": lambda made: made["flow"]["C"],
@@ -62,7 +66,7 @@ def ratios() -> str:
         "C by h from what is left": lambda made: made["excess"]["C"],
         "C by h along the drift": lambda made: made["drift"]["C"],
     }
-    lines = ["| best C swept over | cases | median | range |", "| --- | --- | --- | --- |"]
+    rows = []
     for name, read in ways.items():
         values = []
         for row in found["cases"]:
@@ -71,54 +75,52 @@ def ratios() -> str:
                     values.append(row["swept"]["estimate"] / read(row["predicted"]))
         if values:
             spread = f"{min(values):.2g} to {max(values):.2g}"
-            lines.append(f"| {name} | {len(values)} | {median(values):.2g} | {spread} |")
-    return "\n".join([*lines, "", "(Full batches only.)"])
+            rows.append([name, str(len(values)), f"{median(values):.2g}", spread])
+    heads = ("best C swept over", "cases", "median", "range")
+    return f"{table(heads, rows)}\n\n(Full batches only.)"
 
 
-def exponents() -> str:
+@quoting("prefactor")
+def exponents(found: Result) -> str:
     """Slopes in logs with intervals."""
-    found = load(FOUND)
-    if found is None:
-        return NOT_YET
     over = {"noise_std": "noise", "batch": "examples in a step", "h": "h"}
-    lines = ["| C over | cases | points | range | exponent | theory |", "| --- |" + " --- |" * 5]
+    rows = []
     for one in found["exponents"]:
         x = [point["x"] for point in one["points"]]
         theory = {2 / 3: "2/3", 1 / 3: "1/3", -1 / 3: "-1/3"}[one["theory"]]
         cells = [over[one["over"]], one["name"], str(len(x)), f"{min(x):.3g} to {max(x):.3g}"]
-        lines.append(f"| {' | '.join([*cells, interval(one['slope']), theory])} |")
-    return "\n".join(lines)
+        rows.append([*cells, interval(one["slope"]), theory])
+    return table(("C over", "cases", "points", "range", "exponent", "theory"), rows)
 
 
-def noise_laws() -> str:
+@quoting("prefactor")
+def noise_laws(found: Result) -> str:
     """Exponents of C over noise and learning rate together."""
-    found = load(FOUND)
-    if found is None:
-        return NOT_YET
-    lines = [
-        "| problem | optima | over the noise, b | over the learning rate, s | b - 4 s; theory 2/3 "
-        "| scatter about `eps^(2/3) (eps^4 lr)^s` | best C over the flow's, at the least "
-        "and the greatest `eps^4 lr` |",
-        "| --- |" + " --- |" * 6,
-    ]
-    for one in found["noise_laws"]:
-        problem, _, settings = one["name"].partition(" ")
-        cells = [
-            f"{problem} {_plain(settings)}".strip(),
+    heads = (
+        "problem",
+        "optima",
+        "over the noise, b",
+        "over the learning rate, s",
+        "b - 4 s; theory 2/3",
+        "scatter about `eps^(2/3) (eps^4 lr)^s`",
+        "best C over the flow's, at the least and the greatest `eps^4 lr`",
+    )
+    rows = [
+        [
+            _plain(one["name"]),
             str(len(one["points"])),
             *(interval(one[key]) for key in ("noise", "lr", "invariant")),
             f"{100 * one['collapse']['scatter']:.0f}%",
             "" if one["flow"] is None else " and ".join(_over_flow(one, end) for end in (0, -1)),
         ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        for one in found["noise_laws"]
+    ]
+    return table(heads, rows)
 
 
-def reach() -> str:
+@quoting("prefactor")
+def reach(found: Result) -> str:
     """Digits at the least ``eps^4 lr``, as a learning rate at the noise of the committed sweep."""
-    found = load(FOUND)
-    if found is None:
-        return NOT_YET
     (law,) = [one for one in found["noise_laws"] if one["name"] == "digits-mlp {}"]
     told = []
     for point in law["points"][:2]:
@@ -132,49 +134,49 @@ def reach() -> str:
     return "; ".join(told) + "."
 
 
-def varied() -> str:
+@quoting("prefactor")
+def varied(found: Result) -> str:
     """What one other setting does to the best C."""
-    found = load(FOUND)
-    if found is None:
-        return NOT_YET
-    lines = [
-        "| changed | best C swept, over the base's | C by the flow, over the base's | C\\* |",
-        "| --- | --- | --- | --- |",
+    heads = ("changed", "best C swept, over the base's", "C by the flow, over the base's", "C\\*")
+    rows = [
+        [
+            _name(one | {"lr": None}),
+            interval(one["swept"]),
+            number(one["flow"]),
+            number(one["critical"]),
+        ]
+        for one in found["varied"]
     ]
-    for one in found["varied"]:
-        name = _name(one | {"lr": None})
-        cells = [name, interval(one["swept"]), _number(one["flow"]), _number(one["critical"])]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+    return table(heads, rows)
 
 
-def loss() -> str:
+@quoting("prefactor")
+def loss(found: Result) -> str:
     """What a wrong C costs."""
-    found = load(FOUND)
-    if found is None:
-        return NOT_YET
-    lines = [
-        "| committed sweep | F | time at half the best C, measured | oscillator "
-        "| at twice the best C, measured | oscillator |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
+    heads = (
+        "committed sweep",
+        "F",
+        "time at half the best C, measured",
+        "oscillator",
+        "at twice the best C, measured",
+        "oscillator",
+    )
+    rows = []
     for one in found["loss"]:
-        cells = [one["problem"], _number(one["fraction"])]
+        cells = [one["problem"], number(one["fraction"])]
         for factor in ("0.5", "2"):
-            cells += [_spread(one[factor]), _number(one[factor]["oscillator"])]
-        lines.append(f"| {' | '.join(cells)} |")
+            cells += [_spread(one[factor]), number(one[factor]["oscillator"])]
+        rows.append(cells)
     note = (
         "(Times over the best one: median over the learning rates, least and greatest in brackets. "
         "Censored: most runs there do not settle within the run's length.)"
     )
-    return "\n".join([*lines, "", note])
+    return f"{table(heads, rows)}\n\n{note}"
 
 
-def which() -> str:
+@quoting("prefactor")
+def which(found: Result) -> str:
     """The values of h there are, for each manifold."""
-    found = load(FOUND)
-    if found is None:
-        return NOT_YET
     ways = {
         "flow": "flow to the goal",
         "flow of the trace": "flow, same F of the trace",
@@ -183,16 +185,15 @@ def which() -> str:
         "end, from the start": "end: towards the start",
         "end, largest": "end: largest",
     }
-    lines = [
-        f"| manifold | goal's metric | {' | '.join(ways.values())} |",
-        "| --- | --- |" + " --- |" * len(ways),
+    rows = [
+        [
+            _plain(key),
+            one["metric"].removeprefix("cooled:"),
+            *(number(one["h"].get(way)) for way in ways),
+        ]
+        for key, one in found["geometry"].items()
     ]
-    for key, one in found["geometry"].items():
-        problem, _, settings = key.partition(" ")
-        name = f"{problem} {_plain(settings)}".strip()
-        cells = [name, one["metric"].removeprefix("cooled:")]
-        lines.append(f"| {' | '.join([*cells, *(_number(one['h'].get(way)) for way in ways)])} |")
-    return "\n".join(lines)
+    return table(("manifold", "goal's metric", *ways.values()), rows)
 
 
 def _over_flow(law: dict[str, Any], place: int) -> str:
@@ -201,11 +202,11 @@ def _over_flow(law: dict[str, Any], place: int) -> str:
     return f"{point['estimate'] / (law['flow'] * point['noise_std'] ** GAMMA):.2g}"
 
 
-def _plain(settings: str) -> str:
-    """``{"rank": 4}`` as ``rank 4``."""
+def _plain(key: str) -> str:
+    """``teacher-student {"rank": 4}`` as ``teacher-student rank 4``."""
     for mark in '{}":':
-        settings = settings.replace(mark, "")
-    return settings
+        key = key.replace(mark, "")
+    return key.strip()
 
 
 def _name(row: dict[str, Any]) -> str:
@@ -223,7 +224,3 @@ def _spread(value: dict[str, Any]) -> str:
     ends = ["censored" if value[key] is None else f"{value[key]:.2g}" for key in ("low", "high")]
     middle = "censored" if value["measured"] is None else f"{value['measured']:.2g}"
     return f"{middle} ({ends[0]} to {ends[1]})"
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.3g}"

@@ -1,36 +1,25 @@
 """Exponents of the regime map, local and fitted, from its tables.
 
-Reads ``results/regimes/tables/*.parquet``, which ``studies.regimes.run`` makes, and writes
-``results/regimes/regimes.json``.
-
 For label noise the map has one axis. With ``c = (1 - momentum) / sqrt(lr)`` and the time
 ``k sqrt(lr)`` over k steps, heavy-ball SGD becomes, as ``lr`` falls, motion under friction c with
 noise of strength ``noise^2 sqrt(lr)``, and nothing else in it depends on the learning rate: so the
 best c is a function of ``noise^2 sqrt(lr)`` alone. Where it is constant the exponent is 1/2; where
 it grows as the cube root the exponent is 2/3.
-
-    python -m studies.regimes.analysis
 """
 
-import argparse
-import json
+from collections.abc import Mapping
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
-from flatfast.lab.engines.devices import use_all_cores
 from flatfast.lab.estimation.collapse import collapse
 from flatfast.lab.estimation.exponent import fit_exponent
 from flatfast.lab.estimation.interval import Interval
 from flatfast.lab.estimation.power_law import fit_power_law, replicate_variance
 from flatfast.lab.estimation.resampling import t_quantile
-from flatfast.lab.estimation.times import TimeGrid, time_grid
-from flatfast.lab.problems import load
-from flatfast.lab.simulation.simulate import simulate
-from studies.regimes.cases import CASES, Case
+from flatfast.lab.estimation.times import TimeGrid
+from studies.regimes.cases import Case
 from studies.regimes.optima import (
     LEVEL,
     N_BOOT,
@@ -43,9 +32,6 @@ from studies.regimes.optima import (
     same_seeds,
     settling_window,
 )
-
-ON_MANIFOLD = (0.8, 0.9, 0.95, 0.97, 0.98, 0.99)
-"""Momenta of the runs that show what minibatches do on the manifold."""
 
 POOLED = ("manifold", "init", "init-strict")
 """Parts with several levels of label noise on one problem."""
@@ -117,8 +103,9 @@ def told(interval: Interval) -> dict[str, float] | None:
     return ends if np.isfinite(list(ends.values())).all() else None
 
 
-def judged(case: Case, grid: TimeGrid, found: Optimum) -> dict[str, Any]:
-    """What is kept of a case."""
+def judged(case: Case, grid: TimeGrid) -> dict[str, Any]:
+    """What is said of a case."""
+    found = optimum_of(grid)
     result: dict[str, Any] = {
         "name": case.name,
         "part": case.part,
@@ -155,69 +142,12 @@ def judged(case: Case, grid: TimeGrid, found: Optimum) -> dict[str, Any]:
     return result
 
 
-def on_manifold() -> dict[str, Any]:
-    """From the manifold: how far minibatches alone, and label noise, take the test error.
+def pooled(levels: Mapping[float, TimeGrid]) -> dict[str, Any]:
+    """What sweeps at several levels of label noise say together.
 
-    A minimum is linearly stable under minibatches while ``lr tr H / (2 B (1 - momentum))`` is below
-    about 1.
+    Args:
+        levels: The sweeps by their noise.
     """
-    lr, steps, size = 1e-3, 4000, 12
-    momentum = np.repeat(ON_MANIFOLD, 8)
-    rows: list[dict[str, Any]] = [{"momentum": float(one)} for one in ON_MANIFOLD]
-    for name, settings in (
-        ("minibatch", {"noise_std": 0.0, "batch_size": size}),
-        ("label_noise", {"noise_std": 0.1}),
-    ):
-        problem = load("matrix-sensing", settings)
-        paths = simulate(problem, lr, momentum, np.arange(len(momentum)), steps=steps, records=8)
-        values = paths.values["cooled:test_error"]
-        left = (values[:, -1] / values[:, 0]).reshape(len(ON_MANIFOLD), -1)
-        trace = float(problem.metrics["trace"](problem.start()))
-        for row, ratios in zip(rows, left, strict=True):
-            kept = ratios[np.isfinite(ratios)]
-            row[name] = float(np.median(kept)) if len(kept) else None
-            row["instability"] = lr * trace / (2 * size * (1 - row["momentum"]))
-    return {"lr": lr, "steps": steps, "batch_size": size, "rows": rows}
-
-
-def main() -> None:
-    """Analyse and write."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--tables", type=Path, default=Path("results/regimes/tables"))
-    parser.add_argument("--out", type=Path, default=Path("results/regimes/regimes.json"))
-    chosen = parser.parse_args()
-    use_all_cores()
-    cases, grids = [], {}
-    for case in CASES:
-        path = chosen.tables / f"{case.name}.parquet"
-        if not path.exists():
-            print(f"no runs of {case.name}")
-            continue
-        grids[case.name] = grid = time_grid(pq.read_table(path))
-        cases.append(judged(case, grid, optimum_of(grid)))
-        print(case.name, cases[-1]["exponent"])
-    pooled = {}
-    for part in POOLED:
-        levels = {
-            case.name: case.noise
-            for case in CASES
-            if case.part == part and case.noise > 0 and case.name in grids
-        }
-        if levels:
-            shared = [optimum_of(grid) for grid in same_seeds(grids[name] for name in levels)]
-            members = list(zip(levels.values(), shared, strict=True))
-            pooled[part] = {"law": pooled_slope(members), "pairs": equal_strength(members)}
-    result = {
-        "computed_on": json.loads((chosen.tables / "machines.json").read_text()),
-        "level": LEVEL,
-        "cases": cases,
-        "pooled": pooled,
-        "on_manifold": on_manifold(),
-    }
-    chosen.out.write_text(json.dumps(result, indent=1) + "\n")
-
-
-if __name__ == "__main__":
-    main()
+    shared = [optimum_of(grid) for grid in same_seeds(levels.values())]
+    members = list(zip(levels, shared, strict=True))
+    return {"law": pooled_slope(members), "pairs": equal_strength(members)}

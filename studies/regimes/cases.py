@@ -9,12 +9,13 @@ larger one share their value of ``noise^2 sqrt(lr)`` at learning rates a factor 
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from flatfast.lab.goal import Goal
 from flatfast.lab.problem import Problem, Scalar
+from flatfast.lab.problems import load
 from flatfast.lab.recipes.recipe import log_points
 from studies.regimes.problems import (
     STUDENT_TO_THE_FLAT,
@@ -97,10 +98,6 @@ class Case:
         """Length of a run at a learning rate, in steps."""
         parts = zip(self.duration, POWERS, strict=False)
         return math.ceil(sum(part * math.pow(lr, -power) for part, power in parts))
-
-    def quick(self) -> "Case":
-        """The same question with little computing: few seeds, the largest learning rates."""
-        return replace(self, lr=self.lr[:3], seeds=min(self.seeds, 4), records=80)
 
 
 WITHOUT_NOISE = 2
@@ -293,3 +290,20 @@ CASES: tuple[Case, ...] = (
     *_student(),
 )
 """All sweeps."""
+
+QUICK_CASES: tuple[Case, ...] = tuple(
+    Case(
+        f"quick-noise-{label(noise)}",
+        "manifold",
+        noise,
+        (4e-2, 1.2e-2, 4e-3),
+        guess=(0.0, 0.9 * noise ** (2 / 3)),
+        duration=(0.0, 28 * noise ** (-2 / 3)),
+        make=partial(load, "scalar-product", {"noise_std": noise}),
+        seeds=32,
+        records=60,
+        per_decade=8,
+    )
+    for noise in (0.5, 0.5 * math.sqrt(10))
+)
+"""Of a quick look: another problem, of two weights."""

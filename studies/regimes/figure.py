@@ -1,10 +1,5 @@
-"""The regime map of ``results/regimes/regimes.json``, drawn.
+"""The regime map, drawn."""
 
-python -m studies.regimes.figure
-"""
-
-import argparse
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -18,8 +13,6 @@ from matplotlib.patches import Rectangle
 from flatfast.lab.report.axes import LR, log_axis, padded
 from flatfast.lab.report.theme import THEMES, Theme, new_figure, save, themed
 from flatfast.law import GAMMA
-
-FOLDER = Path("results/regimes")
 
 PARTS = {
     "deterministic": "no noise, goal: loss",
@@ -37,6 +30,12 @@ WIDEST = 0.5
 """Intervals of the collapse wider than this are left out: they say nothing."""
 
 CANDIDATES = ((0.5, "1/2"), (GAMMA, "2/3"), (1.0, "1"))
+
+
+def draw(result: dict[str, Any], folder: Path) -> None:
+    """Write the figure, light and dark."""
+    for theme in THEMES:
+        save(regimes(result, theme), theme, folder, "regimes")
 
 
 @themed
@@ -238,17 +237,3 @@ def _curve(axes: Axes, cases: list[dict[str, Any]], theme: Theme) -> None:
     axes.set_xlabel("noise² × lr$^{1/2}$")
     axes.set_ylabel("best (1 − momentum) / lr$^{1/2}$")
     axes.legend(fontsize=9, loc="lower center", bbox_to_anchor=(0.45, 1.01))
-
-
-def main() -> None:
-    """Draw."""
-    parser = argparse.ArgumentParser(description="Draw the regime map.")
-    parser.add_argument("--folder", type=Path, default=FOLDER)
-    folder = parser.parse_args().folder
-    result = json.loads((folder / "regimes.json").read_text())
-    for theme in THEMES:
-        save(regimes(result, theme), theme, folder, "regimes")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,15 +1,15 @@
-"""Tables of the regime map, from ``results/regimes/regimes.json``."""
+"""Tables of the regime map."""
 
 import math
 from itertools import pairwise
 from typing import Any
 
-from studies.quotes.values import interval, load
+from studies.markdown import table
+from studies.quotes.values import interval, load, quoting
+from studies.study import Result
 
-FOUND = "results/regimes/regimes.json"
 STUDENT = "results/teacher-student/summary.json"
 BESIDE_A_CLIFF = ("init-noise-0", "init-noise-1", "batch-30-test", "slow-0.0004-noise-1")
-NOT_YET = "not measured yet"
 FAMILIES = {
     "manifold": "start on Γ",
     "init": "start at init",
@@ -17,24 +17,30 @@ FAMILIES = {
 }
 
 
-HEADER = (
-    "| sweep | learning rates | best c, from the least lr to the greatest | exponent between "
-    "neighbours | of all | inside | of best collapse | distance of the curves |\n"
-    "| --- | --- | --- | --- | --- | --- | --- | --- |"
+HEADS = (
+    "sweep",
+    "learning rates",
+    "best c, from the least lr to the greatest",
+    "exponent between neighbours",
+    "of all",
+    "inside",
+    "of best collapse",
+    "distance of the curves",
 )
 
 
-def exponents(*parts: str) -> str:
+def _exponents(found: Result, *parts: str) -> str:
     """One row per case of some parts: best c, exponents, and which of 1/2 and 2/3 lie inside."""
-    found = load(FOUND)
-    if found is None:
-        return NOT_YET
-    return "\n".join([HEADER, *(_row(case) for case in found["cases"] if case["part"] in parts)])
+    return table(HEADS, map(_row, _cases(found, *parts)))
 
 
-def _row(case: dict[str, Any]) -> str:
+def _cases(found: Result, *parts: str) -> list[dict[str, Any]]:
+    return [case for case in found["cases"] if case["part"] in parts]
+
+
+def _row(case: dict[str, Any]) -> list[str]:
     curves = case["collapse"]
-    cells = (
+    return [
         case["name"],
         _ends(case["lr"]),
         _listed(case["best_c"], ".3g"),
@@ -43,8 +49,7 @@ def _row(case: dict[str, Any]) -> str:
         _inside(case["exponent"]),
         interval(curves),
         "" if curves is None else f"{100 * curves['distance']:.1f}%",
-    )
-    return f"| {' | '.join(cells)} |"
+    ]
 
 
 def _ends(rates: list[float]) -> str:
@@ -63,26 +68,27 @@ def _inside(exponent: dict[str, Any] | None) -> str:
     return " and ".join(held) or "neither"
 
 
-def deterministic() -> str:
+@quoting("regimes")
+def deterministic(found: Result) -> str:
     """The cases without noise."""
-    return exponents("deterministic")
+    return _exponents(found, "deterministic")
 
 
-def noisy() -> str:
+@quoting("regimes")
+def noisy(found: Result) -> str:
     """Label noise from the manifold."""
-    return exponents("manifold")
+    return _exponents(found, "manifold")
 
 
-def from_init() -> str:
+@quoting("regimes")
+def from_init(found: Result) -> str:
     """Label noise from the initial point, with either goal."""
-    return exponents("init", "init-strict")
+    return _exponents(found, "init", "init-strict")
 
 
-def cells() -> str:
+@quoting("regimes")
+def cells(found: Result) -> str:
     """The best momenta read off the grid, where the fit lies beside a cliff."""
-    found = load(FOUND)
-    if found is None:
-        return NOT_YET
     told = [
         f"- {case['name']}: "
         + ", ".join("–" if c is None else f"{c:.2g}" for c in case["fastest_cell_c"])
@@ -92,11 +98,9 @@ def cells() -> str:
     return "\n".join(told) if told else "none"
 
 
-def from_scratch() -> str:
+@quoting("regimes")
+def from_scratch(found: Result) -> str:
     """By how much c is larger from the initial point than from the manifold."""
-    found = load(FOUND)
-    if found is None:
-        return NOT_YET
     best = {
         (case["part"], case["noise"], lr): c["estimate"]
         for case in found["cases"]
@@ -115,16 +119,19 @@ def from_scratch() -> str:
     return f"c over the c from Γ, at the same noise and learning rate: {'; '.join(told)}."
 
 
-def minibatch() -> str:
+@quoting("regimes")
+def minibatch(found: Result) -> str:
     """Minibatches without label noise."""
-    return exponents("minibatch")
+    return _exponents(found, "minibatch")
 
 
-def student() -> str:
+@quoting("regimes")
+def student(found: Result) -> str:
     """Teacher and student: the committed sweep from the manifold, then the others."""
-    committed, table = load(STUDENT), exponents("student")
-    if committed is None or table == NOT_YET:
-        return table
+    others = _cases(found, "student")
+    committed = load(STUDENT)
+    if committed is None:
+        return table(HEADS, map(_row, others))
     rates, best = committed["etas"], committed["best_mu"]
     curves = committed["collapse"]
     slopes = [
@@ -141,38 +148,36 @@ def student() -> str:
         "exponent": committed["exponent"],
         "collapse": {**curves["best_gamma"], "distance": curves["best_quality"]},
     }
-    return table.replace(HEADER, f"{HEADER}\n{_row(from_manifold)}")
+    return table(HEADS, map(_row, [from_manifold, *others]))
 
 
-def overdamped() -> str:
+@quoting("regimes")
+def overdamped(found: Result) -> str:
     """With a slow mode."""
-    return exponents("overdamped")
+    return _exponents(found, "overdamped")
 
 
-def pooled() -> str:
+@quoting("regimes")
+def pooled(found: Result) -> str:
     """The exponent from all noise levels of a family together."""
-    found = load(FOUND)
-    if found is None:
-        return NOT_YET
-    lines = [
-        "| all noise levels together | optima | exponent | optima's scatter about one power |",
-        "| --- | --- | --- | --- |",
-    ]
+    rows = []
     for part, name in FAMILIES.items():
         law = found["pooled"].get(part, {}).get("law")
         if law is not None:
-            lines.append(
-                f"| {name} | {law['points']} | {interval(law['exponent'])} "
-                f"| {100 * law['scatter']:.0f}% |"
-            )
-    return "\n".join(lines)
+            scatter = f"{100 * law['scatter']:.0f}%"
+            rows.append([name, str(law["points"]), interval(law["exponent"]), scatter])
+    heads = (
+        "all noise levels together",
+        "optima",
+        "exponent",
+        "optima's scatter about one power",
+    )
+    return table(heads, rows)
 
 
-def collapse() -> str:
+@quoting("regimes")
+def collapse(found: Result) -> str:
     """Pairs at equal ``noise^2 sqrt(lr)``: the ratios of their best c."""
-    found = load(FOUND)
-    if found is None:
-        return NOT_YET
     sentences = []
     for part, name in FAMILIES.items():
         pairs = found["pooled"].get(part, {}).get("pairs", [])
@@ -183,57 +188,55 @@ def collapse() -> str:
     return "\n".join(sentences) if sentences else "no pair was located"
 
 
-def edges() -> str:
+@quoting("regimes")
+def edges(found: Result) -> str:
     """The fastest c with a slow mode and much noise, beside the least that settles without it."""
-    found = load(FOUND)
-    if found is None:
-        return NOT_YET
     cases = {case["name"]: case for case in found["cases"]}
     with_mode, without = cases["slow-0.0004-noise-1"], cases["manifold-noise-1"]
     least = dict(zip(without["lr"], without["settling_mu_over_lr"], strict=True))
-    lines = [
-        "| lr | fastest c, with the slow mode | least c that settles, without it "
-        "| best c without it |",
-        "| --- | --- | --- | --- |",
-    ]
+    rows = []
     best = dict(zip(without["lr"], without["best_c"], strict=True))
     for lr, fastest in zip(with_mode["lr"], with_mode["fastest_cell_c"], strict=True):
         edge = least[lr][0] * math.sqrt(lr)
-        lines.append(f"| {lr:.2g} | {fastest:.2g} | {edge:.2g} | {best[lr]['estimate']:.2g} |")
-    return "\n".join(lines)
+        rows.append([f"{v:.2g}" for v in (lr, fastest, edge, best[lr]["estimate"])])
+    heads = (
+        "lr",
+        "fastest c, with the slow mode",
+        "least c that settles, without it",
+        "best c without it",
+    )
+    return table(heads, rows)
 
 
-def windows() -> str:
+@quoting("regimes")
+def windows(found: Result) -> str:
     """Between which ``mu / lr`` batches of 12 meet their goal."""
-    found = load(FOUND)
-    if found is None:
-        return NOT_YET
-    lines = ["| sweep | learning rates | least and greatest mu / lr |", "| --- | --- | --- |"]
+    rows = []
     for case in found["cases"]:
         if case["batch_size"] == 12:
             ends = case["settling_mu_over_lr"]
             told = ["–" if one is None else f"{one[0]:.2g} to {one[1]:.3g}" for one in ends]
-            lines.append(f"| {case['name']} | {_ends(case['lr'])} | {', '.join(told)} |")
-    return "\n".join(lines)
+            rows.append([case["name"], _ends(case["lr"]), ", ".join(told)])
+    return table(("sweep", "learning rates", "least and greatest mu / lr"), rows)
 
 
-def on_manifold() -> str:
+@quoting("regimes")
+def on_manifold(found: Result) -> str:
     """What moves on the manifold."""
-    found = load(FOUND)
-    if found is None:
-        return NOT_YET
     told: dict[str, Any] = found["on_manifold"]
-    lines = [
-        f"| momentum | lr tr H / (2 B mu) at the start | test error, batches of "
-        f"{told['batch_size']} | label noise 0.1, all examples |",
-        "| --- | --- | --- | --- |",
-    ]
+    heads = (
+        "momentum",
+        "lr tr H / (2 B mu) at the start",
+        f"test error, batches of {told['batch_size']}",
+        "label noise 0.1, all examples",
+    )
+    rows = []
     for row in told["rows"]:
         ends = (row["minibatch"], row["label_noise"])
         cells = ["diverges" if end is None else f"{end:.3f}" for end in ends]
-        lines.append(f"| {row['momentum']:g} | {row['instability']:.2f} | {' | '.join(cells)} |")
+        rows.append([f"{row['momentum']:g}", f"{row['instability']:.2f}", *cells])
     note = (
         f"(After {told['steps']:,} steps at learning rate {told['lr']:g}, in units of the start; "
         "medians of the runs that stay finite, of 8.)"
     )
-    return "\n".join([*lines, "", note])
+    return f"{table(heads, rows)}\n\n{note}"

@@ -1,12 +1,18 @@
 """What the prefactor's study makes of sweeps whose C is known."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from flatfast.theory import best_ratio
-from studies.prefactor.cases import CASES
+from studies.prefactor import run as prefactor_run
+from studies.prefactor.cases import CASES, FAMILIES, FLOWS, Case
 from studies.prefactor.noise import noise_laws
+from studies.prefactor.run import STUDY
 from studies.prefactor.slopes import exponents, varied
+from studies.runner import Order, collect, compute
 
 
 def case(problem, settings, *, noise, h, batch, fraction, off=1.0, lr=1e-3):
@@ -61,7 +67,42 @@ def test_scatter_widens_the_interval():
 
 
 def test_cases_are_told_apart():
-    assert len({case.key for case in CASES}) == len({case.folder for case in CASES}) == len(CASES)
+    for cases in (CASES, FLOWS):
+        assert len({case.key for case in cases}) == len({case.name for case in cases}) == len(cases)
+
+
+def test_families_know_what_a_cooling_takes():
+    for problem in ("teacher-student", "matrix-sensing"):
+        assert Case(problem).load().cooling.steps == FAMILIES[problem].cooling
+
+
+def test_from_parts_to_a_result_that_keeps_what_others_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr(prefactor_run, "QUICK_SEEDS", 3)
+    monkeypatch.setattr(prefactor_run, "QUICK_RECORDS", 32)
+    order = Order("prefactor", tmp_path / "runs", tmp_path, quick=True, only=["*0.25", "flow.*"])
+    names = ["sweep.scalar-product,noise_std=0.25", "flow.scalar-product"]
+    assert compute(STUDY, order).computed == names
+    assert not compute(STUDY, order).names
+    result = collect(STUDY, order)
+    first = result["cases"][0]
+    assert len(first["C"]) == 12
+    assert "flow" in first["predicted"]
+    assert list(result["geometry"]) == ["scalar-product {}"]
+    assert (tmp_path / "prefactor-dark.svg").exists()
+
+    # Another machine measures a part; the rest is known from the result alone.
+    elsewhere, study = (
+        Order("prefactor", tmp_path / "elsewhere", tmp_path),
+        replace(STUDY, draw=lambda result, folder: None),
+    )
+    assert collect(study, elsewhere) == result
+    kept = tmp_path / "elsewhere/parts/sweep.scalar-product,noise_std=1.0.json"
+    kept.parent.mkdir(parents=True)
+    kept.write_text(json.dumps({**prefactor_run.of_a_sweep(first), "settings": {"noise_std": 1.0}}))
+    both = collect(study, elsewhere)
+    assert [row["settings"]["noise_std"] for row in both["cases"][:2]] == [0.25, 1.0]
+    assert both["cases"][0] == first
+    assert both["geometry"] == result["geometry"]
 
 
 def test_one_setting_changed_is_compared_with_the_base():

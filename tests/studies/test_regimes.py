@@ -3,8 +3,6 @@
 import dataclasses
 import json
 import math
-import sys
-import time
 from functools import partial
 
 import jax
@@ -14,22 +12,15 @@ import pytest
 
 from flatfast.lab.estimation.times import time_grid
 from flatfast.lab.problems import load
-from flatfast.lab.report.theme import LIGHT
-from studies.quotes import regimes as quotes
-from studies.regimes import (
-    analysis as regime_analysis,
-)
-from studies.regimes import (
-    figure as regime_figure,
-)
-from studies.regimes import (
-    optima as regime_optima,
-)
-from studies.regimes import (
-    run as regime_map,
-)
+from studies.quotes import values
+from studies.regimes import analysis as regime_analysis
+from studies.regimes import optima as regime_optima
+from studies.regimes import run as regime_map
+from studies.regimes import tables as quotes
 from studies.regimes.cases import CASES, Case
 from studies.regimes.problems import with_slow_mode
+from studies.regimes.run import STUDY
+from studies.runner import Order, collect, compute, missing
 from tests.lab.estimation.conftest import make_sweep
 
 HALF_DECADES = {"rates": 5, "decades": 2.0, "per_decade": 10}
@@ -166,45 +157,54 @@ def small(name="made-up", part="manifold", noise=0.5):
 def cases(monkeypatch):
     """Two cases in place of all."""
     made = (small(), small("made-up-2", "init", 0.5 * math.sqrt(10)))
-    for module in (regime_map, regime_analysis):
-        monkeypatch.setattr(module, "CASES", made)
+    monkeypatch.setattr(regime_map, "CASES", made)
+    monkeypatch.setattr(regime_map, "QUICK_CASES", ())
+    monkeypatch.setattr(regime_map, "STEPS", 100)
     return made
 
 
-def command(monkeypatch, module, *arguments):
-    monkeypatch.setattr(sys, "argv", ["program", *map(str, arguments)])
-    module.main()
-
-
-def test_from_runs_to_figure_and_quotes(cases, tmp_path, monkeypatch, capsys):
-    runs = tmp_path / "runs"
-    command(monkeypatch, regime_map, "--runs", runs)
-    assert "2 cases done" in capsys.readouterr().out
-    command(monkeypatch, regime_map, "--runs", runs)
-    assert "runs of" not in capsys.readouterr().out  # all were there
-    out = tmp_path / "regimes.json"
-    monkeypatch.setattr(regime_analysis, "on_manifold", lambda: {})
-    command(monkeypatch, regime_analysis, "--tables", runs / "tables", "--out", out)
-    result = json.loads(out.read_text())
+def test_from_runs_to_figure_and_quotes(cases, tmp_path, monkeypatch):
+    order = Order("regimes", tmp_path / "runs", tmp_path / "out")
+    assert compute(STUDY, order).computed == ["made-up", "made-up-2", "on-manifold"]
+    assert not compute(STUDY, order).names
+    result = collect(STUDY, order)
     assert [case["name"] for case in result["cases"]] == ["made-up", "made-up-2"]
     assert all(len(case["local"]) == 2 for case in result["cases"])
-    assert len(regime_figure.regimes(result, LIGHT).axes) == 3
-    monkeypatch.setattr(quotes, "load", lambda path: result)
+    assert (tmp_path / "out/regimes-dark.svg").exists()
+    (where,) = result["machines"]
+    assert where["device"] == jax.devices()[0].device_kind
+
+    monkeypatch.setattr(values, "ROOT", tmp_path)
+    (tmp_path / "results").mkdir()
+    (tmp_path / "out").rename(tmp_path / "results/regimes")
     assert "| made-up |" in quotes.noisy()
     assert "start on Γ" in quotes.pooled()
 
 
-def test_a_sweep_out_of_time_is_not_begun_and_goes_on_later(tmp_path):
-    (tmp_path / "tables").mkdir()
-    assert not regime_map.run(small(), tmp_path, time.monotonic() - 1)
-    assert not (tmp_path / "tables" / "made-up.parquet").exists()
-    assert regime_map.run(small(), tmp_path, math.inf)
-    grid = time_grid(pq.read_table(tmp_path / "tables" / "made-up.parquet"))
+def test_what_is_committed_is_kept_and_read_again(cases, tmp_path):
+    study = dataclasses.replace(STUDY, draw=lambda result, folder: None)
+    order = Order("regimes", tmp_path / "first", tmp_path / "out", only=["made-up"])
+    compute(study, order)
+    first = collect(study, order)
+    grid = time_grid(pq.read_table(tmp_path / "out/tables/made-up.parquet"))
     assert len(grid.lr) == 3
-    machines = json.loads((tmp_path / "tables" / "machines.json").read_text())
-    assert machines["made-up"]["device"] == jax.devices()[0].device_kind
+
+    elsewhere = dataclasses.replace(order, folder=tmp_path / "elsewhere", only=[])
+    assert [part.name for part in missing(study, elsewhere)] == ["made-up-2", "on-manifold"]
+    kept = order.result.read_text()
+    collect(study, elsewhere)
+    assert order.result.read_text() == kept
+    # A sweep that is new is judged with those of its part whose tables are committed.
+    louder = dataclasses.replace(cases[0], name="made-up-3", noise=0.5 * math.sqrt(10))
+    regime_map.CASES += (louder,)  # the fixture puts all back
+    compute(study, dataclasses.replace(elsewhere, only=["made-up-3"]))
+    both = collect(study, elsewhere)
+    assert both["cases"][0] == first["cases"][0]
+    assert first["pooled"]["manifold"]["law"]["points"] == 3
+    assert both["pooled"]["manifold"]["law"]["points"] == 6
+    assert json.loads(order.result.read_text())["machines"][0]["parts"] == ["made-up", "made-up-3"]
 
 
-def test_the_plan_counts_steps():
-    told = regime_map.plan((small(),))
+def test_the_plan_counts_steps(cases, tmp_path):
+    told = next(STUDY.parts(tmp_path, False)).takes
     assert f"{sum(small().steps(lr) for lr in small().lr):,} steps" in told
