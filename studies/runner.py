@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from studies import machines
-from studies.study import Part, Result, Study, read_json, write_json
+from studies.study import Part, Result, Study, read_json
 
 
 @dataclass(frozen=True)
@@ -107,14 +107,14 @@ def compute(study: Study, order: Order, progress: Progress | None = None) -> Out
 
 def collect(study: Study, order: Order) -> Result:
     """Write the result and the figures of what is there; a result of nothing is not written."""
-    before = {} if order.quick else read_json(order.result, {})
+    before = {} if order.quick else study.load(order.result)
     notes = machines.noted(order.folder)
     result = {
         "machines": machines.merged(before, notes),
         **study.collect(order.folder, before),
     }
     if result["machines"]:
-        write_json(order.result, result)
+        study.save(order.result, result)
         study.draw(result, order.out)
     return result
 

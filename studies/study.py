@@ -64,6 +64,9 @@ class Study:
         collect: The result, of that folder and of the result before. What the folder lacks is taken
             from the latter, so that a part measured elsewhere is not lost.
         draw: Writes the figures of a result into a folder.
+        load: Reads the result before, of its path; nothing where there is none.
+        save: Writes the result to its path. A study whose analysis starts from more than that file
+            holds, such as runs, has its own ``load`` and ``save``, which keep that beside it.
         prepare: Called once before anything is computed.
         side_by_side: What parts that are computed at once are: threads of one process, where one
             compiles while another runs, or processes.
@@ -72,6 +75,8 @@ class Study:
     parts: Callable[[Path, bool], Iterable[Part]]
     collect: Callable[[Path, Result], Result]
     draw: Callable[[Result, Path], object] = lambda result, folder: None
+    load: Callable[[Path], Result] = lambda path: read_json(path, {})
+    save: Callable[[Path, Result], object] = lambda path, result: write_json(path, result)
     prepare: Callable[[], object] = use_all_cores
     side_by_side: Literal["threads", "processes"] = "threads"
 
@@ -92,6 +97,17 @@ def json_part(folder: Path, name: str, compute: Callable[[], Any], **more: Any) 
 def kept_json(folder: Path, name: str) -> Any:
     """What a part made by :func:`json_part` has kept; None before it is computed."""
     return read_json(_path(folder, name), None)
+
+
+def kept_parts(folder: Path, beginning: str) -> dict[str, Any]:
+    """The same of all parts whose names begin so, by name."""
+    paths = sorted(_path(folder, "").parent.glob("*.json"))
+    return {p.stem: read_json(p, None) for p in paths if p.name.startswith(beginning)}
+
+
+def part_name(*words: str) -> str:
+    """A name for a part, of words: what it cannot have becomes a dash."""
+    return ".".join(re.sub(r"[^\w.]+", "-", word).strip("-") for word in words)
 
 
 def read_json(path: Path, default: Any) -> Any:
