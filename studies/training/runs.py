@@ -34,17 +34,13 @@ def kept(folder: Path) -> Rows:
 
 
 def joined(before: Rows, newer: Rows) -> Rows:
-    """All of before, and those of the newer ones that it lacks."""
-    return {
-        name: [*before.get(name, []), *lacking(before.get(name, []), newer.get(name, []))]
-        for name in {**before, **newer}
-    }
+    """All rows of before in their places, with the newer ones of the same runs, then the others."""
+    return {name: _joined(before.get(name, []), newer.get(name, [])) for name in before | newer}
 
 
-def lacking(before: Iterable[Row], newer: Iterable[Row]) -> list[Row]:
-    """The newer rows that are not among those of before."""
-    known = {identity(row) for row in before}
-    return [row for row in newer if identity(row) not in known]
+def _joined(before: Iterable[Row], newer: Iterable[Row]) -> list[Row]:
+    by_run = {identity(row): row for row in before} | {identity(row): row for row in newer}
+    return list(by_run.values())
 
 
 def identity(row: Row) -> str:

@@ -75,9 +75,10 @@ def test_a_twin_whose_labels_flip():
     assert np.mean(losses) == pytest.approx(float(problem.loss(at)) + least, abs=4 * error)
 
 
-def test_case_labels_are_folders_of_their_own():
-    labels = [case.label for case in CASES]
-    assert len(set(labels)) == len(labels)
+def test_parts_have_names_of_their_own(tmp_path):
+    names = [part.name for part in STUDY.parts(tmp_path, False)]
+    assert len(set(names)) == len(names)
+    assert {f"sweep.{case.label}" for case in CASES} < set(names)
 
 
 LR, BEST = 1e-3, 0.2

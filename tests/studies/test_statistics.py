@@ -24,6 +24,11 @@ def test_the_best_momentum_of_a_sweep_follows_the_law_put_in(name):
     assert np.abs(best - log_c - QUIET.gamma * np.log(grid.lr)).max() < 1.5 * cell
 
 
+def test_parts_have_names_of_their_own(tmp_path):
+    names = [part.name for part in STUDY.parts(tmp_path, False)]
+    assert len(set(names)) == len(names) == len(CASES)
+
+
 def test_every_fit_finds_a_smooth_curve_s_minimum():
     rows = fits(QUIET, "two-branch", sets=4)
     assert [row["fit"] for row in rows] == [fit.name for fit in FITS]

@@ -259,10 +259,11 @@ def test_parts_are_kept_and_rows_of_before_stay(tiny, tmp_path):
     assert (order.out / "digits.jsonl").read_text().splitlines() == lines
 
 
-def test_rows_join_those_of_before_once():
-    old, new = (row(REFERENCE, lr, 0, 100, 0.9) for lr in (0.01, 0.02))
-    found = joined({"digits": [old]}, {"digits": [dict(old, test=[]), new], "changed": [new]})
-    assert found == {"digits": [old, new], "changed": [new]}
+def test_newer_rows_take_the_place_of_those_of_before():
+    first, second, third = (row(REFERENCE, lr, 0, 100, 0.9) for lr in RATES)
+    again = dict(first, test=[])
+    found = joined({"digits": [first, second]}, {"digits": [third, again], "changed": [third]})
+    assert found == {"digits": [again, second, third], "changed": [third]}
 
 
 def test_a_group_holds_every_learning_rate_of_two_seeds():
