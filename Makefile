@@ -34,7 +34,7 @@ lint: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(VENV)/bin/python benchmarks/sweep_throughput.py
-	$(VENV)/bin/python -m studies.statistics.run
+	$(VENV)/bin/python -m studies statistics --quick
 	$(VENV)/bin/python benchmarks/optimizer_overhead.py
 	$(VENV)/bin/python -m studies limit --quick
 

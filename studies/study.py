@@ -99,6 +99,17 @@ def kept_json(folder: Path, name: str) -> Any:
     return read_json(_path(folder, name), None)
 
 
+def kept_parts(folder: Path, beginning: str) -> dict[str, Any]:
+    """The same of all parts whose names begin so, by name."""
+    paths = sorted(_path(folder, "").parent.glob("*.json"))
+    return {p.stem: read_json(p, None) for p in paths if p.name.startswith(beginning)}
+
+
+def part_name(*words: str) -> str:
+    """A name for a part, of words: what it cannot have becomes a dash."""
+    return ".".join(re.sub(r"[^\w.]+", "-", word).strip("-") for word in words)
+
+
 def read_json(path: Path, default: Any) -> Any:
     """A JSON file, or the default where there is none."""
     return json.loads(path.read_text()) if path.exists() else default

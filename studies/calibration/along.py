@@ -1,5 +1,6 @@
 """C along a run, at the iterate and after cooling: what a later calibration finds."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -7,7 +8,8 @@ import jax
 from flatfast.calibration import calibrate
 from flatfast.lab.calibration import ProblemLandscape
 from flatfast.law import GAMMA
-from studies.calibration.cases import CASES, Case
+from studies.calibration.cases import CASES, QUICK, Case
+from studies.calibration.rows import rate_at
 from studies.calibration.walk import Walk
 
 LABELS = (
@@ -21,24 +23,31 @@ SHARES = (0.0, 0.25, 0.5, 1.0, 2.0)
 """When, in units of the best run's time to the goal."""
 
 
-def cases() -> list[Case]:
+def cases(quick: bool) -> list[Case]:
     """The cases followed."""
-    return [case for case in CASES if case.label in LABELS]
+    return [QUICK] if quick else [case for case in CASES if case.label in LABELS]
 
 
-def along(case: Case, C: float, steps: float) -> list[dict[str, Any]]:
-    """Calibrations along one run.
+def along(case: Case, row: dict[str, Any], shares: Sequence[float]) -> list[dict[str, Any]]:
+    """Calibrations along one run, with the best C of a sweep.
 
     Args:
         case: The problem and its learning rate.
-        C: Prefactor of the run, the swept best.
-        steps: The best run's time to the goal.
+        row: What its sweep has found.
+        shares: When, in units of the best run's time to the goal.
+
+    Raises:
+        ValueError: If the sweep has not located the best C.
     """
+    best = rate_at(row, 1.0)
+    if best is None or best["best_C"] is None:
+        raise ValueError(f"the sweep of {case.label} has not located its best C")
+    C, steps = best["best_C"], best["best_time"]
     problem = case.load()
     with jax.enable_x64(False):
         walk = Walk(problem, case.lr, C * case.lr**GAMMA)
         first, rows = float(walk.trace(walk.params)), []
-        for number, share in enumerate(SHARES):
+        for number, share in enumerate(shares):
             walk.to(round(share * steps))
             at = walk.cooled()
             found = [

@@ -32,19 +32,13 @@ TRACE = "metric:cooled:trace"
 Row = dict[str, Any]
 
 
-def summarise(cases: tuple[Case, ...], folder: Path) -> Row:
-    """All cases that have been measured."""
-    rows = [
-        row
-        for case in cases
-        if (folder / case.label / "runs").exists()
-        for row in [_case(case, folder / case.label)]
-        if row is not None
-    ]
-    return {"damping": DAMPING, "cases": rows}
+def summarise(case: Case, folder: Path) -> Row | None:
+    """What the calibrations and the sweep of a case say; None if the sweep has no run.
 
-
-def _case(case: Case, folder: Path) -> Row | None:
+    Args:
+        case: It.
+        folder: In which :func:`studies.calibration.measure.measure` has kept them.
+    """
     found = calibrated(case, folder)
     centre = json.loads((folder / f"calibrations-{CENTRE_BUDGET}.json").read_text())
     table, _ = read_chunks(folder / "runs")
@@ -60,7 +54,6 @@ def _case(case: Case, folder: Path) -> Row | None:
         "settings": dict(case.settings),
         "label": case.label,
         "lr": case.lr,
-        "swept_on": centre["device"],
         "weights": centre["weights"],
         "C": [c.C for c in found],
         "C_error": found[0].C_error,

@@ -67,6 +67,9 @@ def _at(levels: tuple[float, ...], name: str = "noise_std") -> tuple[dict[str, S
     return tuple({name: level} for level in levels)
 
 
+QUICK = Case("scalar-product", {"noise_std": 0.4}, 2e-3, seeds=16, records=40, lr_factors=(1.0,))
+"""The case of a quick look."""
+
 SMALL: dict[str, Scalar] = {"examples": 60, "channels": 4}
 
 CASES: tuple[Case, ...] = (

@@ -1,9 +1,5 @@
-"""Calibrated prefactors beside swept ones, and what they cost in steps, drawn.
+"""Calibrated prefactors beside swept ones, and what they cost in steps, drawn."""
 
-python -m studies.calibration.figure
-"""
-
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +10,6 @@ from matplotlib.figure import Figure
 from flatfast.lab.report.axes import log_axis, padded
 from flatfast.lab.report.theme import THEMES, Theme, new_figure, save, themed
 
-FOLDER = Path("results/calibration")
 MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 WANTED, WORST = 1.15, 1.5
 
@@ -122,12 +117,7 @@ def _steps(axes: Axes, kinds: dict[str, list[dict[str, Any]]], theme: Theme) -> 
     axes.set_title("with the calibrated C")
 
 
-def main() -> None:
-    """Draw."""
-    result = json.loads((FOLDER / "calibration.json").read_text())
-    for theme in THEMES:
-        save(calibrated(result, theme), theme, FOLDER, "calibration")
-
-
-if __name__ == "__main__":
-    main()
+def draw(result: dict[str, Any], folder: Path) -> None:
+    """Write the figure, light and dark; without a sweep there is none."""
+    for theme in THEMES if result["cases"] else ():
+        save(calibrated(result, theme), theme, folder, "calibration")

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import jax
 from jax.flatten_util import ravel_pytree
 
 from flatfast.calibration import Calibration
@@ -26,6 +25,7 @@ from studies.calibration.cases import (
     FACTORS,
     Case,
 )
+from studies.study import write_json
 
 WIDEST = 4096
 """Runs in a chunk: on an accelerator, as many as there are."""
@@ -42,28 +42,25 @@ def calibrated(case: Case, folder: Path, budget: int = BUDGET) -> list[Calibrati
         calibrate_problem(problem, case.lr, budget=budget, seed=seed)
         for seed in range(CALIBRATIONS)
     ]
-    folder.mkdir(parents=True, exist_ok=True)
     entries: dict[str, Any] = {
-        "device": str(jax.devices()[0].device_kind),
         "weights": ravel_pytree(problem.start())[0].size,
         "calibrations": [json.loads(c.to_json()) for c in found],
     }
-    path.write_text(json.dumps(entries, indent=1) + "\n")
+    write_json(path, entries)
     return found
 
 
-def planned(case: Case, found: Calibration, quick: bool = False) -> Runs:
+def planned(case: Case, found: Calibration) -> Runs:
     """The runs around the first calibration."""
     parts = []
-    for share in (1.0,) if quick else case.lr_factors:
+    for share in case.lr_factors:
         lr = case.lr * share
         length = round(DURATION / found.critical * lr**-GAMMA)
-        factors = FACTORS[3:11:2] if quick else FACTORS
-        momenta = [1 - found.C * factor * lr**GAMMA for factor in factors]
+        momenta = [1 - found.C * factor * lr**GAMMA for factor in FACTORS]
         rows = [(lr, momentum) for momentum in momenta if momentum > 0]
-        parts.append(runs_of(rows, 2 if quick else case.seeds, length))
+        parts.append(runs_of(rows, case.seeds, length))
         constant = [(lr, momentum) for momentum in CONSTANTS]
-        parts.append(runs_of(constant, 2 if quick else case.seeds, length, "constant"))
+        parts.append(runs_of(constant, case.seeds, length, "constant"))
     return together(parts)
 
 
@@ -72,25 +69,29 @@ def metrics_of(problem: Problem) -> tuple[str, ...]:
     return () if problem.goal.metric in ("cooled:trace",) else ("cooled:trace",)
 
 
-def measure(case: Case, folder: Path, quick: bool = False) -> None:
-    """Calibrate and sweep around the answer, as far as that has not been done."""
+def measure(case: Case, folder: Path) -> int:
+    """Calibrate and sweep around the answer, as far as that has not been done.
+
+    Returns:
+        How many runs the sweep has.
+    """
     problem = case.load()
     found = calibrated(case, folder, CENTRE_BUDGET)[0]
     calibrated(case, folder)
     options: dict[str, Any] = {
         "records": case.records,
         "dtype": case.dtype,
-        "metrics": () if quick else metrics_of(problem),
+        "metrics": metrics_of(problem),
     }
-    runs = planned(case, found, quick)
+    runs = planned(case, found)
     # A doubted calibration is kept as it is; the sweep needs a range to go over all the same.
     with Store(folder / "runs", identity(problem, **options)) as store:
         engine = LocalEngine(problem, most_runs=WIDEST, **options)
-        sweep(runs, store, engine)
+        return len(sweep(runs, store, engine))
 
 
 def steps_planned(case: Case, critical: float) -> float:
-    """Steps of the longest runs of all learning rates, cooling included."""
+    """Steps of the longest runs of all learning rates at this ``C*``, cooling included."""
     problem = load(case.problem, {**case.settings, "start": "init"})
     cooling = problem.cooling.steps * case.records if "cooled" in problem.goal.metric else 0
     return float(

@@ -1,15 +1,8 @@
-"""Momentum that is measured while training goes on, against momentum 0.9 and one calibration.
-
-Writes ``results/calibration/online.json``, after every problem.
-
-    python -m studies.calibration.online
-"""
+"""Momentum that is measured while training goes on, against momentum 0.9 and one calibration."""
 
 import json
-import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -17,12 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.progress import track
 
 from flatfast.lab.descent import descend
 from flatfast.lab.estimation.convergence import convergence
 from flatfast.lab.goal import COOLED
-from flatfast.lab.machine import machine, versions
 from flatfast.lab.problem import Problem
 from flatfast.lab.problems import load
 from flatfast.law import GAMMA
@@ -30,26 +21,41 @@ from flatfast.torch import SGD, calibrate
 from studies.calibration.cases import CASES, SMALL
 from studies.calibration.twins import Twin, twin
 
-OUT = Path("results/calibration/online.json")
 SEEDS = 3
 RECORDS = 40
 DURATION = 40.0
 """Length of a run in units of ``lr^(-2/3)`` steps over ``C*``."""
 
-RUNS: tuple[tuple[str, dict[str, Any], float], ...] = (
-    ("matrix-sensing", {}, 0.03),
-    ("matrix-sensing", {"noise_std": 0.25}, 0.03),
-    ("teacher-student", {}, 0.06),
-    ("teacher-student", {"noise_std": 1.0}, 0.06),
-    ("scalar-product", {}, 1e-3),
-    ("digits-mlp", {}, 0.01),
-    ("digits-mlp", {"noise_std": 1.0}, 0.01),
-    ("digits-mlp", {"activation": "relu", "init_seed": 1}, 0.01),
-    ("digits-mlp", {"loss": "cross-entropy"}, 0.02),
-    ("digits-resnet", {**SMALL}, 3e-3),
-    ("digits-mlp", {"start": "init", "noise_std": 0.2}, 0.01),
+
+@dataclass(frozen=True)
+class Trial:
+    """A problem at a learning rate."""
+
+    problem: str
+    settings: dict[str, Any]
+    lr: float
+
+    @property
+    def key(self) -> str:
+        """Its name in the result."""
+        return f"{self.problem} {json.dumps(self.settings)} {self.lr:g}"
+
+
+TRIALS = (
+    Trial("matrix-sensing", {}, 0.03),
+    Trial("matrix-sensing", {"noise_std": 0.25}, 0.03),
+    Trial("teacher-student", {}, 0.06),
+    Trial("teacher-student", {"noise_std": 1.0}, 0.06),
+    Trial("scalar-product", {}, 1e-3),
+    Trial("digits-mlp", {}, 0.01),
+    Trial("digits-mlp", {"noise_std": 1.0}, 0.01),
+    Trial("digits-mlp", {"activation": "relu", "init_seed": 1}, 0.01),
+    # Away from zero loss.
+    Trial("digits-mlp", {"start": "init", "noise_std": 0.2}, 0.01),
+    Trial("digits-mlp", {"loss": "cross-entropy"}, 0.02),
+    Trial("digits-resnet", {**SMALL}, 3e-3),
 )
-"""Problem, settings, learning rate; the last starts away from zero loss."""
+QUICK = Trial("scalar-product", {}, 0.01)
 
 GOALS = {case.settings.get("loss"): case.goal for case in CASES if case.goal is not None}
 """Goals by the loss, where they are not the problem's own."""
@@ -99,10 +105,11 @@ def run(
     return marks, np.array(values), used, int(state.get("spent", 0))
 
 
-def compared(name: str, settings: dict[str, Any], lr: float) -> dict[str, Any]:
+def compared(trial: Trial, seeds: int = SEEDS) -> dict[str, Any]:
     """All methods on one problem."""
-    problem = load(name, settings)
-    problem = replace(problem, goal=GOALS.get(settings.get("loss"), problem.goal))
+    torch.set_num_threads(1)
+    lr, problem = trial.lr, load(trial.problem, trial.settings)
+    problem = replace(problem, goal=GOALS.get(trial.settings.get("loss"), problem.goal))
     with jax.enable_x64(False):
         begin = twin(problem, 0)
         found = calibrate(begin.model, begin.loss_fn, begin.data, lr)
@@ -111,13 +118,13 @@ def compared(name: str, settings: dict[str, Any], lr: float) -> dict[str, Any]:
         for kind in ("momentum 0.9", "calibrated once", "auto"):
             if kind == "calibrated once" and not found.ok:
                 continue
-            rows = [run(problem, kind, lr, steps, seed) for seed in range(SEEDS)]
+            rows = [run(problem, kind, lr, steps, seed) for seed in range(seeds)]
             judged = convergence(
                 rows[0][0],
                 np.stack([row[1] for row in rows]),
-                np.full(SEEDS, 0.9),
+                np.full(seeds, 0.9),
                 problem.goal,
-                recorded=np.full(SEEDS, len(rows[0][0])),
+                recorded=np.full(seeds, len(rows[0][0])),
                 diverged=np.array([not np.isfinite(row[1]).all() for row in rows]),
             )
             methods[kind] = {
@@ -128,31 +135,11 @@ def compared(name: str, settings: dict[str, Any], lr: float) -> dict[str, Any]:
                 "spent": [row[3] for row in rows],
             }
     return {
-        "problem": name,
-        "settings": settings,
+        "problem": trial.problem,
+        "settings": trial.settings,
         "lr": lr,
         "limit": steps,
         "ok": found.ok,
         "C_at_start": found.C,
         "methods": methods,
     }
-
-
-def main() -> None:
-    """Measure and write."""
-    torch.set_num_threads(1)
-    result: dict[str, Any] = json.loads(OUT.read_text()) if OUT.exists() else {"cases": {}}
-    result |= {"machine": machine(), "versions": versions()}
-    for name, settings, lr in track(RUNS, "online"):
-        key = f"{name} {json.dumps(settings)} {lr:g}"
-        if key in result["cases"]:
-            continue
-        begun = time.perf_counter()
-        result["cases"][key] = compared(name, settings, lr)
-        print(f"{key}: {time.perf_counter() - begun:.0f} s")
-        OUT.parent.mkdir(parents=True, exist_ok=True)
-        OUT.write_text(json.dumps(result, indent=1) + "\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,99 +1,101 @@
-"""Calibrated prefactors against sweeps. Writes ``results/calibration/calibration.json``.
+"""The study's parts: sweeps around calibrations, and what else is asked of a calibration."""
 
-    python -m studies.calibration [--runs FOLDER] [--only WORD] [--measure-only]
-
-Each case is calibrated and swept once; what is there is not made again. Cases whose runs are not in
-the folder keep the row that was written before.
-"""
-
-import argparse
-import json
-import time
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import track
-
-from flatfast.lab.atomic import atomically
-from flatfast.lab.engines.devices import use_all_cores
-from flatfast.lab.machine import machine, versions
-from studies.calibration import along, budgets, candidates
+from flatfast.calibration.result import DAMPING
+from studies.calibration import along, budgets, online
 from studies.calibration.analysis import summarise
-from studies.calibration.cases import CASES, Case
-from studies.calibration.collect import collected, estimated, rate_at
+from studies.calibration.candidates import candidates
+from studies.calibration.cases import CASES, QUICK, Case
+from studies.calibration.figure import draw
 from studies.calibration.measure import measure, steps_planned
+from studies.calibration.rows import estimated, joined
+from studies.study import (
+    RESULTS,
+    Part,
+    Result,
+    Study,
+    json_part,
+    kept_json,
+    kept_parts,
+    part_name,
+    read_json,
+)
 
-OUT = Path("results/calibration/calibration.json")
-
-
-def main() -> None:
-    """Measure and write."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--runs", type=Path, default=Path("runs/calibration"))
-    parser.add_argument("--only", action="append", help="cases whose label holds this word")
-    parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no case after")
-    parser.add_argument("--measure-only", action="store_true", help="write no summary")
-    parser.add_argument("--collect", action="store_true", help="only summarise what is there")
-    parser.add_argument("--plan", action="store_true", help="tell the steps and end")
-    parser.add_argument("--quick", action="store_true", help="a few short runs, for a try")
-    chosen = parser.parse_args()
-    console = Console()
-    use_all_cores()
-    words = chosen.only or [""]
-    cases = [case for case in CASES if any(word in case.label for word in words)]
-    if chosen.plan:
-        for case in cases:
-            console.print(f"{case.label}: {steps_planned(case, 0.2):,.0f} steps at C* 0.2")
-        return
-    begun = time.perf_counter()
-    for case in [] if chosen.collect else cases:
-        if time.perf_counter() - begun > 60 * chosen.minutes:
-            console.print(f"{case.label}: out of time")
-            continue
-        before = time.perf_counter()
-        try:
-            measure(case, chosen.runs / case.label, chosen.quick)
-        except (ValueError, RuntimeError) as error:
-            console.print(f"{case.label}: {error}")
-            continue
-        console.print(f"{case.label}: {time.perf_counter() - before:.0f} s")
-    if not chosen.measure_only:
-        collect(chosen.runs)
+USUAL = 0.2
+"""A ``C*`` by which steps are told before any calibration."""
 
 
-def collect(folder: Path) -> None:
-    """Summarise the runs that are there, and make what has not been made of the rest."""
-    kept = json.loads(OUT.read_text()) if OUT.exists() else {}
-    rows = collected(kept, summarise(CASES, folder), CASES)
-    found = {"machine": machine(), "versions": versions(), **rows}
-    found["candidates"] = tried = dict(kept.get("candidates", {}))
-    labels = {row["label"] for row in found["cases"]} - tried.keys()
-    for case in track([case for case in CASES if case.label in labels], "candidates"):
-        tried[case.label] = candidates.candidates(case)
-    for row in found["cases"]:
-        row["estimated"] = estimated(row, tried[row["label"]])
-    found["budgets"] = kept.get("budgets") or {
-        case.label: budgets.spread(case) for case in budgets.cases()
+def parts(folder: Path, quick: bool) -> Iterator[Part]:
+    """Sweeps first; the calibrations along a run follow from its sweep."""
+    cases = (QUICK,) if quick else CASES
+    before = {} if quick else read_json(RESULTS / "calibration" / "calibration.json", {})
+    for case in cases:
+        sweep = partial(measure, case, _sweep(folder, case))
+        takes = f"{steps_planned(case, USUAL):,.0f} steps at C* {USUAL:g}"
+        yield json_part(folder, f"sweep.{case.label}", sweep, takes=takes)
+    for case in cases:
+        yield json_part(folder, f"candidates.{case.label}", partial(candidates, case))
+    for case in along.cases(quick):
+        row = _swept(folder, case) or _of_before(before, case)
+        if row is not None:
+            follow = partial(along.along, case, row, along.SHARES[:2] if quick else along.SHARES)
+            yield json_part(folder, f"along.{case.label}", follow)
+    for case in budgets.cases(quick):
+        sizes, seeds = (budgets.BUDGETS[:2], 2) if quick else (budgets.BUDGETS, budgets.SEEDS)
+        yield json_part(
+            folder, f"budgets.{case.label}", partial(budgets.spread, case, sizes, seeds)
+        )
+    for trial in (online.QUICK,) if quick else online.TRIALS:
+        compare = partial(online.compared, trial, 1 if quick else online.SEEDS)
+        yield json_part(folder, part_name("online", trial.key), compare)
+
+
+def collect(folder: Path, before: Result) -> Result:
+    """What is in the folder over what was there before."""
+    every = (*CASES, QUICK)
+    swept = [row for case in every if (row := _swept(folder, case))]
+    rows = joined(before, {"damping": DAMPING, "cases": swept}, every)
+    newly = _kept(folder, "candidates.")
+    tried = before.get("candidates", {}) | newly
+    for row in rows["cases"]:
+        if row in swept or row["label"] in newly:
+            row["estimated"] = estimated(row, tried.get(row["label"], {}))
+    trials = {trial.key: trial for trial in (*online.TRIALS, online.QUICK)}
+    found = {key: kept_json(folder, part_name("online", key)) for key in trials}
+    return {
+        **rows,
+        "candidates": tried,
+        "budgets": before.get("budgets", {}) | _kept(folder, "budgets."),
+        "along": before.get("along", {}) | _kept(folder, "along."),
+        "online": before.get("online", {}) | {key: row for key, row in found.items() if row},
     }
-    found["along"] = kept.get("along", {}) | {
-        case.label: along.along(case, row["best_C"], row["best_time"])
-        for case in along.cases()
-        if case.label not in kept.get("along", {})
-        for row in _located(found, case)
-    }
-    OUT.parent.mkdir(parents=True, exist_ok=True)
-    with atomically(OUT) as partial:
-        partial.write_text(json.dumps(found, indent=1) + "\n")
 
 
-def _located(found: dict[str, Any], case: Case) -> list[dict[str, Any]]:
-    """The case's sweep at the calibration's own learning rate, if it has a located optimum."""
-    rates = [rate_at(row, 1.0) for row in found["cases"] if row["label"] == case.label]
-    return [rate for rate in rates if rate and rate["best_C"] is not None]
+def _sweep(folder: Path, case: Case) -> Path:
+    """Where a case's calibrations and runs are kept."""
+    return folder / "sweeps" / case.label
 
 
-if __name__ == "__main__":
-    main()
+def _swept(folder: Path, case: Case) -> Result | None:
+    """What a sweep in the folder says; None where there is none, or not all of it."""
+    if kept_json(folder, f"sweep.{case.label}") is None:
+        return None
+    return summarise(case, _sweep(folder, case))
+
+
+def _of_before(before: Result, case: Case) -> Result | None:
+    rows = [row for row in before.get("cases", []) if row["label"] == case.label]
+    return rows[0] if rows else None
+
+
+def _kept(folder: Path, beginning: str) -> dict[str, Any]:
+    """Parts of a kind, by the label of their case."""
+    kept = kept_parts(folder, beginning)
+    return {name.removeprefix(beginning): value for name, value in kept.items()}
+
+
+STUDY = Study(parts=parts, collect=collect, draw=draw, side_by_side="processes")

@@ -1,66 +1,71 @@
 """Tables of calibrated prefactors beside swept ones, from ``results/calibration``."""
 
-from typing import Any
-
 import numpy as np
 from scipy.stats import spearmanr
 
 from flatfast.calibration.result import MODEL_ERROR, NORMAL_95
-from studies.calibration.collect import rate_at
-from studies.quotes.values import load
+from studies import markdown
+from studies.calibration.quoting import Row, from_result, name
+from studies.calibration.rows import rate_at
+from studies.calibration.tables_online import auto, online
 
-FOUND = "results/calibration/calibration.json"
-NOT_YET = "not measured yet"
-SHORT = {
-    "activation": "",
-    "loss": "",
-    "noise_std": "noise",
-    "flip_probability": "flips",
-    "dimension": "d",
-    "examples": "P",
-    "channels": "channels",
-}
-HIDDEN = ("init_seed", "rank")
+__all__ = [
+    "along",
+    "auto",
+    "brief",
+    "budgets",
+    "coverage",
+    "estimators",
+    "online",
+    "reach",
+    "sides",
+    "summary",
+    "table",
+]
+
 SHORT_REACH = 0.25
 """Reach below which a doubt used to be told."""
 
 
-def table() -> str:
+@from_result
+def table(found: Row) -> str:
     """One row a case, at the learning rate of the calibration, and the ratios at the others."""
-    found = load(FOUND)
-    if found is None:
-        return NOT_YET
-    lines = [
-        "| problem | lr | C calibrated | C swept, 95% | steps over the best: lr / 10 | lr | 10 lr "
-        "| over momentum 0.9 | cost / steps |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
+    heads = (
+        "problem",
+        "lr",
+        "C calibrated",
+        "C swept, 95%",
+        "steps over the best: lr / 10",
+        "lr",
+        "10 lr",
+        "over momentum 0.9",
+        "cost / steps",
+    )
+    rows = []
     for case in found["cases"]:
         middle = rate_at(case, 1.0)
         swept = "not located"
         if middle and middle["best_C"] is not None:
             low, high = middle["best_C_interval"]
             swept = f"{middle['best_C']:.3g} ({low:.3g} to {high:.3g})"
-        over = [_over(rate_at(case, share)) for share in (0.1, 1.0, 10.0)]
         time = middle and middle["calibrated_time"]
-        cells = [
-            name(case),
-            f"{case['lr']:g}",
-            f"{case['C'][0]:.3g}",
-            swept,
-            *over,
-            _bound(middle and middle.get("over_0.9")),
-            f"{100 * case['evaluations'] / time:.0f}%" if time else "",
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        rows.append(
+            [
+                name(case),
+                f"{case['lr']:g}",
+                f"{case['C'][0]:.3g}",
+                swept,
+                *(_over(rate_at(case, share)) for share in (0.1, 1.0, 10.0)),
+                _bound(middle and middle.get("over_0.9")),
+                f"{100 * case['evaluations'] / time:.0f}%" if time else "",
+            ]
+        )
+    return markdown.table(heads, rows)
 
 
-def summary() -> str:
+@from_result
+def summary(found: Row) -> str:
     """Median and worst of the steps over the best, everywhere and after a transfer."""
-    found = load(FOUND)
-    if found is None:
-        return NOT_YET
     own, moved = ratios(found, (1.0,)), ratios(found, (0.1, 10.0))
     costs = [
         case["evaluations"] / row["calibrated_time"]
@@ -80,11 +85,9 @@ def summary() -> str:
     )
 
 
-def coverage() -> str:
+@from_result
+def coverage(found: Row) -> str:
     """How often the calibration's interval holds the swept C."""
-    found = load(FOUND)
-    if found is None:
-        return NOT_YET
     logs, held = [], []
     for case, ratio in _over_swept(found):
         logs.append(-float(np.log(ratio)))
@@ -98,11 +101,9 @@ def coverage() -> str:
     )
 
 
-def brief() -> str:
+@from_result
+def brief(found: Row) -> str:
     """The same in one sentence."""
-    found = load(FOUND)
-    if found is None:
-        return NOT_YET
     every = ratios(found, (0.1, 1.0, 10.0))
     problems = len({case["problem"] for case in found["cases"]})
     most = max(case["weights"] for case in found["cases"])
@@ -116,18 +117,16 @@ def brief() -> str:
     )
 
 
-def _unsettled(found: dict[str, Any]) -> int:
+def _unsettled(found: Row) -> int:
     """Runs with the calibrated C that did not arrive where others did."""
     return sum(
         row["over_best"]["relation"] == ">" for case in found["cases"] for row in case["rates"]
     )
 
 
-def estimators() -> str:
+@from_result
+def estimators(found: Row) -> str:
     """Each estimator's C over the swept one, and the steps it takes."""
-    found = load(FOUND)
-    if found is None:
-        return NOT_YET
     names = {
         "calibrated": "slope along the manifold (`calibrate`)",
         "whole slope": "whole slope, no products",
@@ -150,24 +149,35 @@ def estimators() -> str:
         "fit": f"{np.median([c['fit_steps'] for c in found['candidates'].values()]):,.0f} "
         "and a cooling a reading",
     }
-    lines = [
-        "| estimator of kappa | C over the swept C: geometric mean | spread (factor) "
-        "| steps over the best: median | worst | no estimate | does not settle "
-        "| gradient evaluations |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
+    heads = (
+        "estimator of kappa",
+        "C over the swept C: geometric mean",
+        "spread (factor)",
+        "steps over the best: median",
+        "worst",
+        "no estimate",
+        "does not settle",
+        "gradient evaluations",
+    )
+    rows = []
     for key, text in names.items():
         logs, over, none = _estimated(found, key)
-        lost = len(logs) - len(over)
-        lines.append(
-            f"| {text} | {np.exp(np.mean(logs)):.2f} | {np.exp(np.std(logs)):.2f} "
-            f"| {np.median(over):.2f} | {max(over):.2f} | {none} of {none + len(logs)} "
-            f"| {lost} of {len(logs)} | {costs[key]} |"
+        rows.append(
+            [
+                text,
+                f"{np.exp(np.mean(logs)):.2f}",
+                f"{np.exp(np.std(logs)):.2f}",
+                f"{np.median(over):.2f}",
+                f"{max(over):.2f}",
+                f"{none} of {none + len(logs)}",
+                f"{len(logs) - len(over)} of {len(logs)}",
+                costs[key],
+            ]
         )
-    return "\n".join(lines)
+    return markdown.table(heads, rows)
 
 
-def _estimated(found: dict[str, Any], key: str) -> tuple[list[float], list[float], int]:
+def _estimated(found: Row, key: str) -> tuple[list[float], list[float], int]:
     """Logs of C over the swept one, steps over the best of those that settle, and failures."""
     logs, over, none = [], [], 0
     for case in found["cases"]:
@@ -183,11 +193,9 @@ def _estimated(found: dict[str, Any], key: str) -> tuple[list[float], list[float
     return logs, over, none
 
 
-def reach() -> str:
+@from_result
+def reach(found: Row) -> str:
     """Whether the reach tells how far C is off: on networks, and between them and the others."""
-    found = load(FOUND)
-    if found is None:
-        return NOT_YET
     networks: list[tuple[float, float]] = []
     others: list[tuple[float, float]] = []
     for case, ratio in _over_swept(found):
@@ -208,11 +216,9 @@ def reach() -> str:
     )
 
 
-def sides() -> str:
+@from_result
+def sides(found: Row) -> str:
     """On which networks the calibrated C is above the swept one, and on which below."""
-    found = load(FOUND)
-    if found is None:
-        return NOT_YET
     steep: list[float] = []
     smooth: list[float] = []
     for case, ratio in _over_swept(found):
@@ -227,7 +233,7 @@ def sides() -> str:
     )
 
 
-def _over_swept(found: dict[str, Any]) -> list[tuple[dict[str, Any], float]]:
+def _over_swept(found: Row) -> list[tuple[Row, float]]:
     """Cases whose best C a sweep has located, each with the calibrated C over it."""
     middles = [(case, rate_at(case, 1.0)) for case in found["cases"]]
     return [
@@ -237,135 +243,55 @@ def _over_swept(found: dict[str, Any]) -> list[tuple[dict[str, Any], float]]:
     ]
 
 
-def _falls_fast(case: dict[str, Any]) -> bool:
+def _falls_fast(case: Row) -> bool:
     """Whether a network is of a kind whose sharpness falls fast at first and slowly later."""
     settings = case["settings"]
     kinds = settings.get("activation") == "relu", "flip_probability" in settings
     return any(kinds) or case["problem"] == "digits-resnet"
 
 
-def budgets() -> str:
+@from_result
+def budgets(found: Row) -> str:
     """C and its spread over seeds for each budget."""
-    found = load(FOUND)
-    if found is None or not found.get("budgets"):
-        return NOT_YET
+    if not found["budgets"]:
+        return markdown.NOT_YET
     first = next(iter(found["budgets"].values()))
-    head = " | ".join(f"{row['budget']}" for row in first)
-    lines = [
-        f"| C ± spread over seeds, at a budget of | {head} |",
-        "| --- " * (len(first) + 1) + "|",
+    heads = ["C ± spread over seeds, at a budget of", *(str(row["budget"]) for row in first)]
+    rows = [
+        [label.split("_")[0], *(f"{row['C']:.3g} ± {100 * row['spread']:.0f}%" for row in told)]
+        for label, told in found["budgets"].items()
     ]
-    for label, rows in found["budgets"].items():
-        cells = " | ".join(f"{row['C']:.3g} ± {100 * row['spread']:.0f}%" for row in rows)
-        lines.append(f"| {label.split('_')[0]} | {cells} |")
-    return "\n".join(lines)
+    return markdown.table(heads, rows)
 
 
-def online() -> str:
-    """Steps to the goal by each method, medians over seeds."""
-    found = load("results/calibration/online.json")
-    if found is None:
-        return NOT_YET
-    lines = [
-        "| problem | lr | momentum 0.9 | calibrated once | auto | auto over 0.9 | C at the end "
-        "| calibrations' cost |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for case in found["cases"].values():
-        times = {kind: _median(told["steps"]) for kind, told in case["methods"].items()}
-        steps = {
-            kind: f"{time:,.0f}" if np.isfinite(time) else f"> {case['limit']:,}"
-            for kind, time in times.items()
-        }
-        auto = case["methods"]["auto"]
-        plain, ours = times["momentum 0.9"], times["auto"]
-        ratio = "" if not np.isfinite(ours) else f"{ours / min(plain, case['limit']):.2f}"
-        mark = "< " if np.isfinite(ours) and not np.isfinite(plain) else ""
-        cells = [
-            name(case),
-            f"{case['lr']:g}",
-            steps["momentum 0.9"],
-            steps.get("calibrated once", "refused at the start"),
-            steps["auto"],
-            f"{mark}{ratio}",
-            f"{np.median([used[-1] for used in auto['C']]):.3g}",
-            f"{np.median(auto['spent']):.0f} of {case['limit']:,}",
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-ALIKE = 0.1
-"""Difference in steps, as a share, that three seeds do not tell from none."""
-
-
-def auto() -> str:
-    """``C="auto"`` against one calibration at the start, where there was one."""
-    found = load("results/calibration/online.json")
-    if found is None:
-        return NOT_YET
-    fewer, more, rest = [], [], 0
-    for case in found["cases"].values():
-        if "calibrated once" not in case["methods"]:
-            continue
-        once, measured = (
-            _median(case["methods"][kind]["steps"]) for kind in ("calibrated once", "auto")
-        )
-        text = f"{name(case)} ({measured:,.0f} steps against {once:,.0f})"
-        if measured < once * (1 - ALIKE):
-            fewer.append(text)
-        elif measured > once * (1 + ALIKE):
-            more.append(text)
-        else:
-            rest += 1
-    share = f"{100 * ALIKE:.0f}%"
-    return (
-        'Against one calibration at the start, `C="auto"` takes more than '
-        f"{share} fewer steps on {' and '.join(fewer) or 'none'}, more than {share} more on "
-        f"{' and '.join(more) or 'none'}, and about as many in the other {rest} cases."
-    )
-
-
-def _median(steps: list[float | None]) -> float:
-    return float(np.median([np.inf if step is None else step for step in steps]))
-
-
-def along() -> str:
+@from_result
+def along(found: Row) -> str:
     """C along a run."""
-    found = load(FOUND)
-    if found is None or not found.get("along"):
-        return NOT_YET
     cases = {case["label"]: case for case in found["cases"]}
-    lines = [
-        "| run with the swept best C | trace, of its start: C calibrated there (after cooling) |",
-        "| --- | --- |",
+    rows = [
+        [
+            name(cases[label]),
+            "; ".join(
+                f"{row['trace']:.2f}: {row['at_iterate']:.3g} ({row['cooled']:.3g})" for row in told
+            ),
+        ]
+        for label, told in found["along"].items()
     ]
-    for label, rows in found["along"].items():
-        told = "; ".join(
-            f"{row['trace']:.2f}: {row['at_iterate']:.3g} ({row['cooled']:.3g})" for row in rows
-        )
-        lines.append(f"| {name(cases[label])} | {told} |")
-    return "\n".join(lines)
+    heads = (
+        "run with the swept best C",
+        "trace, of its start: C calibrated there (after cooling)",
+    )
+    return markdown.table(heads, rows)
 
 
-def name(case: dict[str, Any]) -> str:
-    """A case in words."""
-    parts = [
-        f"{SHORT.get(key, key)} {value}".strip() if not isinstance(value, str) else value
-        for key, value in case["settings"].items()
-        if key not in HIDDEN
-    ]
-    return ", ".join([case["problem"], *parts])
-
-
-def ratios(found: dict[str, Any], shares: tuple[float, ...]) -> list[float]:
+def ratios(found: Row, shares: tuple[float, ...]) -> list[float]:
     """Steps over the best, of all cases at these learning rates."""
     rows = [rate_at(case, share) for case in found["cases"] for share in shares]
     told = [row["over_best"] for row in rows if row]
     return [entry["estimate"] for entry in told if entry["relation"] == "="]
 
 
-def _over(row: dict[str, Any] | None) -> str:
+def _over(row: Row | None) -> str:
     if row is None:
         return ""
     entry = row["over_best"]
@@ -377,7 +303,7 @@ def _over(row: dict[str, Any] | None) -> str:
     return f"{entry['estimate']:.2f} ({entry['low']:.2f} to {high})"
 
 
-def _bound(entry: dict[str, Any] | None) -> str:
+def _bound(entry: Row | None) -> str:
     """Ratio to a method that may not have arrived: its runs were ``limit`` long."""
     if not entry or entry["relation"] == "?":
         return ""

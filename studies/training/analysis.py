@@ -1,7 +1,7 @@
 """From runs to the result: learning rates chosen on validation images, reported on test images."""
 
-import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,9 +20,7 @@ RESAMPLES = 2000
 Value = dict[str, float | None]
 """``estimate``, ``low`` and ``high``; None for infinite."""
 
-Seeds = NDArray[np.int64]
-"""Which seeds a resample holds."""
-
+Array = NDArray[np.float64]
 ByRate = dict[float, Curves]
 
 
@@ -60,7 +58,7 @@ def summarise(rows: Iterable[dict[str, Any]], task: Task, kind: Kind) -> dict[st
         "tuned_lr": lr,
         "C": transferred(LAW, lr).C,
         "start_accuracy": float(reader.reference.test[:, 0].mean()),
-        "accuracy_to_reach": reader.bar(np.arange(reader.seeds)),
+        "accuracy_to_reach": reader.bar.estimate,
         "methods": [
             {
                 "method": pair[0],
@@ -83,8 +81,31 @@ def summarise(rows: Iterable[dict[str, Any]], task: Task, kind: Kind) -> dict[st
     }
 
 
+@dataclass(frozen=True)
+class _Statistic:
+    """What all seeds say, and each resample of them, (resamples,)."""
+
+    estimate: float
+    drawn: Array
+
+    def interval(self) -> Value | None:
+        """The estimate and the middle 95% of the resamples; None where undefined."""
+        if np.isnan(self.estimate) or np.isnan(self.drawn).mean() > 0.025:
+            return None
+        drawn = np.sort(self.drawn[~np.isnan(self.drawn)])
+        low, high = drawn[int(0.025 * len(drawn))], drawn[int(0.975 * (len(drawn) - 1))]
+        ends = {"estimate": self.estimate, "low": low, "high": high}
+        return {name: float(end) if np.isfinite(end) else None for name, end in ends.items()}
+
+
 class _Reader:
-    """Reads curves against the tuned reference's, with intervals."""
+    """Reads curves against the tuned reference's, for all seeds and for resamples of them.
+
+    Attributes:
+        reference: The tuned reference's curves.
+        seeds: How many there are.
+        bar: Accuracy to reach.
+    """
 
     def __init__(self, reference: Curves) -> None:
         self.reference = reference
@@ -92,10 +113,10 @@ class _Reader:
         self._resamples = np.random.default_rng(0).integers(
             self.seeds, size=(RESAMPLES, self.seeds)
         )
-
-    def bar(self, which: Seeds) -> float:
-        """Accuracy to reach."""
-        return float(final(self.reference.test[which]).mean()) - MARGIN
+        counts = (self._resamples[..., None] == np.arange(self.seeds)).sum(axis=1)
+        self._weights = counts / self.seeds
+        end = self.mean(final(reference.test))
+        self.bar = _Statistic(end.estimate - MARGIN, end.drawn - MARGIN)
 
     def best(self, by_lr: ByRate) -> tuple[float, float]:
         """Learning rates of the fewest steps and of the highest final accuracy, on validation."""
@@ -106,33 +127,37 @@ class _Reader:
 
         def steps(lr: float) -> tuple[float, float]:
             mean = by_lr[lr].validation.mean(axis=0)
-            return steps_to(bar, mean, by_lr[lr].every), -end(lr)
+            return float(steps_to(bar, mean, by_lr[lr].every)), -end(lr)
 
         return min(by_lr, key=steps), max(by_lr, key=end)
 
-    def steps(self, curves: Curves, which: Seeds) -> float:
-        """Steps that these seeds' mean test accuracy takes to the accuracy to reach."""
-        return steps_to(self.bar(which), curves.test[which].mean(axis=0), curves.every)
+    def mean(self, values: Array) -> _Statistic:
+        """Mean of a value of each seed."""
+        return _Statistic(float(values.mean()), values[self._resamples].mean(axis=1))
+
+    def steps(self, curves: Curves) -> _Statistic:
+        """Steps that the seeds' mean test accuracy takes to the accuracy to reach."""
+        every, test = curves.every, curves.test
+        return _Statistic(
+            float(steps_to(self.bar.estimate, test.mean(axis=0), every)),
+            steps_to(self.bar.drawn, self._weights @ test, every),
+        )
 
     def readings(self, curves: Curves) -> dict[str, Value | None]:
         """Steps, final accuracy, and its gain over the reference's."""
-        ends, gains = final(curves.test), final(curves.test) - final(self.reference.test)
+        gains = final(curves.test) - final(self.reference.test)
         return {
-            "steps": self.interval(lambda which: self.steps(curves, which)),
-            "final": self.interval(lambda which: float(ends[which].mean())),
-            "gain": self.interval(lambda which: float(gains[which].mean())),
+            "steps": self.steps(curves).interval(),
+            "final": self.mean(final(curves.test)).interval(),
+            "gain": self.mean(gains).interval(),
         }
 
-    def interval(self, statistic: Callable[[Seeds], float]) -> Value | None:
-        """Estimate over all seeds and the middle 95% of the resamples; None where undefined."""
-        estimate = statistic(np.arange(self.seeds))
-        drawn = np.sort([statistic(which) for which in self._resamples])
-        if np.isnan(estimate) or np.isnan(drawn).mean() > 0.025:
-            return None
-        drawn = drawn[~np.isnan(drawn)]
-        low, high = drawn[int(0.025 * len(drawn))], drawn[int(0.975 * (len(drawn) - 1))]
-        ends = {"estimate": estimate, "low": low, "high": high}
-        return {name: float(end) if np.isfinite(end) else None for name, end in ends.items()}
+
+def _ratio(other: _Statistic, own: _Statistic) -> _Statistic:
+    """Ratio of steps: zero where ours alone are infinite, undefined where both are."""
+    with np.errstate(invalid="ignore"):  # infinity over infinity
+        estimate = np.divide(other.estimate, own.estimate)
+        return _Statistic(float(estimate), other.drawn / own.drawn)
 
 
 def _against(
@@ -148,23 +173,17 @@ def _against(
     ours, theirs = found[(LAW, pair[1])], found[pair]
 
     def compare(our_lrs: tuple[float, float], their_lrs: tuple[float, float]) -> dict[str, Any]:
-        def ratio(which: Seeds) -> float:
-            own = reader.steps(ours[our_lrs[0]], which)
-            other = reader.steps(theirs[their_lrs[0]], which)
-            if math.isinf(own):
-                return math.nan if math.isinf(other) else 0.0
-            return other / own
-
+        own, other = reader.steps(ours[our_lrs[0]]), reader.steps(theirs[their_lrs[0]])
         gains = final(ours[our_lrs[1]].test) - final(theirs[their_lrs[1]].test)
         return {
-            "steps_ratio": reader.interval(ratio),
-            "final_gain": reader.interval(lambda which: float(gains[which].mean())),
+            "steps_ratio": _ratio(other, own).interval(),
+            "final_gain": reader.mean(gains).interval(),
         }
 
     common = [lr for lr in theirs if lr in ours]
     apart = np.mean([final(ours[lr].test) - final(theirs[lr].test) for lr in common], axis=0)
     return {
         "at": [{"lr": lr, **compare((lr, lr), (lr, lr))} for lr in common],
-        "mean_final_gain": reader.interval(lambda which: float(apart[which].mean())),
+        "mean_final_gain": reader.mean(apart).interval(),
         "best": compare(tuned[(LAW, pair[1])], tuned[pair]),
     }

@@ -71,14 +71,22 @@ def final(accuracies: Array) -> Array:
     return means
 
 
-def steps_to(bar: float, mean: Array, every: int) -> float:
-    """First step at which a curve (evaluations,) reaches the bar; infinity where it does not."""
-    total = np.concatenate([[0.0], np.cumsum(mean)])
-    begin = np.arange(1, len(mean))
+def steps_to(bar: Array | float, mean: Array, every: int) -> Array:
+    """First step at which a curve reaches the bar; infinity where it does not.
+
+    Args:
+        bar: Accuracies to reach (...).
+        mean: Curves (..., evaluations).
+        every: Steps between evaluations.
+    """
+    total = np.concatenate([np.zeros((*mean.shape[:-1], 1)), np.cumsum(mean, axis=-1)], axis=-1)
+    begin = np.arange(1, mean.shape[-1])
     end = np.floor(begin * WINDOW).astype(int) + 1
-    begin, end = begin[end <= len(mean)], end[end <= len(mean)]
-    reached = (total[end] - total[begin]) / (end - begin) >= bar
-    return float(begin[reached.argmax()] * every) if reached.any() else float("inf")
+    begin, end = begin[end <= mean.shape[-1]], end[end <= mean.shape[-1]]
+    windows = (total[..., end] - total[..., begin]) / (end - begin)
+    reached = windows >= np.asarray(bar)[..., None]
+    first = begin[reached.argmax(axis=-1)] * float(every)
+    return np.where(reached.any(axis=-1), first, np.inf)
 
 
 def _accuracies(counts: list[list[int]], images: int, length: int) -> Array:

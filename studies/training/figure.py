@@ -23,12 +23,14 @@ FLOOR, CEILING = -0.06, 0.03
 """Gains in final accuracy that the axis shows; lower ones are drawn at its lower edge."""
 
 
-def draw_all(result: dict[str, Any], folder: Path, task: str) -> None:
-    """Write ``TASK-final`` and ``TASK-steps``, light and dark, as SVG."""
-    for theme in THEMES:
-        for name, draw in (("final", final_accuracies), ("steps", steps_to_accuracy)):
-            written = save(draw(result, theme), theme, folder, f"{task}-{name}")
-            written["png"].unlink()
+def draw(result: dict[str, Any], folder: Path) -> None:
+    """Write ``TASK-final`` and ``TASK-steps`` of every task, light and dark, as SVG."""
+    for task in dict.fromkeys(kind["task"] for kind in result["kinds"]):
+        own = {"kinds": [kind for kind in result["kinds"] if kind["task"] == task]}
+        for theme in THEMES:
+            for name, picture in (("final", final_accuracies), ("steps", steps_to_accuracy)):
+                written = save(picture(own, theme), theme, folder, f"{task}-{name}")
+                written["png"].unlink()
 
 
 @themed
@@ -44,7 +46,7 @@ def steps_to_accuracy(result: dict[str, Any], theme: Theme) -> Figure:
 
 
 def _grid(result: dict[str, Any], theme: Theme, draw: Any) -> Figure:
-    kinds = [kind for kind in result["kinds"] if kind]
+    kinds = result["kinds"]
     figure = new_figure(3.7 * len(kinds), 3.0 * len(SCHEDULES))
     panels = figure.subplots(len(SCHEDULES), len(kinds), squeeze=False, sharex=True, sharey="col")
     for number, (row, schedule) in enumerate(zip(panels, SCHEDULES, strict=True)):

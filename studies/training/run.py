@@ -1,98 +1,92 @@
-"""Does momentum that follows the learning rate help? Perceptrons on small images, in PyTorch.
+"""The study's parts: groups of runs that are trained together."""
 
-Three kinds of run (label noise from an interpolating start; label noise from Kaiming's; ordinary
-minibatch SGD) under three schedules of the learning rate. Momentum 0.9 with a constant learning
-rate is tuned first, on validation images; that pair gives the law its C. Then every method runs at
-every learning rate.
-
-    python -m studies.training [digits|fashion] [--seeds 8] [--workers 2]
-
-Runs are appended to ``results/training/TASK.jsonl`` as they end: stopped at any time,
-the same command goes on, and more seeds add to what is there. The result is
-``results/training/TASK.json``, with figures beside it.
-"""
-
-import argparse
-import json
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-from flatfast.lab.machine import machine, usable_cores
+from studies.study import RESULTS, Part, Result, Study, json_part
+from studies.training import changed
 from studies.training.analysis import summarise, tuned_lr
+from studies.training.cases import Groups, others, reference, tasks
 from studies.training.curves import gather
-from studies.training.figure import draw_all
-from studies.training.methods import EXPONENTS, PAIRS, REFERENCE, Method, transferred
-from studies.training.runs import complete, read
-from studies.training.tasks import TASKS
-from studies.training.train import Run
+from studies.training.ensemble import train_together
+from studies.training.figure import draw
+from studies.training.methods import REFERENCE
+from studies.training.runs import Row, Rows, beside, identity, joined, kept, load, save
+from studies.training.tasks import TASKS, Kind, Task, kind_of
 
-RESULTS = Path(__file__).resolve().parents[2] / "results" / "training"
+SECONDS_A_STEP = 0.01
+"""Of a group of sixteen runs, on one core."""
 
 
-def main() -> None:
-    """Run what is missing, and write the result."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("task", nargs="?", choices=TASKS, default="digits")
-    parser.add_argument("--seeds", type=int, default=8)
-    parser.add_argument("--workers", type=int, default=usable_cores())
-    chosen = parser.parse_args()
-    task, path = TASKS[chosen.task], RESULTS / f"{chosen.task}.jsonl"
-    seeds = range(chosen.seeds)
+def parts(folder: Path, quick: bool) -> Iterator[Part]:
+    """The reference's runs, then, of each kind whose reference is there, all others."""
+    here = kept(folder)
+    rows = here if quick else joined(beside(RESULTS / "training" / "training.json"), here)
+    for task in tasks(quick):
+        for kind in task.kinds:
+            first = reference(task, kind, quick)
+            yield from _parts(folder, first, task.needs())
+            lr = _tuned(rows.get(task.name, []), task, kind, first)
+            if lr is not None:
+                yield from _parts(folder, others(task, kind, lr, quick), task.needs())
+    yield from _parts(folder, changed.groups(quick))
 
-    reference = [
-        Run(task.name, kind, Method(*REFERENCE, lr), seed)
-        for kind in task.kinds
-        for seed in seeds
-        for lr in task.lrs
-    ]
-    _run("momentum 0.9, to be tuned", reference, path, chosen.workers)
-    rows = read(path)
-    tuned = {kind.name: tuned_lr(gather(rows, task, kind)[REFERENCE]) for kind in task.kinds}
-    others = [
-        Run(
-            task.name,
-            kind,
-            Method(
-                name,
-                schedule,
-                lr,
-                transferred(name, tuned[kind.name]).C if name in EXPONENTS else None,
-            ),
-            seed,
+
+def _parts(folder: Path, groups: Groups, needs: str = "") -> Iterator[Part]:
+    for name, runs in groups.items():
+        steps = runs[0].kind.steps
+        yield json_part(
+            folder,
+            name,
+            partial(train_together, runs),
+            seconds=SECONDS_A_STEP * steps,
+            takes=f"{len(runs)} runs of {steps:,} steps",
+            needs=needs,
         )
-        for seed in seeds
-        for kind in task.kinds
-        for name, schedule in PAIRS
-        if (name, schedule) != REFERENCE
-        for lr in task.lrs
-    ]
-    _run("everything else", others, path, chosen.workers)
 
-    rows = read(path)
-    result = {
-        "machine": machine(),
-        "kinds": [summarise(rows, task, kind) for kind in task.kinds],
+
+def _tuned(rows: list[Row], task: Task, kind: Kind, groups: Groups) -> float | None:
+    """The reference's best learning rate; None before all of its runs are there."""
+    wanted = {identity(run.settings()) for runs in groups.values() for run in runs}
+    there = [row for row in rows if identity(row) in wanted]
+    if len(there) < len(wanted):
+        return None
+    return tuned_lr(gather(there, task, kind)[REFERENCE])
+
+
+def collect(folder: Path, before: Result) -> Result:
+    """What all runs say, those that are new and those of before."""
+    rows: Rows = joined(before.get("rows", {}), kept(folder))
+    return {
+        "kinds": [
+            summary
+            for task in TASKS.values()
+            for kind in task.kinds
+            for summary in _summaries(rows.get(task.name, []), task, kind.name)
+        ],
+        "changed": changed.summarise(rows.get("changed", [])),
+        "rows": rows,
     }
-    path.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
-    draw_all(result, path.parent, task.name)
 
 
-def _run(title: str, runs: list[Run], path: Path, workers: int) -> None:
-    bar = Progress(
-        TextColumn(title),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("runs"),
-        TimeRemainingColumn(),
-    )
-    with bar:
-        shown = bar.add_task(title, total=len(runs))
-        for left in complete(runs, path, workers):
-            bar.update(shown, completed=len(runs) - left)
+def _summaries(rows: list[Row], task: Task, name: str) -> list[Result]:
+    """Of one kind of run, as its rows describe it; none before its reference has run."""
+    same = [row for row in rows if row["kind"]["name"] == name]
+    if not same:
+        return []
+    kind = kind_of(same[0])
+    summary = summarise(same, replace(task, kinds=(kind,)), kind)
+    return [summary] if summary else []
 
 
-if __name__ == "__main__":
-    main()
+STUDY = Study(
+    parts=parts,
+    collect=collect,
+    draw=draw,
+    load=load,
+    save=save,
+    prepare=lambda: None,
+    side_by_side="processes",
+)

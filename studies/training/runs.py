@@ -1,73 +1,63 @@
-"""Runs on disk: one JSON object a line, appended as each run ends; what is there is not redone."""
+"""Runs as rows: those that the study's folder holds, and those that are committed."""
 
 import json
-import os
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from studies.training.ensemble import train_together
-from studies.training.tasks import Kind
-from studies.training.train import Run
-
-TOGETHER = 16
-"""Runs of one kind that are trained together: a crash costs what they took."""
+from flatfast.lab.atomic import atomically
+from studies.study import Result, kept_parts, read_json, write_json
 
 KEYS = ("task", "kind", "method", "seed")
 
+Row = dict[str, Any]
+Rows = dict[str, list[Row]]
+"""Rows by the first word of their parts' names: a task, or ``changed``."""
 
-def read(path: Path) -> list[dict[str, Any]]:
-    """All runs in a file; a line that a crash has cut off is left out."""
-    found = []
-    for line in path.read_text().splitlines() if path.exists() else []:
-        try:
-            found.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue
+
+def read(path: Path) -> list[Row]:
+    """All rows of a file, one JSON object a line."""
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def beside(path: Path) -> Rows:
+    """The rows committed beside a result."""
+    return {found.stem: read(found) for found in sorted(path.parent.glob("*.jsonl"))}
+
+
+def kept(folder: Path) -> Rows:
+    """The rows in a study's folder of runs."""
+    found: Rows = {}
+    for name, rows in kept_parts(folder, "").items():
+        found.setdefault(name.split(".")[0], []).extend(rows)
     return found
 
 
-def complete(runs: Iterable[Run], path: Path, workers: int) -> Iterator[int]:
-    """Train the runs that the file lacks.
-
-    Yields:
-        How many of them there are, and then how many are left, after each group that was trained.
-    """
-    there = {_identity(row) for row in read(path)}
-    missing = [run for run in runs if _identity(run.settings()) not in there]
-    yield len(missing)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with (
-        path.open("a") as file,
-        ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool,
-    ):
-        if file.tell() and not path.read_bytes().endswith(b"\n"):
-            file.write("\n")
-        left = len(missing)
-        for future in as_completed(
-            [pool.submit(train_together, group) for group in _groups(missing)]
-        ):
-            rows = future.result()
-            file.writelines(json.dumps(row, separators=(",", ":")) + "\n" for row in rows)
-            file.flush()
-            os.fsync(file.fileno())
-            left -= len(rows)
-            yield left
+def joined(before: Rows, newer: Rows) -> Rows:
+    """All rows of before in their places, with the newer ones of the same runs, then the others."""
+    return {name: _joined(before.get(name, []), newer.get(name, [])) for name in before | newer}
 
 
-def _groups(runs: Sequence[Run]) -> list[list[Run]]:
-    """Runs of one task and kind, at most :data:`TOGETHER` of them each."""
-    alike: dict[tuple[str, Kind], list[Run]] = {}
-    for run in runs:
-        alike.setdefault((run.task, run.kind), []).append(run)
-    return [
-        same[begin : begin + TOGETHER]
-        for same in alike.values()
-        for begin in range(0, len(same), TOGETHER)
-    ]
+def _joined(before: Iterable[Row], newer: Iterable[Row]) -> list[Row]:
+    by_run = {identity(row): row for row in before} | {identity(row): row for row in newer}
+    return list(by_run.values())
 
 
-def _identity(row: dict[str, Any]) -> str:
+def identity(row: Row) -> str:
+    """What makes a run what it is."""
     return json.dumps([row[key] for key in KEYS], sort_keys=True)
+
+
+def load(path: Path) -> Result:
+    """A result, with the rows that lie beside it under ``rows``."""
+    return {**read_json(path, {}), "rows": beside(path)}
+
+
+def save(path: Path, result: Result) -> None:
+    """Write a result, and its rows beside it."""
+    write_json(path, {key: value for key, value in result.items() if key != "rows"})
+    for name, rows in result["rows"].items():
+        with atomically(path.with_name(f"{name}.jsonl")) as partial:
+            partial.write_text(
+                "".join(json.dumps(row, separators=(",", ":")) + "\n" for row in rows)
+            )

@@ -1,22 +1,25 @@
-"""Tables of ``studies/training``: does the law help to train?"""
+"""Tables of ``results/training``: does the law help to train?"""
 
-import json
 from typing import Any
 
-from studies.quotes.values import ROOT, load
+from studies.markdown import NOT_YET, table
+from studies.quotes.values import load
 
 Value = dict[str, Any] | None
 
 
 def tuned() -> str:
     """The pair that is tuned, and the accuracy to reach."""
-    lines = [
-        "| | runs of each method | learning rate tuned at momentum 0.9 | C of that pair "
-        "| accuracy at the start | to be reached |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
-    for kind in _kinds():
-        cells = [
+    heads = (
+        "",
+        "runs of each method",
+        "learning rate tuned at momentum 0.9",
+        "C of that pair",
+        "accuracy at the start",
+        "to be reached",
+    )
+    rows = [
+        [
             _name(kind),
             str(kind["seeds"]),
             f"{kind['tuned_lr']:g}",
@@ -24,8 +27,9 @@ def tuned() -> str:
             f"{100 * kind['start_accuracy']:.1f}%",
             f"{100 * kind['accuracy_to_reach']:.1f}%",
         ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        for kind in _kinds()
+    ]
+    return table(heads, rows)
 
 
 WITHIN = 0.01
@@ -47,33 +51,26 @@ RULES = ("exponent 1/2", "constant effective step")
 
 def breadth() -> str:
     """How many learning rates serve, of those tried."""
-    lines = _breadth_head(f"| {_SERVE} | schedule")
-    for kind in _kinds():
-        for schedule in dict.fromkeys(method["schedule"] for method in kind["methods"]):
-            cells = [_serving(kind, name, schedule) for name in METHODS]
-            lines.append(f"| {_name(kind)} | {schedule} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    rows = [
+        [_name(kind), schedule, *(_serving(kind, name, schedule) for name in METHODS)]
+        for kind in _kinds()
+        for schedule in dict.fromkeys(method["schedule"] for method in kind["methods"])
+    ]
+    return table((_SERVE, "schedule", *_METHOD_HEADS), rows)
 
 
 def breadth_brief() -> str:
     """The same for a constant learning rate; cycled momentum with the cycle that it belongs to."""
-    lines = _breadth_head(f"| {_SERVE}")
-    for kind in _kinds():
-        cells = [
-            _serving(kind, name, "one cycle" if name == "cycled momentum" else "constant")
-            for name in METHODS
-        ]
-        lines.append(f"| {_name(kind)} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    schedules = {"cycled momentum": "one cycle"}
+    rows = [
+        [_name(kind), *(_serving(kind, m, schedules.get(m, "constant")) for m in METHODS)]
+        for kind in _kinds()
+    ]
+    return table((_SERVE, *_METHOD_HEADS), rows)
 
 
 _SERVE = f"learning rates that end within {100 * WITHIN:.0f} point of the reference"
-
-
-def _breadth_head(first: str) -> list[str]:
-    columns = first.count("|") + len(METHODS)
-    heads = [HEADS.get(name, name) for name in METHODS]
-    return [f"{first} | {' | '.join(heads)} |", "|" + " --- |" * columns]
+_METHOD_HEADS = tuple(HEADS.get(name, name) for name in METHODS)
 
 
 def _serving(kind: dict[str, Any], name: str, schedule: str) -> str:
@@ -93,32 +90,33 @@ def _served(at: list[dict[str, Any]]) -> str:
 
 def at_lr() -> str:
     """Steps at each learning rate, constant over the run."""
-    lines: list[str] = []
+    tables = []
     for kind in _kinds():
         found = [m for m in kind["methods"] if m["schedule"] == "constant"]
         rates = [f"lr {entry['lr']:g}" for entry in found[0]["at"]]
-        lines += [f"| {_name(kind)} | {' | '.join(rates)} |", "| --- |" + " --- |" * len(rates)]
-        for method in found:
-            cells = [_steps(entry["steps"]) for entry in method["at"]]
-            lines.append(f"| {method['method']} | {' | '.join(cells)} |")
-        lines.append("")
-    return "\n".join(lines).strip()
+        rows = [[m["method"], *(_steps(entry["steps"]) for entry in m["at"])] for m in found]
+        tables.append(table((_name(kind), *rates), rows))
+    return "\n\n".join(tables)
 
 
 def rules() -> str:
     """The law against other exponents through the same pair, when the learning rate is changed."""
-    lines = [
-        "| constant learning rate | rule | learning rates | the law's final accuracy minus its, "
-        "mean over them, in points | its steps over the law's, at each | faster |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
-    for kind in _kinds():
-        for other in kind["law_against"]:
-            if other["method"] not in RULES or other["schedule"] != "constant":
-                continue
-            apart = [entry for entry in other["at"] if entry["lr"] != kind["tuned_lr"]]
-            ratios = [f"{_ratio(entry['steps_ratio'])} at {entry['lr']:g}" for entry in apart]
-            cells = [
+    heads = (
+        "constant learning rate",
+        "rule",
+        "learning rates",
+        "the law's final accuracy minus its, mean over them, in points",
+        "its steps over the law's, at each",
+        "faster",
+    )
+    rows = []
+    for kind, other in _law_against():
+        if other["method"] not in RULES or other["schedule"] != "constant":
+            continue
+        apart = [entry for entry in other["at"] if entry["lr"] != kind["tuned_lr"]]
+        ratios = [f"{_ratio(entry['steps_ratio'])} at {entry['lr']:g}" for entry in apart]
+        rows.append(
+            [
                 _name(kind),
                 HEADS.get(other["method"], other["method"]),
                 str(len(other["at"])),
@@ -126,8 +124,8 @@ def rules() -> str:
                 "; ".join(ratios),
                 _who(apart),
             ]
-            lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        )
+    return table(heads, rows)
 
 
 def _who(entries: list[dict[str, Any]]) -> str:
@@ -144,79 +142,77 @@ def _who(entries: list[dict[str, Any]]) -> str:
 
 def best() -> str:
     """Each method at its own best learning rate."""
-    lines = [
-        "| | schedule | method | fewest steps | at lr | highest final accuracy | at lr |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+    heads = ("", "schedule", "method", "fewest steps", "at lr", "highest final accuracy", "at lr")
+    rows = [
+        [
+            _name(kind),
+            method["schedule"],
+            method["method"],
+            _steps(found["steps"]),
+            f"{found['lr_for_steps']:g}",
+            _percent(found["final"]),
+            f"{found['lr_for_final']:g}",
+        ]
+        for kind in _kinds()
+        for method in kind["methods"]
+        for found in (method["best"],)
     ]
-    for kind in _kinds():
-        for method in kind["methods"]:
-            found = method["best"]
-            cells = [
-                _name(kind),
-                method["schedule"],
-                method["method"],
-                _steps(found["steps"]),
-                f"{found['lr_for_steps']:g}",
-                _percent(found["final"]),
-                f"{found['lr_for_final']:g}",
-            ]
-            lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+    return table(heads, rows)
 
 
 def against() -> str:
     """The law against the others, each at its own best learning rate."""
-    lines = [
-        "| | schedule | against | its steps over the law's | the law's final accuracy minus its, "
-        "in points |",
-        "| --- | --- | --- | --- | --- |",
+    heads = (
+        "",
+        "schedule",
+        "against",
+        "its steps over the law's",
+        "the law's final accuracy minus its, in points",
+    )
+    rows = [
+        [
+            _name(kind),
+            other["schedule"],
+            other["method"],
+            _ratio(other["best"]["steps_ratio"]),
+            _points(other["best"]["final_gain"]),
+        ]
+        for kind, other in _law_against()
     ]
-    for kind in _kinds():
-        for other in kind["law_against"]:
-            cells = [
-                _name(kind),
-                other["schedule"],
-                other["method"],
-                _ratio(other["best"]["steps_ratio"]),
-                _points(other["best"]["final_gain"]),
-            ]
-            lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+    return table(heads, rows)
 
 
 def changed() -> str:
     """Final accuracy of a tuned script whose learning rate or batch size was changed."""
-    path = ROOT / "results/training/changed.json"
-    if not path.exists():
-        return "not measured yet"
-    lines = [
-        "| digits, final test accuracy | lr | batch | leaving momentum 0.9 | law |",
-        "| --- | --- | --- | --- | --- |",
-    ]
-    for entry in json.loads(path.read_text()):
+    found = _found("changed")
+    if not found:
+        return NOT_YET
+    rows = []
+    for entry in found:
         methods = entry["methods"]
         first = methods["momentum 0.9"]
-        cells = [
-            entry["kind"],
-            f"{first['lr']:g}{_factor(entry['change']['lr'])}",
-            f"{first['batch_size']}{_factor(entry['change']['batch'])}",
-            *(_percent(methods[name]) for name in ("momentum 0.9", "law")),
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        rows.append(
+            [
+                entry["kind"],
+                f"{first['lr']:g}{_factor(entry['change']['lr'])}",
+                f"{first['batch_size']}{_factor(entry['change']['batch'])}",
+                *(_percent(methods[name]) for name in ("momentum 0.9", "law")),
+            ]
+        )
+    heads = ("digits, final test accuracy", "lr", "batch", "leaving momentum 0.9", "law")
+    return table(heads, rows)
 
 
 def changed_brief() -> str:
     """The learning rate times four, and the batch over four, in a sentence."""
-    path = ROOT / "results/training/changed.json"
-    if not path.exists():
-        return "not measured yet"
-    found = {}
-    for entry in json.loads(path.read_text()):
-        methods = entry["methods"]
-        found[entry["change"]["lr"], entry["change"]["batch"]] = [
-            _rounded_percent(methods[name]) for name in ("momentum 0.9", "law")
+    found = {
+        (entry["change"]["lr"], entry["change"]["batch"]): [
+            _rounded_percent(entry["methods"][name]) for name in ("momentum 0.9", "law")
         ]
+        for entry in _found("changed")
+    }
+    if not found:
+        return NOT_YET
     faster, smaller = found[4, 1], found[1, 0.25]
     return (
         f"A script tuned at momentum 0.9, its learning rate then raised by four: {faster[0]} right "
@@ -231,11 +227,20 @@ def _factor(factor: float) -> str:
     return f" (× {factor:g})" if factor > 1 else f" (÷ {1 / factor:g})"
 
 
+def _found(what: str) -> list[dict[str, Any]]:
+    """What the result holds of it; nothing where there is no result."""
+    found: list[dict[str, Any]] = (load("results/training/training.json") or {}).get(what, [])
+    return found
+
+
 def _kinds() -> list[dict[str, Any]]:
     """What was found for each kind of run of each task."""
-    paths = [ROOT / f"results/training/{task}.json" for task in ("digits", "fashion")]
-    results = [load(str(path.relative_to(ROOT))) for path in paths]
-    return [kind for result in results if result for kind in result["kinds"] if kind]
+    return _found("kinds")
+
+
+def _law_against() -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Every kind with every method that the law is compared with."""
+    return [(kind, other) for kind in _kinds() for other in kind["law_against"]]
 
 
 def _name(kind: dict[str, Any]) -> str:

@@ -1,10 +1,10 @@
 """What is trained: data, network and the three kinds of run."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -55,6 +55,7 @@ class Task:
         test: Images on which results are reported.
         lrs: Learning rates.
         kinds: Kinds of run.
+        needs: What is missing to load the images; empty if nothing is.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Task:
     test: int
     lrs: tuple[float, ...]
     kinds: tuple[Kind, ...]
+    needs: Callable[[], str] = lambda: ""
 
     def split(self, examples: int, seed: int) -> tuple[Examples, Examples, Examples]:
         """Images for training, validation and test, drawn by the seed."""
@@ -111,15 +113,24 @@ def _digits() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
 def _fashion() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     from datasets import load_dataset
 
-    source = FASHION if Path(FASHION).exists() else "zalando-datasets/fashion_mnist"
-    table = load_dataset(source, split="train")
+    table = load_dataset(f"{os.environ[DATA]}/fashion_mnist", split="train")
     table = table.select(range(min(10_000, len(table))))
     pixels = np.stack([np.asarray(image, np.float64).ravel() for image in table["image"]])
     return pixels / 255, np.asarray(table["label"], np.int64)
 
 
-FASHION = "../shared/data/fashion_mnist"
-"""Where FashionMNIST lies, if it does, in the hub's Parquet layout."""
+DATA = "FLATFAST_DATA"
+"""Environment variable: the folder in which ``fashion_mnist`` lies in the hub's Parquet layout, or
+an account of the hub that has it, such as ``zalando-datasets``."""
+
+
+def _fashion_needs() -> str:
+    return "" if os.environ.get(DATA) else f"FashionMNIST: set {DATA} to the folder that holds it"
+
+
+def kind_of(row: dict[str, Any]) -> Kind:
+    """The kind of a run that was trained."""
+    return Kind(**row["kind"])
 
 
 def _kinds(few: int, many: int, steps: int) -> tuple[Kind, ...]:
@@ -136,6 +147,6 @@ TASKS = {
     task.name: task
     for task in (
         Task("digits", _digits, 64, 300, 997, LRS, _kinds(100, 500, 6000)),
-        Task("fashion", _fashion, 100, 1000, 4000, LRS, _kinds(500, 5000, 6000)),
+        Task("fashion", _fashion, 100, 1000, 4000, LRS, _kinds(500, 5000, 6000), _fashion_needs),
     )
 }

@@ -1,7 +1,7 @@
 """The calibration's benchmark: its PyTorch twins, and its table on made-up sweeps."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import jax
 import jax.numpy as jnp
@@ -23,12 +23,15 @@ from flatfast.lab.problems import load
 from flatfast.lab.rows import METRIC, conform
 from flatfast.lab.store import Store
 from flatfast.lab.training.supervised import supervised
-from studies.calibration import analysis as table
 from studies.calibration import candidates
+from studies.calibration.analysis import summarise
 from studies.calibration.cases import CASES, CENTRE_BUDGET, Case
-from studies.calibration.collect import collected, estimated, steps_over_best
 from studies.calibration.curve import read_off
+from studies.calibration.rows import estimated, joined, rate_at, steps_over_best
+from studies.calibration.run import STUDY
 from studies.calibration.twins import twin
+from studies.runner import Order, collect, compute
+from studies.study import write_json
 from tests.made_up import made_up_calibration
 
 TWINS = [
@@ -72,9 +75,10 @@ def test_a_twin_whose_labels_flip():
     assert np.mean(losses) == pytest.approx(float(problem.loss(at)) + least, abs=4 * error)
 
 
-def test_case_labels_are_folders_of_their_own():
-    labels = [case.label for case in CASES]
-    assert len(set(labels)) == len(labels)
+def test_parts_have_names_of_their_own(tmp_path):
+    names = [part.name for part in STUDY.parts(tmp_path, False)]
+    assert len(set(names)) == len(names)
+    assert {f"sweep.{case.label}" for case in CASES} < set(names)
 
 
 LR, BEST = 1e-3, 0.2
@@ -118,7 +122,6 @@ def swept(folder, spread=0.02):
         store.append(conform(runs))
     for budget, C in ((CENTRE_BUDGET, 0.25), (BUDGET, 0.3)):
         told = {
-            "device": "made up",
             "weights": 10,
             "calibrations": [json.loads(made_up_calibration(C, LR).to_json())] * 2,
         }
@@ -127,8 +130,8 @@ def swept(folder, spread=0.02):
 
 def test_the_table_of_a_sweep_that_is_known(tmp_path):
     case = Case("digits-mlp", {}, lr=LR, lr_factors=(1.0,))
-    swept(tmp_path / case.label)
-    (found,) = table.summarise((case,), tmp_path)["cases"]
+    swept(tmp_path)
+    found = summarise(case, tmp_path)
     (row,) = found["rates"]
     assert row["best_C"] == pytest.approx(BEST, rel=0.05)
     low, high = row["best_C_interval"]
@@ -144,22 +147,22 @@ def test_the_table_of_a_sweep_that_is_known(tmp_path):
 
 def test_rows_of_before_are_kept_until_they_are_measured_again(tmp_path):
     here, gone = (Case("digits-mlp", {"width": w}, lr=LR, lr_factors=(1.0,)) for w in (40, 30))
-    swept(tmp_path / here.label)
-    found = table.summarise((here, gone), tmp_path)
-    (row,) = found["cases"]
+    swept(tmp_path)
+    row = summarise(here, tmp_path)
+    found = {"damping": DAMPING, "cases": [row]}
     old = [{**row, "label": label, "C": [0.1, 0.1]} for label in (here.label, gone.label, "other")]
-    kept = {"damping": found["damping"], "cases": old}
-    rows = collected(kept, found, (gone, here))["cases"]
+    kept = {"damping": DAMPING, "cases": old}
+    rows = joined(kept, found, (gone, here))["cases"]
     assert [row["label"] for row in rows] == [gone.label, here.label]
     assert [row["C"][0] for row in rows] == [0.1, 0.3]
     with pytest.raises(ValueError, match="measure all cases anew"):
-        collected({**kept, "damping": 0.5}, found, (gone, here))
+        joined({**kept, "damping": 0.5}, found, (gone, here))
 
 
 def test_steps_of_an_estimate_are_read_off_the_sweep(tmp_path):
     case = Case("digits-mlp", {}, lr=LR, lr_factors=(1.0,))
-    swept(tmp_path / case.label)
-    (found,) = table.summarise((case,), tmp_path)["cases"]
+    swept(tmp_path)
+    found = summarise(case, tmp_path)
     told = estimated(found, {"curvature": 0.2, "fit": None, "fit_steps": 7})
     assert told["fit"] is None
     assert told["curvature"]["over_best"] == pytest.approx(1.0, abs=0.03)
@@ -235,3 +238,36 @@ def test_reading_a_curve_between_its_points():
     assert read_off(x, y, 1.5) == pytest.approx([3.0, np.inf])
     assert read_off(x, y, 1.0) == pytest.approx([2.0, 3.0])
     assert read_off(x, y, 0.5) == pytest.approx([np.inf, 2.0])
+
+
+def test_parts_are_kept_and_rows_of_before_stay(tmp_path, monkeypatch):
+    case = Case(
+        "scalar-product", {"noise_std": 0.4}, lr=1e-2, seeds=8, records=20, lr_factors=(1.0,)
+    )
+    for module in ("run", "along", "budgets"):
+        monkeypatch.setattr(f"studies.calibration.{module}.QUICK", case)
+    monkeypatch.setattr("studies.calibration.online.DURATION", 8.0)
+    order = Order("calibration", tmp_path / "runs", tmp_path / "out", quick=True)
+    found = compute(STUDY, order)
+    assert found.failed == {}
+    kinds = {name.split(".")[0] for name in found.computed}
+    assert kinds == {"sweep", "candidates", "along", "budgets", "online"}
+    assert compute(STUDY, order).computed == []
+    result = collect(STUDY, order)
+    (row,) = result["cases"]
+    assert rate_at(row, 1.0)["located"]
+    assert result["along"][case.label][0]["trace"] == 1.0
+    assert {"curvature", "fit", "calibrated"} <= row["estimated"].keys()
+
+    # What is committed is kept where the folder lacks its parts, and replaced where it has them.
+    gone = {**row, "label": "matrix-sensing_noise_std-0.1"}
+    mine = {**row, "C": [7.0]}
+    before = {**result, "cases": [gone, mine], "online": {"another": {}}}
+    write_json(tmp_path / "committed" / "calibration.json", before)
+    undrawn = replace(STUDY, draw=lambda result, folder: None)
+    again = collect(undrawn, Order("calibration", order.folder, tmp_path / "committed"))
+    assert [entry["C"] for entry in again["cases"]] == [row["C"], row["C"]]
+    assert next(iter(again["online"])) == "another"
+    assert len(again["online"]) == 2
+    nothing = Order("calibration", tmp_path / "empty", tmp_path / "committed")
+    assert collect(undrawn, nothing) == again

@@ -8,10 +8,12 @@ import pytest
 
 pytest.importorskip("torch", reason="needs the torch extra")
 
+from studies.runner import Order, collect, compute, missing
+from studies.training import cases
 from studies.training.analysis import MARGIN, summarise, tuned_lr
 from studies.training.curves import final, gather, steps_to
 from studies.training.ensemble import train_together
-from studies.training.figure import draw_all
+from studies.training.figure import draw
 from studies.training.methods import (
     CYCLED,
     EXPONENTS,
@@ -24,7 +26,8 @@ from studies.training.methods import (
     Method,
     transferred,
 )
-from studies.training.runs import complete, read
+from studies.training.run import STUDY
+from studies.training.runs import joined
 from studies.training.tasks import TASKS, Kind
 from studies.training.train import Run, train
 from tests.made_up import image_folder
@@ -112,7 +115,7 @@ def test_an_infinite_loss_counts_as_chance():
 
 
 def test_figures_are_drawn(tmp_path):
-    draw_all({"kinds": [summarise(made_up(), DIGITS, KIND)]}, tmp_path, "digits")
+    draw({"kinds": [summarise(made_up(), DIGITS, KIND)]}, tmp_path)
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {
         f"digits-{what}{end}.svg" for what in ("final", "steps") for end in ("", "-dark")
@@ -207,27 +210,69 @@ def _layer():
 
 
 def test_fashion_mnist_from_a_folder(tmp_path, monkeypatch):
-    folder = image_folder(tmp_path / "fashion_mnist", "image", (28, 28), 60, 10)
-    monkeypatch.setattr("studies.training.tasks.FASHION", str(folder))
     task = dataclasses.replace(TASKS["fashion"], validation=10, test=20)
+    monkeypatch.delenv("FLATFAST_DATA", raising=False)
+    assert "FLATFAST_DATA" in task.needs()
+    image_folder(tmp_path / "fashion_mnist", "image", (28, 28), 60, 10)
+    monkeypatch.setenv("FLATFAST_DATA", str(tmp_path))
+    assert task.needs() == ""
     train_set, validation, test_set = task.split(30, seed=0)
     assert train_set.inputs.shape == (30, 784)
     assert abs(train_set.inputs.mean()) < 1e-5
     assert (len(validation.classes), len(test_set.classes)) == (10, 20)
 
 
-def test_runs_are_resumed(tmp_path):
-    path = tmp_path / "runs.jsonl"
-    runs = [Run("digits", TINY, Method(*REFERENCE, lr), 0) for lr in RATES]
-    assert list(complete(runs[:2], path, workers=1)) == [2, 0]
-    whole = path.read_text()
-    path.write_text(whole[:-30])  # cut off by a crash
-    assert len(read(path)) == 1
-    assert list(complete(runs, path, workers=1)) == [2, 0]
-    found = read(path)
-    assert sorted(r["method"]["lr"] for r in found) == sorted(RATES)
-    assert json.loads(whole.splitlines()[1]) in found
-    assert list(complete(runs, path, workers=1)) == [0]
+@pytest.fixture
+def tiny(monkeypatch):
+    """One kind of run, two methods, two learning rates."""
+    task = dataclasses.replace(DIGITS, kinds=(TINY,), lrs=RATES[:2])
+    monkeypatch.setattr("studies.training.run.tasks", lambda quick: (task,))
+    pairs = (REFERENCE, (LAW, "constant"))
+    monkeypatch.setattr("studies.training.cases.PAIRS", pairs)
+    monkeypatch.setattr("studies.training.analysis.PAIRS", pairs)
+    monkeypatch.setitem(TASKS, "digits", task)
+    monkeypatch.setattr("studies.training.changed.TUNED", {TINY.name: 0.01})
+    monkeypatch.setattr("studies.training.changed.SEEDS", 1)
+    return task
+
+
+def test_parts_are_kept_and_rows_of_before_stay(tiny, tmp_path):
+    order = Order("training", tmp_path / "runs", tmp_path / "out", quick=True)
+    first = [part.name for part in missing(STUDY, order)]
+    assert first[0] == "digits.tiny.momentum-0.9.constant.seeds-0-0"
+    assert not any(".law." in name for name in first)  # follows from the first
+    found = compute(STUDY, order)
+    assert set(found.computed) == {*first, "digits.tiny.law.constant.seeds-0-0"}
+    assert compute(STUDY, order).computed == []
+    result = collect(STUDY, order)
+    (kind,) = result["kinds"]
+    assert {method["method"] for method in kind["methods"]} == {LAW, REFERENCE[0]}
+    assert [entry["change"] for entry in result["changed"]][1] == {"lr": 4, "batch": 1.0}
+    lines = (order.out / "digits.jsonl").read_text().splitlines()
+    assert len(lines) == 4
+
+    # Without its parts at hand, all of the result comes from the rows beside it.
+    elsewhere = Order("training", tmp_path / "empty", order.out)
+    written = json.loads(order.result.read_text())
+    collect(STUDY, elsewhere)
+    assert json.loads(order.result.read_text()) == written
+    assert (order.out / "digits.jsonl").read_text().splitlines() == lines
+
+
+def test_newer_rows_take_the_place_of_those_of_before():
+    first, second, third = (row(REFERENCE, lr, 0, 100, 0.9) for lr in RATES)
+    again = dict(first, test=[])
+    found = joined({"digits": [first, second]}, {"digits": [third, again], "changed": [third]})
+    assert found == {"digits": [again, second, third], "changed": [third]}
+
+
+def test_a_group_holds_every_learning_rate_of_two_seeds():
+    kind = DIGITS.kinds[2]
+    groups = cases.reference(DIGITS, kind, quick=False)
+    assert [len(runs) for runs in groups.values()] == [16, 16, 16]
+    others = cases.others(DIGITS, kind, 0.02, quick=False)
+    assert len(others) == 3 * (len(PAIRS) - 1)
+    assert {run.method.C is None for runs in others.values() for run in runs} == {True, False}
 
 
 def test_tuning_takes_the_highest_validation_accuracy():

@@ -8,7 +8,7 @@ Medians, because they respect censoring: all runs at one learning rate have one 
 over seeds is exact as long as fewer than half of the cell's runs are censored. A cell whose median
 is censored is known to lie above the run length, and enters the fits as that (one-sidedly).
 
-The default was chosen by simulation (``studies/statistics``, its results beside it)
+The default was chosen by simulation (``studies/statistics``, ``results/statistics``)
 among the fits below, over six shapes of curve, from ``a/mu + b mu**2`` to settling times of a
 damped oscillator, which jump, and a cliff; over noise from 2 to 40%, and grids in random position.
 The argmin of the grid has 3 to 10 times the standard error of the fits. A local cubic has up to

@@ -12,12 +12,13 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 
-def collected(kept: Row, found: Row, cases: "tuple[Case, ...]") -> Row:
+def joined(kept: Row, found: Row, cases: "tuple[Case, ...]") -> Row:
     """What was found now, with the rows of before for the cases whose runs are not here.
 
     Args:
         kept: What was written before, or nothing.
-        found: What :func:`studies.calibration.analysis.summarise` made.
+        found: ``damping``, and the ``cases`` as :func:`studies.calibration.analysis.summarise`
+            makes them.
         cases: Their order; a row whose case is gone goes too.
 
     Raises:
