@@ -1,14 +1,16 @@
 # make demo    the main job on a small scale: the 2/3 law on matrix sensing, with its report
 # make test    everything that CI runs: lint, types, layers, tests
+# make studies-quick    every study in small, in a few minutes
 # make test-lowest    the tests at the lowest versions that pyproject.toml allows
 PYTHON ?= python3
 VENV ?= .venv
 JOBS ?= 2
+STUDIES ?= $(patsubst studies/%/run.py,%,$(wildcard studies/*/run.py))
 comma = ,
 space = $(subst ,, )
 INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-lowest lint bench results quotes clean
+.PHONY: demo test test-lowest lint bench results studies-quick quotes clean
 
 demo: $(VENV)/.lab
 	$(VENV)/bin/flatfast reproduce matrix-sensing --quick --out runs/demo
@@ -34,13 +36,16 @@ lint: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(VENV)/bin/python benchmarks/sweep_throughput.py
-	$(VENV)/bin/python -m studies statistics --quick
 	$(VENV)/bin/python benchmarks/optimizer_overhead.py
-	$(VENV)/bin/python -m studies limit --quick
 
+# The experiments of the paper in full, from the start: hours. Each study has its own command.
 results: $(VENV)/.dev
-	PATH="$(abspath $(VENV))/bin:$$PATH" scripts/make_results.sh
+	$(VENV)/bin/python -m studies experiments --again
 	$(MAKE) quotes
+
+# A look at every study, apart from the committed results: that they run, not what they say.
+studies-quick: $(VENV)/.dev
+	@for study in $(STUDIES); do $(VENV)/bin/python -m studies $$study --quick || exit 1; done
 
 # README and docs quote committed results; this writes the quotes.
 quotes: $(VENV)/.dev

@@ -58,11 +58,6 @@ class Outcome:
     failed: dict[str, str] = field(default_factory=dict)
     left: dict[str, str] = field(default_factory=dict)
 
-    @property
-    def names(self) -> set[str]:
-        """All that was dealt with."""
-        return {*self.computed, *self.failed, *self.left}
-
 
 def missing(study: Study, order: Order) -> list[Part]:
     """The parts asked for that are neither in the folder nor, unless again, in the result."""
@@ -88,8 +83,7 @@ def compute(study: Study, order: Order, progress: Progress | None = None) -> Out
     began, outcome, asked_for = time.monotonic(), Outcome(), 0
     with progress or _bar() as bar:
         task = bar.add_task(order.name, total=0)
-        while todo := [p for p in missing(study, order) if p.name not in outcome.names]:
-            todo = [p for p in todo if not _put_off(p, order, began, outcome)]
+        while todo := _next(study, order, began, outcome):
             asked_for += len(todo)
             bar.update(task, total=asked_for)
             for part, seconds, error in _computed(study, order, todo, began):
@@ -124,14 +118,24 @@ class _TooLateError(Exception):
     """A part was not begun for lack of time."""
 
 
-def _put_off(part: Part, order: Order, began: float, outcome: Outcome) -> bool:
-    """Whether a part cannot be computed here and now; notes why."""
-    why = part.needs and f"needs {part.needs}"
-    if not why and time.monotonic() - began + (part.seconds or 0) > 60 * order.minutes:
-        why = "the time is up"
-    if why:
-        outcome.left[part.name] = why
-    return bool(why)
+def _next(study: Study, order: Order, began: float, outcome: Outcome) -> list[Part]:
+    """The parts to compute in the next round; notes why others are left.
+
+    What a part needs may have been made in the round before.
+    """
+    spent, todo = time.monotonic() - began, []
+    for part in missing(study, order):
+        if part.name in (*outcome.computed, *outcome.failed):
+            continue
+        why = part.needs and f"needs {part.needs}"
+        if not why and spent + (part.seconds or 0) > 60 * order.minutes:
+            why = "the time is up"
+        if why:
+            outcome.left[part.name] = why
+        else:
+            outcome.left.pop(part.name, None)
+            todo.append(part)
+    return todo
 
 
 def _computed(

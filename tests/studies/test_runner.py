@@ -20,7 +20,7 @@ class Numbers:
 
     def __init__(self, *numbers, sum_follows=True, **more):
         self.numbers, self.sum_follows, self.computed = numbers, sum_follows, []
-        self.study = Study(self.parts, self.collect, self.draw, lambda: None, **more)
+        self.study = Study(self.parts, self.collect, self.draw, prepare=lambda: None, **more)
         self.drawn = []
 
     def parts(self, folder, quick):
@@ -112,6 +112,18 @@ def test_what_a_part_needs(order):
     part = Part("images", lambda: 1 / 0, lambda: False, needs="the images: set FLATFAST_DATA")
     outcome = runner.compute(Study(lambda *_: [part], lambda *_: {}, prepare=lambda: None), order())
     assert outcome.left == {"images": "needs the images: set FLATFAST_DATA"}
+
+
+def test_what_a_part_needs_may_be_made_meanwhile(order):
+    folder = order().folder
+
+    def parts(*_):
+        yield json_part(folder, "first", lambda: 1)
+        ready = kept_json(folder, "first") is not None
+        yield json_part(folder, "second", lambda: 2, needs="" if ready else "the first")
+
+    outcome = runner.compute(Study(parts, lambda *_: {}, prepare=lambda: None), order())
+    assert (outcome.computed, outcome.left) == (["first", "second"], {})
 
 
 def test_the_result_names_machines_and_keeps_what_was_measured_elsewhere(order, tmp_path):
