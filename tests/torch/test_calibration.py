@@ -17,8 +17,8 @@ from torch.utils.data import DataLoader, TensorDataset
 from torch.utils.flop_counter import FlopCounterMode
 
 import flatfast.torch
-from flatfast.calibration import Verdict
-from flatfast.calibration.result import CalibrationError
+from flatfast import MomentumLaw
+from flatfast.calibration import CalibrationError, Verdict
 from flatfast.torch import LabelFlips, LabelNoise, calibrate, couple
 from flatfast.torch.batches import pair
 from flatfast.torch.landscape import ModelLandscape
@@ -179,7 +179,7 @@ def test_a_real_network_under_label_noise():
     assert first.noise / first.sharpness == pytest.approx(2 * 0.3**2 / (24 * 4), rel=0.15)
     second = calibrate(model, noisy, data, 0.1, budget=300, seed=1)
     assert np.log(second.C / first.C) == pytest.approx(
-        0, abs=4 * np.hypot(first.C_error, second.C_error)
+        0, abs=4 * np.hypot(first.C.relative, second.C.relative)
     )
 
 
@@ -633,8 +633,17 @@ def test_the_optimizer_takes_a_calibration():
     found = calibrate(model, half_square(LabelNoise(0.3)), (INDEX, ZEROS), 0.01, budget=300)
     optimizer = flatfast.torch.SGD(model.parameters(), lr=0.01, C=found)
     assert optimizer.coupling.groups()[0].momentum == pytest.approx(1 - found.C * 0.01 ** (2 / 3))
+    by_number = flatfast.torch.SGD(model.parameters(), lr=0.01, C=found.C)
+    assert by_number.coupling.law(0) == optimizer.coupling.law(0) == MomentumLaw(found.C)
     plain = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.5)
     assert couple(plain, found.law).groups()[0].momentum == found.law(0.01)
+
+
+def test_a_saved_prefactor_is_loaded_with_its_error(tmp_path):
+    found = calibrate(Pairs(), half_square(LabelNoise(0.3)), (INDEX, ZEROS), 0.01)
+    torch.save({"C": found.C}, tmp_path / "kept.pt")
+    kept = torch.load(tmp_path / "kept.pt", weights_only=True)["C"]
+    assert (kept, kept.error) == (found.C, found.C.error)
 
 
 WORDS = torch.arange(18).remainder(7).view(2, 9)

@@ -4,6 +4,7 @@ from flatfast.extras import require
 
 require("flatfast.theory", "theory", "jax", "scipy", "diffrax", "lineax")
 
+from flatfast.estimate import Estimate
 from flatfast.theory.curvature import (
     drift_curvature,
     excess_rate,
@@ -38,7 +39,7 @@ from flatfast.theory.prefactor import (
     prefactor,
 )
 from flatfast.theory.sharpness import (
-    Estimate,
+    EstimatedGradient,
     hessian_trace,
     hessian_traces,
     hutchinson_trace,
@@ -65,6 +66,7 @@ from flatfast.theory.trajectory_times import (
 __all__ = [
     "Best",
     "Estimate",
+    "EstimatedGradient",
     "FlowPath",
     "MeasuredDecay",
     "MeasuredTime",
