@@ -63,7 +63,7 @@ def _case(case: Case, folder: Path) -> Row | None:
         "swept_on": centre["device"],
         "weights": centre["weights"],
         "C": [c.C for c in found],
-        "C_error": found[0].C_error,
+        "C_error": found[0].C.relative,
         "critical": found[0].critical,
         "evaluations": found[0].evaluations,
         "off": found[0].off,
