@@ -25,32 +25,27 @@ def image_folder(folder, column, shape, train, test):
 
 def made_up_calibration(C=0.3, lr=0.1, doubt=None, along=3.0):
     """A calibration with this prefactor."""
-    from flatfast.calibration.result import DAMPING, Calibration, Doubt, Verdict
+    from flatfast.calibration import Calibration, Doubt, Estimate, Verdict
+    from flatfast.calibration.result import DAMPING
 
     critical = C / DAMPING
     return Calibration(
-        C=C,
-        C_error=0.05,
+        C=Estimate.within(C, 0.05),
         kappa=critical**3 / 4,
         critical=critical,
         lr=lr,
-        sharpness=10.0,
-        sharpness_error=0.02,
-        noise=1.0,
-        noise_error=0.1,
+        sharpness=Estimate(10.0, 0.2),
+        noise=Estimate(1.0, 0.1),
         noise_total=1.1,
         slope=5.0,
-        along=along,
-        along_error=0.1,
+        along=Estimate.within(along, 0.1),
         share_low=0.55,
         share_high=0.65,
         cutoff=0.01,
         largest=2.0,
         reach=1.0,
-        off=0.01,
-        off_error=0.005,
-        misfit=0.0,
-        misfit_error=0.0,
+        off=Estimate(0.01, 0.005),
+        misfit=Estimate(0.0, 0.0),
         evaluations=120,
         seconds=1.0,
         doubts=() if doubt is None else (Doubt(Verdict(doubt), "as made up"),),

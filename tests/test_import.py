@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import flatfast.estimate
 import flatfast.law
 
 PROJECT = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["project"]
@@ -48,9 +49,10 @@ def test_what_is_imported_when_it_is_used_is_there_from_the_start():
         _ = flatfast.timescale
 
 
-def test_the_law_needs_the_standard_library_alone():
+@pytest.mark.parametrize("module", [flatfast.law, flatfast.estimate], ids=lambda m: m.__name__)
+def test_the_law_and_estimates_need_the_standard_library_alone(module):
     names = set()
-    for node in ast.walk(ast.parse(Path(flatfast.law.__file__).read_text())):
+    for node in ast.walk(ast.parse(Path(module.__file__).read_text())):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):

@@ -67,6 +67,8 @@ class MomentumLaw:
 
     def __post_init__(self) -> None:
         _check_positive("C", self.C)
+        if isinstance(self.C, float):  # a plain one, whatever else a measured number knows
+            object.__setattr__(self, "C", float(self.C))
         _check_positive("gamma", self.gamma)
         _check_momentum("min_momentum", self.min_momentum)
         _check_momentum("max_momentum", self.max_momentum)

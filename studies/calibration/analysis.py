@@ -56,7 +56,7 @@ def summarise(case: Case, folder: Path) -> Row | None:
         "lr": case.lr,
         "weights": centre["weights"],
         "C": [c.C for c in found],
-        "C_error": found[0].C_error,
+        "C_error": found[0].C.relative,
         "critical": found[0].critical,
         "evaluations": found[0].evaluations,
         "off": found[0].off,

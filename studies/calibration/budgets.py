@@ -39,7 +39,7 @@ def spread(case: Case, budgets: Sequence[int], seeds: int) -> list[dict[str, Any
                     "evaluations": float(np.mean([c.evaluations for c in found])),
                     "C": float(np.exp(logs.mean())),
                     "spread": float(logs.std(ddof=1)),
-                    "C_error": float(np.mean([c.C_error for c in found])),
+                    "C_error": float(np.mean([c.C.relative for c in found])),
                 }
             )
     return rows

@@ -8,6 +8,9 @@ relaxes at ``kappa = noise_std^2 h / (4 P)`` from every point.
 
 import numpy as np
 
+X = np.linspace(0.5, 2.0, 40)
+"""Where tests look at the bowl."""
+
 
 class Bowl:
     """The landscape at x, and at y off the manifold."""

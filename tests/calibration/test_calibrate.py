@@ -1,18 +1,15 @@
 """Calibration where kappa is known, and its refusals."""
 
-import json
 import math
 import re
 
 import numpy as np
 import pytest
 
-from flatfast.calibration import Calibration, Verdict, calibrate
+from flatfast.calibration import Calibration, CalibrationError, Verdict, calibrate
 from flatfast.calibration.calibrate import LEAST, plan
-from flatfast.calibration.result import DAMPING, CalibrationError
-from tests.calibration.plain import Bowl
-
-X = np.linspace(0.5, 2.0, 40)
+from flatfast.calibration.result import DAMPING
+from tests.calibration.plain import Bowl, X
 
 
 @pytest.mark.parametrize("scale", [0.3, 1.0, 4.0])
@@ -31,7 +28,7 @@ def test_kappa_of_a_bowl(scale, noise_std):
 def test_the_error_is_that_of_repeats():
     found = [calibrate(Bowl(X[:4], seed=seed), 0.01, budget=120) for seed in range(60)]
     spread = np.std(np.log([c.C for c in found]), ddof=1)
-    assert np.mean([c.C_error for c in found]) == pytest.approx(spread, rel=0.3)
+    assert np.mean([c.C.relative for c in found]) == pytest.approx(spread, rel=0.3)
 
 
 def test_the_cost_is_what_was_planned_at_most():
@@ -79,7 +76,7 @@ def test_noise_alone_is_not_taken_for_a_way_to_go():
     told = np.array([Verdict.OFF_MANIFOLD in [d.verdict for d in c.doubts] for c in found])
     assert told.mean() < 0.1
     # The error is that of repeats.
-    assert np.mean([c.off_error for c in found]) == pytest.approx(off.std(), rel=0.3)
+    assert np.mean([c.off.error for c in found]) == pytest.approx(off.std(), rel=0.3)
 
 
 def test_a_model_that_has_not_learnt():
@@ -210,7 +207,7 @@ def test_a_wide_error():
             return super().gradients()
 
     found = calibrate(Uneven(X), 0.01)
-    assert found.C_error > 0.25
+    assert found.C.relative > 0.25
     assert [doubt.verdict for doubt in found.doubts] == [Verdict.UNCERTAIN]
     assert "give a budget of about" in found.doubts[0].remedy
     assert found.ok
@@ -277,23 +274,6 @@ def test_weight_decay_is_weighed_against_the_noise():
     assert "Assumed: no weight decay." in str(calibrate(Bowl(X), 0.01, weight_decay=0.0))
 
 
-def test_the_verdict_comes_first():
-    found = calibrate(Bowl(X), 0.01)
-    assert str(found).startswith(f"Use momentum {found.law(0.01):.4g} at lr 0.01: the 2/3 law")
-    assert "Next: couple(optimizer, found)" in str(found)
-    refused = calibrate(Bowl(X, noise_std=0.0), 0.01)
-    assert str(refused).startswith("Use momentum 0.9, or what has served you: the 2/3 law does not")
-    assert "Next: Draw noise afresh" in str(refused)
-
-
-def test_representations():
-    found = calibrate(Bowl(X), 0.01)
-    assert repr(found).startswith(f"Calibration(C={found.C:.3g}, 95% ")
-    assert repr(found).endswith(f"momentum {found.law(0.01):.4g} at lr 0.01)")
-    refused = calibrate(Bowl(X, noise_std=0.0), 0.01)
-    assert repr(refused) == "Calibration(no law at lr 0.01: no lasting noise)"
-
-
 def test_small_batches_are_told():
     bowl = Bowl(X)
     bowl.examples, bowl.batch_size = 4000, 2
@@ -319,37 +299,3 @@ def test_bad_arguments(arguments, message):
 def test_gradients_that_are_not_finite():
     with pytest.raises(ValueError, match="gradients must be finite"):
         calibrate(Bowl(np.full(3, np.nan)), 0.1)
-
-
-def test_json_there_and_back():
-    for bowl in (Bowl(X), Bowl(X, noise_std=0.0), Bowl(X, X)):
-        found = calibrate(bowl, 0.01)
-        back = Calibration.from_json(found.to_json())
-        assert back.to_json() == found.to_json()
-        assert str(back) == str(found)
-        assert back.doubts == found.doubts
-    for wrong in ('{"C": 1}', "[1]", json.dumps({**json.loads(back.to_json()), "more": 1})):
-        with pytest.raises(ValueError, match="not a calibration"):
-            Calibration.from_json(wrong)
-
-
-def test_words_fit_a_terminal():
-    for bowl in (Bowl(X), Bowl(X, X), Bowl(X, 0.01, noise_std=0.0)):
-        found = calibrate(bowl, 0.01)
-        assert all(len(line) <= 80 for line in str(found).splitlines())
-        words = " ".join(str(found).split())
-        assert all(" ".join(doubt.message.split()) in words for doubt in found.doubts)
-        assert all(remedy in words for remedy in found.remedies)
-    found = calibrate(Bowl(X), 0.01)
-    low, high = found.interval
-    assert low < found.C < high
-    assert f"C = {found.C:.3g}" in str(found)
-
-
-def test_a_figure(tmp_path):
-    pytest.importorskip("matplotlib", reason="needs Matplotlib")
-    path = tmp_path / "calibration.png"
-    calibrate(Bowl(X), 0.01).figure(path)
-    assert path.stat().st_size > 10_000
-    with pytest.raises(CalibrationError):
-        calibrate(Bowl(X, noise_std=0.0), 0.01).figure()

@@ -27,7 +27,7 @@ def test_noise_that_lasts_and_noise_that_does_not():
         noise, source = Noise(), Drawn(mean, 0.3, 0.5, seed)
         for _ in range(8):
             noise.add(source)
-        streams.append((noise.lasting, noise.total, noise.relative_error))
+        streams.append((noise.lasting, noise.total, noise.lasting.relative))
     found = np.array(streams)
     assert found[:, 0].mean() == pytest.approx(50 * 0.25, rel=0.02)
     assert found[:, 1].mean() == pytest.approx(50 * (0.25 + 0.09), rel=0.02)

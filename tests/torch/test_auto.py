@@ -314,6 +314,16 @@ def test_a_resumed_training_is_the_unbroken_one(ours):
     assert train(again, resumed, 600) == rest[:600]
 
 
+def test_a_checkpoint_has_plain_numbers_alone():
+    model = fresh()
+    optimizer = plain(model)
+    auto_momentum(optimizer, Told(0.8, 0.4))
+    train(model, optimizer, 200)
+    kept = optimizer.state_dict()["param_groups"][0]["auto"]
+    assert kept["found"] > 0
+    assert {type(value) for value in kept.values()} <= {int, float}
+
+
 def test_it_ends_cleanly():
     model = fresh()
     optimizer = plain(model)

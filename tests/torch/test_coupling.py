@@ -9,7 +9,7 @@ from torch import nn
 from torch.optim import lr_scheduler as schedulers
 
 from flatfast import MomentumLaw
-from flatfast.calibration.result import CalibrationError
+from flatfast.calibration import CalibrationError
 from flatfast.torch import couple
 from flatfast.torch.groups import LEAST
 from tests.made_up import made_up_calibration

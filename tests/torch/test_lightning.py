@@ -17,7 +17,7 @@ from lightning.pytorch.loggers import CSVLogger
 
 import flatfast.torch
 from flatfast import MomentumLaw
-from flatfast.calibration.result import CalibrationError
+from flatfast.calibration import CalibrationError
 from flatfast.torch.coupling import coupling_of
 from flatfast.torch.lightning import CoupledMomentum
 from tests.made_up import made_up_calibration

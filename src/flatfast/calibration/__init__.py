@@ -5,7 +5,18 @@ Needs NumPy alone: a framework brings the :class:`Landscape`. For PyTorch that i
 """
 
 from flatfast.calibration.calibrate import calibrate
+from flatfast.calibration.calibration import Calibration
 from flatfast.calibration.landscape import Landscape
-from flatfast.calibration.result import Calibration, Verdict
+from flatfast.calibration.result import CalibrationError
+from flatfast.calibration.verdict import Doubt, Verdict
+from flatfast.estimate import Estimate
 
-__all__ = ["Calibration", "Landscape", "Verdict", "calibrate"]
+__all__ = [
+    "Calibration",
+    "CalibrationError",
+    "Doubt",
+    "Estimate",
+    "Landscape",
+    "Verdict",
+    "calibrate",
+]

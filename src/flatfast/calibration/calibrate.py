@@ -20,17 +20,21 @@ cubic root.
 import math
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from flatfast.arguments import as_number, as_whole
+from flatfast.calibration.calibration import Calibration
 from flatfast.calibration.doubts import MISFIT as MISFIT_LIMIT
 from flatfast.calibration.doubts import RESOLVED, doubts_of
+from flatfast.calibration.draws import mean_of, ratio_of
 from flatfast.calibration.landscape import GRADIENT, MISFIT, PROBE, PRODUCT, Landscape, Vector
 from flatfast.calibration.noise import Noise
-from flatfast.calibration.result import DAMPING, Calibration
+from flatfast.calibration.result import DAMPING
 from flatfast.calibration.tangent import Solution, solve
+from flatfast.estimate import Estimate
 from flatfast.law import GAMMA
 from flatfast.timescales import prefactor_from_kappa
 
@@ -136,8 +140,8 @@ def calibrate(
     for _ in range(MOST_LOOKS):
         misfits += [landscape.misfit() for _ in range(MISFITS)]
         meter.count(MISFITS * MISFIT)
-        misfit, misfit_error = _misfit(misfits)
-        if abs(misfit - MISFIT_LIMIT) > RESOLVED * misfit_error:
+        misfit = ratio_of(misfits)
+        if abs(misfit - MISFIT_LIMIT) > RESOLVED * misfit.error:
             break
 
     values: list[float] = []
@@ -145,8 +149,8 @@ def calibrate(
     for probed in _probes(landscape, planned.probes, values, meter):
         total = total + probed
     slope = total * (1 / planned.probes)
-    sharpness = float(np.mean(values))
-    cutoff, solution = _part_along(landscape, noise, sharpness, slope, lr, planned.products)
+    first = float(np.mean(values))
+    cutoff, solution = _part_along(landscape, noise, first, slope, lr, planned.products)
     meter.count(PRODUCT * landscape.product_batches * solution.products)
     # Fresh probes: no probe is multiplied with itself.
     wholes: list[float] = []
@@ -155,40 +159,33 @@ def calibrate(
         wholes.append(float(slope @ probed))
         parts.append(cutoff * float(solution.y @ probed) * solution.share / solution.low)
 
-    sharpness, along = float(np.mean(values)), float(np.mean(parts))
-    kappa = _kappa(noise.lasting, sharpness, along)
+    sharpness, along, lasting = mean_of(values), mean_of(parts), noise.lasting
+    kappa = _kappa(lasting, sharpness, along)
     critical = float(prefactor_from_kappa(kappa)) if kappa > 0 else float("nan")
     # A step of Gauss and Newton to zero gradient changes the sharpness by this.
-    slide, slide_error = noise.along(solution.y)
-    errors = noise.relative_error, _relative(parts), _relative(values)
+    slide = noise.along(solution.y)
     found = Calibration(
-        C=DAMPING * critical,
-        C_error=_error(*errors, solution) / 3,
+        C=Estimate.within(DAMPING * critical, _error(lasting, along, sharpness, solution) / 3),
         kappa=kappa,
         critical=critical,
         lr=lr,
         sharpness=sharpness,
-        sharpness_error=errors[2],
-        noise=noise.lasting,
-        noise_error=errors[0],
+        noise=lasting,
         noise_total=noise.total,
         slope=float(np.mean(wholes)),
         along=along,
-        along_error=errors[1],
         share_low=solution.low,
         share_high=solution.high,
         cutoff=cutoff,
         largest=solution.largest,
         reach=_reach(sharpness, along, landscape.length),
-        off=_over(-slide, sharpness),
-        off_error=_over(slide_error, sharpness),
+        off=Estimate(_over(-slide, sharpness), _over(slide.error, sharpness)),
         misfit=misfit,
-        misfit_error=misfit_error,
         evaluations=meter.done,
         seconds=time.perf_counter() - begun,
         weight_decay=weight_decay,
     )
-    return doubts_of(found, landscape, noise)
+    return replace(found, doubts=doubts_of(found, landscape, noise))
 
 
 def _part_along(
@@ -227,14 +224,15 @@ def _probes(
         yield probed
 
 
-def _error(noise: float, along: float, sharpness: float, solution: Solution) -> float:
+def _error(noise: Estimate, along: Estimate, sharpness: Estimate, solution: Solution) -> float:
     """Relative standard error of ``kappa = noise * along / (8 sharpness^2)``.
 
     Sharpness and along come from the same probes and rise together: to add their errors as if apart
     is cautious. The bounds of the share count as the ends of a uniform distribution.
     """
     bracket = float(np.log(solution.high / solution.low)) / 12**0.5
-    return float(np.sqrt(noise**2 + along**2 + 4 * sharpness**2 + bracket**2))
+    of_draws = noise.relative**2 + along.relative**2 + 4 * sharpness.relative**2
+    return float(np.sqrt(of_draws + bracket**2))
 
 
 class _Meter:
@@ -272,26 +270,9 @@ def drift_cutoff(kappa: float, lr: float) -> float:
     return kappa / C * float(lr ** (1 - GAMMA))
 
 
-def _misfit(found: list[tuple[float, float]]) -> tuple[float, float]:
-    """Ratio of the means, and its standard error; NaN where dealing the outputs makes no odds."""
-    ours, dealt = np.array(found).T
-    if not dealt.mean() > 2 * dealt.std(ddof=1) / len(dealt) ** 0.5:
-        return float("nan"), float("nan")
-    ratio = ours.mean() / dealt.mean()
-    error = (ours - ratio * dealt).std(ddof=1) / len(dealt) ** 0.5 / dealt.mean()
-    return float(ratio), float(error)
-
-
 def _over(part: float, whole: float) -> float:
     return part / whole if whole > 0 else float("nan")
 
 
 def _norm(v: Vector) -> float:
     return float(v @ v)
-
-
-def _relative(values: list[float]) -> float:
-    if not values or np.mean(values) == 0:
-        return float("inf")
-    spread = np.std(values, ddof=1) / np.sqrt(len(values))
-    return float(spread / abs(np.mean(values)))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from flatfast.calibration.result import Calibration
+from flatfast.calibration.result import MODEL_ERROR, NORMAL_95, Result
 from flatfast.law import GAMMA
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ DECADES = 1.5
 """Learning rates drawn on either side, in factors of ten."""
 
 
-def draw(found: Calibration, path: str | Path | None = None) -> "Figure":
+def draw(found: Result, path: str | Path | None = None) -> "Figure":
     """Draw, and save where a path is given.
 
     Raises:
@@ -41,7 +41,7 @@ def draw(found: Calibration, path: str | Path | None = None) -> "Figure":
     return figure
 
 
-def _law(axes: "Axes", found: Calibration) -> None:
+def _law(axes: "Axes", found: Result) -> None:
     """``1 - momentum`` over the learning rate, with the 95% interval."""
     lr = found.lr * np.geomspace(10**-DECADES, 10**DECADES, 61)
     low, high = found.interval
@@ -66,16 +66,14 @@ def _law(axes: "Axes", found: Calibration) -> None:
     axes.legend(frameon=False, loc="upper left")
 
 
-def _parts(axes: "Axes", found: Calibration) -> None:
+def _parts(axes: "Axes", found: Result) -> None:
     """What the interval of C is made of."""
-    from flatfast.calibration.result import MODEL_ERROR, NORMAL_95
-
     bracket = np.log(found.share_high / found.share_low) / 12**0.5
     parts = {
-        "noise": found.noise_error / 3,
-        "slope along": found.along_error / 3,
+        "noise": found.noise.relative / 3,
+        "slope along": found.along.relative / 3,
         "share along": bracket / 3,
-        "sharpness": 2 * found.sharpness_error / 3,
+        "sharpness": 2 * found.sharpness.relative / 3,
         "what one point\ncannot know": MODEL_ERROR,
     }
     places = np.arange(len(parts))[::-1]

@@ -6,9 +6,10 @@ the next by, apart from that, is in proportion to the residuals, and fades with 
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
+from flatfast.calibration.draws import mean_of, mean_of_groups
 from flatfast.calibration.landscape import Landscape, Vector
+from flatfast.estimate import Estimate
 
 GROUPS = 6
 """Groups of pairs whose means are kept, so that what is read off the mean gradient has an error."""
@@ -68,16 +69,10 @@ class Noise:
         """Mean gradient (D,)."""
         return self._sum * (1 / (2 * len(self.fresh)))
 
-    def along(self, v: Vector) -> tuple[float, float]:
-        """Mean gradient times v (D,), and its standard error."""
-        means = np.array(
-            [float(s @ v) / (2 * n) for s, n in zip(self._sums, self._counts, strict=True)]
-        )
-        weights = np.array(self._counts) / sum(self._counts)
-        mean = float(weights @ means)
-        groups = len(means)
-        error = np.sqrt(groups / (groups - 1) * float(weights**2 @ (means - mean) ** 2))
-        return mean, float(error)
+    def along(self, v: Vector) -> Estimate:
+        """Mean gradient times v (D,)."""
+        groups = zip(self._sums, self._counts, strict=True)
+        return mean_of_groups([float(s @ v) / (2 * n) for s, n in groups], self._counts)
 
     @property
     def square(self) -> float:
@@ -85,9 +80,10 @@ class Noise:
         return self._squares / (2 * len(self.fresh))
 
     @property
-    def lasting(self) -> float:
+    def lasting(self) -> Estimate:
         """Trace of the covariance of the noise of a step that is drawn afresh."""
-        return float(np.mean(self.fresh)) / self._per_step
+        of_batch = mean_of(self.fresh)
+        return Estimate(of_batch / self._per_step, of_batch.error / self._per_step)
 
     @property
     def total(self) -> float:
@@ -97,9 +93,3 @@ class Noise:
         across = float(summed @ summed) - self._squares - 2 * self._products
         squared_mean = across / (4 * n * (n - 1))
         return max(self.square - squared_mean, 0.0) / self._per_step
-
-    @property
-    def relative_error(self) -> float:
-        """Standard error of :attr:`lasting`, relative."""
-        values: NDArray[np.float64] = np.asarray(self.fresh)
-        return float(values.std(ddof=1) / np.sqrt(len(values)) / max(values.mean(), 1e-300))

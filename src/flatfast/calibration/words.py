@@ -3,15 +3,15 @@
 import math
 import textwrap
 
-from flatfast.calibration.doubts import DECAY
-from flatfast.calibration.result import FALLBACK, Calibration
+from flatfast.calibration.result import FALLBACK, Result
+from flatfast.calibration.verdict import Verdict
 from flatfast.law import MomentumLaw
 
 WIDTH = 80
 """Columns of a terminal."""
 
 
-def told(found: Calibration) -> str:
+def told(found: Result) -> str:
     """All of it, as lines for a terminal."""
     return "\n".join(
         textwrap.fill(part, WIDTH, subsequent_indent="  ")
@@ -19,10 +19,10 @@ def told(found: Calibration) -> str:
     )
 
 
-def verdict(found: Calibration) -> str:
+def verdict(found: Result) -> str:
     """Which momentum to use, in a sentence; or that this is not known yet, and what to give."""
     if found.unresolved:
-        needed = " ".join(found.remedies) or "Give a larger budget."
+        needed = " ".join(found.remedies)
         return f"{found.outcome[0].upper()}{found.outcome[1:]}: {needed[0].lower()}{needed[1:]}"
     if not found.ok:
         return f"Use {FALLBACK}: {found.outcome}, because"
@@ -35,25 +35,25 @@ def verdict(found: Calibration) -> str:
     )
 
 
-def reasons(found: Calibration) -> list[str]:
+def reasons(found: Result) -> list[str]:
     """What speaks against a law, or qualifies it: each a paragraph."""
     return [f"- {doubt}" for doubt in found.doubts]
 
 
-def rest(found: Calibration) -> list[str]:
+def rest(found: Result) -> list[str]:
     """What to do next, what was taken for granted, what was measured, and the cost."""
     return [
         f"Next: {' '.join(_next(found))}",
         *_weight_decay(found),
-        f"Measured: sharpness tr G {found.sharpness:.3g} ± {found.sharpness_error:.0%}; lasting "
-        f"noise {found.noise:.3g} ± {found.noise_error:.0%} of {found.noise_total:.3g}; slope of "
-        f"the sharpness {found.slope:.3g}, along the manifold {found.along:.3g} "
-        f"± {found.along_error:.0%}.",
+        f"Measured: sharpness tr G {found.sharpness:.3g} ± {found.sharpness.relative:.0%}; lasting "
+        f"noise {found.noise:.3g} ± {found.noise.relative:.0%} of {found.noise_total:.3g}; slope "
+        f"of the sharpness {found.slope:.3g}, along the manifold {found.along:.3g} "
+        f"± {found.along.relative:.0%}.",
         f"Cost: {found.evaluations} gradient evaluations, {found.seconds:.1f} s.",
     ]
 
 
-def _next(found: Calibration) -> list[str]:
+def _next(found: Result) -> list[str]:
     if found.unresolved:
         return [
             *found.remedies,
@@ -71,7 +71,7 @@ def _next(found: Calibration) -> list[str]:
     ]
 
 
-def _weight_decay(found: Calibration) -> list[str]:
+def _weight_decay(found: Result) -> list[str]:
     """What is taken for granted about it; where it is a doubt, that says all."""
     if not found.ok:
         return []
@@ -79,15 +79,15 @@ def _weight_decay(found: Calibration) -> list[str]:
         return ["Assumed: no weight decay; weight_decay= weighs yours against the noise."]
     if found.weight_decay == 0:
         return ["Assumed: no weight decay."]
-    share = found.decay_share(found.weight_decay)
-    if share > DECAY:
+    if any(doubt.verdict is Verdict.WEIGHT_DECAY for doubt in found.doubts):
         return []
+    share = found.decay_share(found.weight_decay)
     return [
         f"Weight decay {found.weight_decay:g} moves the weights {share:.2g} times as fast as the "
         "noise does: it changes little."
     ]
 
 
-def _from_to(found: Calibration, high: float, low: float) -> str:
+def _from_to(found: Result, high: float, low: float) -> str:
     """Momenta of the ends of C's interval."""
     return f"{MomentumLaw(high)(found.lr):.3g} to {MomentumLaw(low)(found.lr):.3g}"

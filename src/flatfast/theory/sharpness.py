@@ -8,15 +8,16 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from flatfast.estimate import Estimate
 from flatfast.theory.manifold import Method, tangent
 from flatfast.theory.model import Array, SquaredError, in_double_precision
 
 
-class Estimate(NamedTuple):
-    """A mean over random probes, and its standard error, elementwise."""
+class EstimatedGradient(NamedTuple):
+    """A gradient's mean over random probes (D,), and its standard error, elementwise."""
 
     value: Array
-    standard_error: Array
+    error: Array
 
 
 @in_double_precision
@@ -63,7 +64,8 @@ def hutchinson_trace(
     """
     at = model.checked(point)
     values = jax.lax.map(lambda z: _probe(model, at, z), _signs(model, key, probes))
-    return _estimate(np.asarray(values))
+    mean, error = _mean_of(np.asarray(values))
+    return Estimate(float(mean), float(error))
 
 
 @in_double_precision
@@ -74,7 +76,7 @@ def hutchinson_trace_gradient(
     probes: int,
     *,
     method: Method | None = None,
-) -> Estimate:
+) -> EstimatedGradient:
     """Gradient along Γ of the trace by random signs, (D,) with its standard error.
 
     Raises:
@@ -83,12 +85,14 @@ def hutchinson_trace_gradient(
     at = model.checked(point)
     one = jax.grad(lambda w, z: _probe(model, w, z))
     drawn = jax.lax.map(lambda z: one(at, z), _signs(model, key, probes))
-    return _estimate(tangent(model, at, drawn, method=method))
+    return EstimatedGradient(*_mean_of(tangent(model, at, drawn, method=method)))
 
 
-def _estimate(drawn: Array) -> Estimate:
-    error = drawn.std(axis=0, ddof=1) / len(drawn) ** 0.5
-    return Estimate(drawn.mean(axis=0), error)
+def _mean_of(drawn: Array) -> tuple[Array, Array]:
+    """With its standard error."""
+    error: Array = drawn.std(axis=0, ddof=1) / len(drawn) ** 0.5
+    mean: Array = drawn.mean(axis=0)
+    return mean, error
 
 
 def _trace(model: SquaredError, at: jax.Array) -> jax.Array:

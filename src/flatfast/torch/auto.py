@@ -185,11 +185,12 @@ class AutoMomentum:
                 "the first that was measured: the drift is over, and C no longer to be had.",
             )
             return
-        C = found.C
+        # Plain numbers: a checkpoint is to be loaded by whoever knows nothing of estimates.
+        C = found.C.value
         if state["found"]:
             way = math.log(found.C / state["C"])
             C = state["C"] * math.exp(min(max(way / 2, -math.log(MOST)), math.log(MOST)))
-        self._keep(C=C, found=state["found"] + 1, along=state["along"] or found.along)
+        self._keep(C=C, found=state["found"] + 1, along=state["along"] or found.along.value)
         self._caution(found)
 
     def _tell(self, why: str, text: str) -> None:

@@ -18,11 +18,15 @@ from flatfast.arguments import as_number, as_whole
 from flatfast.calibration import Calibration
 from flatfast.calibration import calibrate as calibrate_landscape
 from flatfast.calibration.calibrate import BUDGET, Progress
+from flatfast.estimate import Estimate
 from flatfast.torch.batches import Batch, pair
 from flatfast.torch.landscape import Forward, ModelLandscape
 from flatfast.torch.processes import processes
 from flatfast.torch.progress import showing
 from flatfast.torch.put_back import put_back
+
+# Two numbers: torch.load(weights_only=True) may take a C that was saved with its error.
+torch.serialization.add_safe_globals([Estimate])
 
 
 def calibrate(
