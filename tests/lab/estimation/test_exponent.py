@@ -57,7 +57,7 @@ def coverage(sweep, shape, sets, **settings):
     ids=["40% noise", "kink", "5 rates, 1/2"],
 )
 def test_the_interval_covers_the_truth_in_95_of_100_sweeps(sweep, shapes, shape, settings):
-    share, errors, reported = coverage(sweep, shapes[shape], 500, **settings)
+    share, errors, reported = coverage(sweep, shapes[shape], 300, **settings)
     assert 0.90 <= share <= 0.99
     # The estimate has no bias that matters, and its standard error is its spread.
     assert abs(errors.mean()) < 0.2 * errors.std()
