@@ -18,8 +18,9 @@ from torch.optim import Optimizer
 
 from flatfast.calibration import Calibration
 from flatfast.law import MomentumLaw
+from flatfast.torch.cautions import Cautions
 from flatfast.torch.copies import Carried
-from flatfast.torch.followed import CoupledGroup, Followed, follow_group, known
+from flatfast.torch.followed import CoupledGroup, follow_group, known
 from flatfast.torch.groups import give_buffers, momentum_of
 from flatfast.torch.hooks import LastPreHook
 from flatfast.torch.laws import Law, checked, one_for_each
@@ -30,7 +31,6 @@ from flatfast.torch.writers import (
     MomentumConflictError,
     conflict,
     refuse_other_writers,
-    rounding,
     what_is_doubtful,
 )
 
@@ -71,8 +71,8 @@ class Coupling:
         ]
         give_buffers(self.optimizer)
         self._undo: dict[int, tuple[float, tuple[float, float] | None]] = {}
-        self._stepping = self._at_zero = self._end_told = self._type_told = False
-        self._floor_told = False
+        self._stepping = self._at_zero = False
+        self._cautions = Cautions(self.total_steps)
         self._attach(hook)
 
     def _attach(self, hook: bool) -> None:
@@ -212,22 +212,8 @@ class Coupling:
             if lr == 0:
                 self._undo.setdefault(index, (each.expected, each.used))
             each.write(lr, momentum)
-            self._tell(each, left)
+            self._cautions.tell(each, left)
         self._at_zero = all(each.used is not None and each.used[0] == 0 for each in self._followed)
-
-    def _tell(self, written: Followed, left: int | None) -> None:
-        if left is not None and left < 1 and not self._end_told:
-            self._end_told = True
-            warn(
-                f"training goes on after total_steps = {self.total_steps}: from here on the "
-                "momentum is the law's, whose memory may outlast the training"
-            )
-        if not self._type_told and (doubt := rounding(written)):
-            self._type_told = True
-            warn(doubt)
-        if not self._floor_told and (doubt := written.at_floor()):
-            self._floor_told = True
-            warn(doubt)
 
     def settle(self) -> None:
         """After a step: count it; or, if nothing was trained by it, take back what was written.
