@@ -41,12 +41,12 @@ def forecasts(found: Result) -> str:
             ]
         )
     note = (
-        "(Times in units of `lr^(-2/3)` steps. The first three rows are the committed sweeps at "
+        "Times in units of `lr^(-2/3)` steps. The first three rows are the committed sweeps at "
         "several learning rates, the others one learning rate each, 1e-3 or 1e-5. The last column "
         "is over the momenta within a factor of 5 in `1 - momentum` of the best at which the limit "
-        "could be followed.)"
+        "could be followed."
     )
-    return f"{table(heads, rows)}\n\n{note}"
+    return table(heads, rows, note)
 
 
 @quoting("forecast")

@@ -23,9 +23,9 @@ def scalar() -> str:
         ["the limit's", "", *(f"{100 * row['spread_of_limit']:.1f}%" for row in rows)],
     ]
     note = (
-        f"({rows[0]['runs']:,} runs for each C and lr; the largest gap up to t = 6, in "
+        f"{rows[0]['runs']:,} runs for each C and lr; the largest gap up to t = 6, in "
         "units of the start; ± is one standard error. The largest of 24 errors is one or two of "
-        "them: gaps of that size are not resolved.)"
+        "them: gaps of that size are not resolved."
     )
     return _by_prefactor(case, ("mean of SGD minus", "lr"), lines, note)
 
@@ -66,13 +66,13 @@ def rates() -> str:
             ]
             lines.append(cells)
     note = (
-        "(Root mean square over the times, in units of the start; ± is one standard error. What is "
+        "Root mean square over the times, in units of the start; ± is one standard error. What is "
         "not three of them above zero is given as below its upper end. Rates are exponents of lr, "
         "with 95% intervals. The limit has random amplitudes for the scalar products and mean "
-        "variances for matrix sensing.)"
+        "variances for matrix sensing."
     )
     heads = ["problem", "read", "C", "lr", "distance at the largest lr", "at the smallest"]
-    return f"{table([*heads, 'rate over all', 'over the smaller half'], lines)}\n\n{note}"
+    return table([*heads, "rate over all", "over the smaller half"], lines, note)
 
 
 def partings() -> str:
@@ -93,8 +93,8 @@ def partings() -> str:
             runs = f"SGD, lr {lr:g}, {rows[0]['runs']:,} runs"
             lines.append(["", runs, *(_gap(row["from_mean_field"]) for row in rows)])
     note = (
-        "(Mean with random amplitudes minus the mean-field path, and mean of SGD minus the "
-        "mean-field path: the largest gap up to t = 6, in units of the start.)"
+        "Mean with random amplitudes minus the mean-field path, and mean of SGD minus the "
+        "mean-field path: the largest gap up to t = 6, in units of the start."
     )
     return _by_prefactor(cases[0], ("modes", ""), lines, note)
 
@@ -110,8 +110,8 @@ def sensing() -> str:
         ["spread of runs", f"{last:g}", *(f"{100 * row['spread_of_runs']:.2f}%" for row in rows)],
     ]
     note = (
-        f"({rows[0]['runs']:,} runs for each C and lr; the cooled test error, the largest "
-        "gap up to t = 24, in units of the start; ± is one standard error.)"
+        f"{rows[0]['runs']:,} runs for each C and lr; the cooled test error, the largest "
+        "gap up to t = 24, in units of the start; ± is one standard error."
     )
     return _by_prefactor(case, ("mean of SGD minus", "lr"), lines, note)
 
@@ -120,7 +120,7 @@ def _by_prefactor(
     case: dict[str, Any], heads: Iterable[str], lines: Iterable[Iterable[str]], note: str
 ) -> str:
     """A table with a column for each prefactor after the first ones, and a note."""
-    return f"{table([*heads, *(f'C {C:g}' for C in _constants(case))], lines)}\n\n{note}"
+    return table([*heads, *(f"C {C:g}" for C in _constants(case))], lines, note)
 
 
 def _gaps(case: dict[str, Any], told: str, key: str) -> Iterator[list[str]]:

@@ -47,11 +47,11 @@ def cases(found: Result) -> str:
             ]
         )
     note = (
-        "(Columns are C, the fastest, unless they say C\\*. F is what the goal leaves of the "
+        "Columns are C, the fastest, unless they say C\\*. F is what the goal leaves of the "
         "metric's excess. The pilot is the slowest momentum of the sweep that arrived; its C is "
-        "from that one time. A case without a learning rate is a committed sweep over several.)"
+        "from that one time. A case without a learning rate is a committed sweep over several."
     )
-    return f"{table(heads, rows)}\n\n{note}"
+    return table(heads, rows, note)
 
 
 @quoting("prefactor")
@@ -77,7 +77,7 @@ def ratios(found: Result) -> str:
             spread = f"{min(values):.2g} to {max(values):.2g}"
             rows.append([name, str(len(values)), f"{median(values):.2g}", spread])
     heads = ("best C swept over", "cases", "median", "range")
-    return f"{table(heads, rows)}\n\n(Full batches only.)"
+    return table(heads, rows, "Full batches only.")
 
 
 @quoting("prefactor")
@@ -168,10 +168,10 @@ def loss(found: Result) -> str:
             cells += [_spread(one[factor]), number(one[factor]["oscillator"])]
         rows.append(cells)
     note = (
-        "(Times over the best one: median over the learning rates, least and greatest in brackets. "
-        "Censored: most runs there do not settle within the run's length.)"
+        "Times over the best one: median over the learning rates, least and greatest in brackets. "
+        "Censored: most runs there do not settle within the run's length."
     )
-    return f"{table(heads, rows)}\n\n{note}"
+    return table(heads, rows, note)
 
 
 @quoting("prefactor")

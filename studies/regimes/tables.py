@@ -236,7 +236,7 @@ def on_manifold(found: Result) -> str:
         cells = ["diverges" if end is None else f"{end:.3f}" for end in ends]
         rows.append([f"{row['momentum']:g}", f"{row['instability']:.2f}", *cells])
     note = (
-        f"(After {told['steps']:,} steps at learning rate {told['lr']:g}, in units of the start; "
-        "medians of the runs that stay finite, of 8.)"
+        f"After {told['steps']:,} steps at learning rate {told['lr']:g}, in units of the start; "
+        "medians of the runs that stay finite, of 8."
     )
-    return f"{table(heads, rows)}\n\n{note}"
+    return table(heads, rows, note)

@@ -52,7 +52,7 @@ def across() -> str:
         "standard errors",
         "95% intervals that hold it",
     )
-    return f"{table(heads, lines)}\n\n(Runs of each pair: {runs}, with noise of their own.)"
+    return table(heads, lines, f"Runs of each pair: {runs}, with noise of their own.")
 
 
 def noise() -> str:
@@ -119,8 +119,8 @@ def along() -> str:
         "over the limit dynamics",
         "standard errors",
     )
-    note = "(Median over the learning rates, and the least to the most.)"
-    return f"{table(heads, lines)}\n\n{note}"
+    note = "Median over the learning rates, and the least to the most."
+    return table(heads, lines, note)
 
 
 def crossing() -> str:
