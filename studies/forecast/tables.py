@@ -5,11 +5,10 @@ import math
 import numpy as np
 
 from studies.markdown import table
-from studies.quotes.values import interval, number, quoting
+from studies.quotes.values import interval, number
 from studies.study import Result
 
 
-@quoting("forecast")
 def forecasts(found: Result) -> str:
     """Forecast and swept prefactors and times, case by case."""
     heads = (
@@ -49,7 +48,6 @@ def forecasts(found: Result) -> str:
     return table(heads, rows, note)
 
 
-@quoting("forecast")
 def noise_exponents(found: Result) -> str:
     """Slope of the swept best C against the label noise."""
     sentences = []
@@ -68,7 +66,6 @@ def noise_exponents(found: Result) -> str:
     return "; ".join(sentences) + " (two standard errors; theory: 2/3)."
 
 
-@quoting("forecast")
 def batches(found: Result) -> str:
     """Scaled times with minibatches as the learning rate falls."""
     told = found["batches"]
@@ -84,7 +81,6 @@ def batches(found: Result) -> str:
     return table(("lr", f"time of SGD, batches of {size}, C {told['C']:g}"), rows)
 
 
-@quoting("forecast")
 def cost(found: Result) -> str:
     """What forecasts cost beside sweeps."""
     parts = []

@@ -4,15 +4,14 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from studies.markdown import NOT_YET, table
-from studies.quotes.values import load
+from studies.study import Result
 
-FOUND = "results/limit/limit.json"
 ONE_MODE = "scalar-product-1"
 
 
-def scalar() -> str:
+def scalar(found: Result) -> str:
     """The scalar product of width 1: gaps from both limits."""
-    case = _case(ONE_MODE)
+    case = _case(found, ONE_MODE)
     if case is None:
         return NOT_YET
     last, rows = _by_lr(case)[-1]
@@ -30,9 +29,9 @@ def scalar() -> str:
     return _by_prefactor(case, ("mean of SGD minus", "lr"), lines, note)
 
 
-def claim() -> str:
+def claim(found: Result) -> str:
     """SGD with one mode at C 1.5 and lr 1e-6, against both limits."""
-    case = _case(ONE_MODE)
+    case = _case(found, ONE_MODE)
     if case is None:
         return NOT_YET
     row = next(row for row in case["rows"] if (row["C"], row["lr"]) == (1.5, 1e-6))
@@ -42,9 +41,9 @@ def claim() -> str:
     )
 
 
-def rates() -> str:
+def rates(found: Result) -> str:
     """Distances at the ends of the learning rates, and the rate at which they fall."""
-    cases = [_case(name) for name in (ONE_MODE, "scalar-product-30", "matrix-sensing")]
+    cases = [_case(found, name) for name in (ONE_MODE, "scalar-product-30", "matrix-sensing")]
     if any(case is None for case in cases):
         return NOT_YET
     lines = []
@@ -75,11 +74,8 @@ def rates() -> str:
     return table([*heads, "rate over all", "over the smaller half"], lines, note)
 
 
-def partings() -> str:
+def partings(found: Result) -> str:
     """Random amplitudes less mean field, over C and the number of modes."""
-    found = load(FOUND)
-    if found is None:
-        return NOT_YET
     cases = [case for case in found["cases"] if any("random" in p for p in case["partings"])]
     cases = sorted(cases, key=lambda case: (case["case"] == "scalar-product-30", case["modes"]))
     if not cases:
@@ -99,9 +95,9 @@ def partings() -> str:
     return _by_prefactor(cases[0], ("modes", ""), lines, note)
 
 
-def sensing() -> str:
+def sensing(found: Result) -> str:
     """Matrix sensing: SGD from the mean field over the learning rates."""
-    case = _case("matrix-sensing")
+    case = _case(found, "matrix-sensing")
     if case is None:
         return NOT_YET
     last, rows = _by_lr(case)[-1]
@@ -140,11 +136,8 @@ def _by_lr(case: dict[str, Any]) -> list[tuple[float, list[dict[str, Any]]]]:
     return [(lr, [rows[lr, C] for C in _constants(case)]) for lr in lrs]
 
 
-def _case(name: str) -> dict[str, Any] | None:
+def _case(found: Result, name: str) -> dict[str, Any] | None:
     """A case that has been measured."""
-    found = load(FOUND)
-    if found is None:
-        return None
     case: dict[str, Any] = next(case for case in found["cases"] if case["case"] == name)
     return case if case["rows"] else None
 
