@@ -8,6 +8,7 @@ chosen, which flatters them.
 import numpy as np
 from numpy.typing import NDArray
 
+from flatfast.lab.estimation.arrays import Floats
 from flatfast.lab.estimation.method_times import MethodTable
 from flatfast.lab.estimation.methods import (
     BEST_AT_EACH_LR,
@@ -84,10 +85,10 @@ def _table(
     name: str,
     source: str,
     scan: TimeGrid,
-    times: NDArray[np.float64],
+    times: Floats,
     rows: NDArray[np.intp],
     cell: NDArray[np.intp],
-    log_time: NDArray[np.float64],
+    log_time: Floats,
     limit: float,
 ) -> MethodTable:
     """An oracle's table at some ``rows`` of the scan, with the ``cell`` chosen in each."""
