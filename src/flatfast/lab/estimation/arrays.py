@@ -1,4 +1,4 @@
-"""The type of most arrays here, under a short name."""
+"""The types of arrays here, under short names."""
 
 from typing import TypeAlias
 
@@ -6,3 +6,5 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats: TypeAlias = NDArray[np.float64]
+Flags: TypeAlias = NDArray[np.bool_]
+Indices: TypeAlias = NDArray[np.intp]

@@ -6,9 +6,8 @@ log T by Levenberg-Marquardt, all learning rates and bootstrap replicates at onc
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
-from flatfast.lab.estimation.arrays import Floats
+from flatfast.lab.estimation.arrays import Flags, Floats
 from flatfast.lab.estimation.local_fit import Minimum, pilot
 
 _ITERATIONS = 60
@@ -85,12 +84,7 @@ def branch_minimum(
 
 
 def _linearised(
-    state: Floats,
-    offset: Floats,
-    value: Floats,
-    finite: NDArray[np.bool_],
-    present: NDArray[np.bool_],
-    limit: Floats,
+    state: Floats, offset: Floats, value: Floats, finite: Flags, present: Flags, limit: Floats
 ) -> tuple[Floats, Floats]:
     """Residuals (K, M) and their slopes (K, M, 4) in the parameters (sign of the curve)."""
     falling, growing = np.exp(state[:, 2:3]), np.exp(state[:, 3:4])

@@ -9,9 +9,8 @@ itself. The exponent that collapses the curves best is an estimate of gamma that
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from flatfast.lab.estimation.arrays import Floats
+from flatfast.lab.estimation.arrays import Flags, Floats, Indices
 from flatfast.lab.estimation.exponent import LAW
 from flatfast.lab.estimation.interval import Interval
 from flatfast.lab.estimation.power_law import jackknife_error, replicate_variance
@@ -67,8 +66,8 @@ class Collapse:
     gamma: float
     x: Floats
     y: Floats
-    lr_index: NDArray[np.intp]
-    in_valley: NDArray[np.bool_]
+    lr_index: Indices
+    in_valley: Flags
     lr: Floats
     quality: float
     overlap: float

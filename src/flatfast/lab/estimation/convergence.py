@@ -18,7 +18,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from flatfast.lab.estimation.arrays import Floats
+from flatfast.lab.estimation.arrays import Flags, Floats
 from flatfast.lab.estimation.smoothing import smooth
 from flatfast.lab.goal import Goal
 
@@ -175,7 +175,7 @@ def settled(
     momentum: ArrayLike,
     goal: Goal,
     margin: float = 3.0,
-) -> NDArray[np.bool_]:
+) -> Flags:
     """Which runs may stop: they have been past the threshold for long enough.
 
     A run has settled at its last record, step k, when the ``T_c`` of the records so far satisfies

@@ -29,9 +29,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
-from flatfast.lab.estimation.arrays import Floats
+from flatfast.lab.estimation.arrays import Flags, Floats
 from flatfast.lab.estimation.interval import Interval
 from flatfast.lab.estimation.optimum import (
     ALTERNATIVE_FITS,
@@ -113,7 +112,7 @@ class ExponentFit:
     lr: Floats
     best_mu: tuple[Interval, ...]
     best_time: tuple[Interval, ...]
-    located: NDArray[np.bool_]
+    located: Flags
     reason: tuple[str, ...]
     exponent: Interval
     level: float

@@ -14,9 +14,8 @@ momentum is censored) a fit to the finite cells alone runs off the cliff.
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from flatfast.lab.estimation.arrays import Floats
+from flatfast.lab.estimation.arrays import Flags, Floats, Indices
 
 WINDOW_IN_STEPS = 3.5
 """Least half-width of the window in steps of the grid, so that a parabola has cells enough."""
@@ -42,7 +41,7 @@ class Minimum:
     log_time: Floats
 
 
-def pilot(log_time: Floats, log_limit: Floats) -> tuple[NDArray[np.intp], Floats]:
+def pilot(log_time: Floats, log_limit: Floats) -> tuple[Indices, Floats]:
     """Where to start: the finite cell with the least average of itself and its neighbours.
 
     Returns:
@@ -120,7 +119,7 @@ def local_minimum(
     return Minimum(np.where(known, centre, np.nan), np.where(known, coefficient[..., 0], np.nan))
 
 
-def span_of(log_mu: Floats, cells: NDArray[np.bool_], inwards: int) -> tuple[Floats, Floats]:
+def span_of(log_mu: Floats, cells: Flags, inwards: int) -> tuple[Floats, Floats]:
     """The ends of the range of the cells that are true, moved ``inwards`` by so many cells.
 
     Args:
@@ -153,7 +152,7 @@ def _solve(matrix: Floats, right: Floats) -> Floats:
     return np.asarray(np.linalg.solve(matrix, right[..., None])[..., 0])
 
 
-def _shared_third(gram: Floats, target: Floats, inside: NDArray[np.bool_]) -> Floats:
+def _shared_third(gram: Floats, target: Floats, inside: Flags) -> Floats:
     """The third-order coefficient of the joint least-squares fit over learning rates, (B,).
 
     Each learning rate's cubic gives its own coefficient, with an information that is the Schur

@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from flatfast.lab.estimation.arrays import Floats
+from flatfast.lab.estimation.arrays import Floats, Indices
 from flatfast.lab.estimation.interval import Interval
 from flatfast.lab.estimation.methods import Method, Setting
 from flatfast.lab.estimation.resampling import median, percentile_interval, resampled_medians
@@ -145,7 +145,7 @@ def measured_table(
     lr: list[float],
     rows: Mapping[str, NDArray[np.generic]],
     seeds: NDArray[np.int64],
-    indices: NDArray[np.intp],
+    indices: Indices,
     stable_below: float = float("nan"),
 ) -> MethodTable:
     """The times of a method from its runs.

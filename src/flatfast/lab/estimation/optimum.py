@@ -28,7 +28,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from flatfast.lab.estimation.arrays import Floats
+from flatfast.lab.estimation.arrays import Flags, Floats
 from flatfast.lab.estimation.branch_fit import branch_minimum
 from flatfast.lab.estimation.local_fit import Minimum, local_minimum, span_of
 from flatfast.lab.estimation.resampling import median, resampled_medians, resamples
@@ -133,7 +133,7 @@ class Optima:
 
     log_mu: Floats
     log_time: Floats
-    located: NDArray[np.bool_]
+    located: Flags
     reason: tuple[str, ...]
     boot_log_mu: Floats
     boot_log_time: Floats

@@ -8,7 +8,7 @@ chosen, which flatters them.
 import numpy as np
 from numpy.typing import NDArray
 
-from flatfast.lab.estimation.arrays import Floats
+from flatfast.lab.estimation.arrays import Floats, Indices
 from flatfast.lab.estimation.method_times import MethodTable
 from flatfast.lab.estimation.methods import (
     BEST_AT_EACH_LR,
@@ -22,10 +22,7 @@ from flatfast.lab.estimation.times import TimeGrid
 
 
 def oracle_tables(
-    scan: TimeGrid,
-    seeds: NDArray[np.int64],
-    indices: NDArray[np.intp],
-    curvature: float | None = None,
+    scan: TimeGrid, seeds: NDArray[np.int64], indices: Indices, curvature: float | None = None
 ) -> list[MethodTable]:
     """The two oracles.
 
@@ -86,8 +83,8 @@ def _table(
     source: str,
     scan: TimeGrid,
     times: Floats,
-    rows: NDArray[np.intp],
-    cell: NDArray[np.intp],
+    rows: Indices,
+    cell: Indices,
     log_time: Floats,
     limit: float,
 ) -> MethodTable:

@@ -8,10 +8,9 @@ resampled jointly: one draw of seed indices is applied to all cells.
 from math import ceil, floor
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
-from flatfast.lab.estimation.arrays import Floats
+from flatfast.lab.estimation.arrays import Floats, Indices
 from flatfast.lab.estimation.interval import Interval
 
 _CHUNK = 4_000_000
@@ -32,12 +31,12 @@ def median(values: Floats) -> Floats:
     return np.asarray(np.where(count > 0, middle, np.nan)[..., 0])
 
 
-def resamples(n_seeds: int, n_boot: int, seed: int) -> NDArray[np.intp]:
+def resamples(n_seeds: int, n_boot: int, seed: int) -> Indices:
     """Indices of ``n_boot`` draws of ``n_seeds`` seeds with replacement, (n_boot, n_seeds)."""
     return np.random.default_rng(seed).integers(0, n_seeds, size=(n_boot, n_seeds))
 
 
-def resampled_medians(values: Floats, indices: NDArray[np.intp]) -> Floats:
+def resampled_medians(values: Floats, indices: Indices) -> Floats:
     """Medians over the last axis of ``values`` (..., S) under each draw: (B, ...)."""
     n_boot = len(indices)
     step = max(1, _CHUNK // max(values.size, 1))

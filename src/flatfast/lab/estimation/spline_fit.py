@@ -7,10 +7,9 @@ that all learning rates and bootstrap replicates are smoothed alike.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import solve_banded
 
-from flatfast.lab.estimation.arrays import Floats
+from flatfast.lab.estimation.arrays import Flags, Floats, Indices
 from flatfast.lab.estimation.local_fit import WINDOW_IN_STEPS, Minimum, pilot, span_of
 
 _LENGTH_OF_WINDOW = 4.7
@@ -78,9 +77,7 @@ def spline_minimum(
     return Minimum(np.where(known, place, np.nan), np.where(known, time, np.nan))
 
 
-def _smoothed(
-    gap: Floats, stiffness: float, active: NDArray[np.bool_], table: Floats
-) -> tuple[Floats, Floats]:
+def _smoothed(gap: Floats, stiffness: float, active: Flags, table: Floats) -> tuple[Floats, Floats]:
     """Values and second derivatives at the cells of splines through rows of ``table``, (K, M) each.
 
     The values g and the inner second derivatives c solve ``(W + ridge) g + stiffness Q c = W y``
@@ -106,14 +103,12 @@ def _smoothed(
     return solved[at_value].T, bend
 
 
-def _diagonals(
-    gap: Floats, stiffness: float, at_value: NDArray[np.intp], at_bend: NDArray[np.intp]
-) -> Floats:
+def _diagonals(gap: Floats, stiffness: float, at_value: Indices, at_bend: Indices) -> Floats:
     """The matrix of :func:`_smoothed` but for its active cells, by diagonals as LAPACK has them."""
     size = len(at_value) + len(at_bend)
     diagonals = np.zeros((2 * _WIDTH + 1, size))
 
-    def put(row: NDArray[np.intp], column: NDArray[np.intp], value: Floats) -> None:
+    def put(row: Indices, column: Indices, value: Floats) -> None:
         diagonals[_WIDTH + row - column, column] = value
 
     # Q: the second difference of the values about each inner cell.
@@ -142,7 +137,7 @@ def _evaluated(log_mu: Floats, curve: Floats, bend: Floats, places: Floats) -> F
     return np.asarray(value)
 
 
-def _between_finite(log_mu: Floats, finite: NDArray[np.bool_], places: Floats) -> NDArray[np.bool_]:
+def _between_finite(log_mu: Floats, finite: Flags, places: Floats) -> Flags:
     """Which places lie within one cell of the range of finite cells: beyond, a spline is free."""
     first, last = span_of(log_mu, finite, -1)
     return np.asarray((places >= first[..., None]) & (places <= last[..., None]))
