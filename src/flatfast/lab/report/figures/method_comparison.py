@@ -11,16 +11,8 @@ from matplotlib.transforms import ScaledTranslation
 from flatfast.lab.estimation.comparison import MethodTime
 from flatfast.lab.estimation.exponent import LAW
 from flatfast.lab.forecast.record import Forecast
+from flatfast.lab.report import method_lines
 from flatfast.lab.report.axes import LR, TIME, log_axis, padded
-from flatfast.lab.report.method_lines import (
-    compared,
-    draw_line,
-    ends,
-    entry,
-    looks,
-    ring,
-    ring_entries,
-)
 from flatfast.lab.report.study import Study
 from flatfast.lab.report.theme import Theme, new_figure, themed
 
@@ -38,20 +30,20 @@ def method_comparison(study: Study, theme: Theme) -> Figure:
     Raises:
         CannotDraw: If no methods were compared, or none of them has runs.
     """
-    found, shown = compared(study)
+    found, shown = method_lines.compared(study)
     figure = new_figure(height=5.2)
     axes = figure.add_subplot()
-    look = looks(found, theme)
+    look = method_lines.looks(found, theme)
     levels = _levels(shown)
     entries = []
     for name in (method.name for method in found.methods):
         own = [time for time in shown if time.method == name]
         if own:
-            draw_line(axes, own, look[name], theme)
+            method_lines.draw_line(axes, own, look[name], theme)
             unmeasured = [time for time in own if time.outcome != "measured"]
             _marks(axes, unmeasured, look[name], [levels[name, t.lr] for t in unmeasured])
-            entries.append(entry(name, look[name]))
-    ring(axes, found.best, theme)
+            entries.append(method_lines.entry(name, look[name]))
+    method_lines.ring(axes, found.best, theme)
     if any(time.outcome == "beyond limit" for time in shown):
         entries.append(
             Line2D(
@@ -66,10 +58,10 @@ def method_comparison(study: Study, theme: Theme) -> Figure:
         )
     if any(time.outcome == "diverged" for time in shown):
         entries.append(Line2D([], [], ls="", marker="x", ms=6, color=theme.ink, label="diverged"))
-    entries += ring_entries(found.best, theme)
+    entries += method_lines.ring_entries(found.best, theme)
     if study.forecast is not None:
         entries.insert(1, _forecast(axes, study.forecast, [t.lr for t in shown], theme))
-    steps = [end for t in shown for end in ends(t)]
+    steps = [end for t in shown for end in method_lines.ends(t)]
     log_axis(axes, "x", *padded([t.lr for t in shown], 0.08))
     low, high = padded(steps, 0.06)
     headroom = (high / low) ** (ROOM_PER_LEVEL * max(levels.values(), default=0))
