@@ -157,12 +157,7 @@ def pooled(found: Result) -> str:
         if law is not None:
             scatter = f"{100 * law['scatter']:.0f}%"
             rows.append([name, str(law["points"]), interval(law["exponent"]), scatter])
-    heads = (
-        "all noise levels together",
-        "optima",
-        "exponent",
-        "optima's scatter about one power",
-    )
+    heads = ("all noise levels together", "optima", "exponent", "optima's scatter about one power")
     return table(heads, rows)
 
 

@@ -13,6 +13,7 @@ from flatfast.lab.estimation.exponent import LAW
 from flatfast.lab.forecast.record import Forecast
 from flatfast.lab.report import method_lines
 from flatfast.lab.report.axes import LR, TIME, log_axis, padded
+from flatfast.lab.report.keys import line_entry, mark_entry
 from flatfast.lab.report.study import Study
 from flatfast.lab.report.theme import Theme, new_figure, themed
 
@@ -45,19 +46,10 @@ def method_comparison(study: Study, theme: Theme) -> Figure:
             entries.append(method_lines.entry(name, look[name]))
     method_lines.ring(axes, found.best, theme)
     if any(time.outcome == "beyond limit" for time in shown):
-        entries.append(
-            Line2D(
-                [],
-                [],
-                ls="",
-                marker=r"$\uparrow$",
-                ms=9,
-                color=theme.ink,
-                label="longer than the run",
-            )
-        )
+        arrow = r"$\uparrow$"
+        entries.append(mark_entry("longer than the run", marker=arrow, ms=9, color=theme.ink))
     if any(time.outcome == "diverged" for time in shown):
-        entries.append(Line2D([], [], ls="", marker="x", ms=6, color=theme.ink, label="diverged"))
+        entries.append(mark_entry("diverged", marker="x", ms=6, color=theme.ink))
     entries += method_lines.ring_entries(found.best, theme)
     if study.forecast is not None:
         entries.insert(1, _forecast(axes, study.forecast, [t.lr for t in shown], theme))
@@ -77,7 +69,7 @@ def _forecast(axes: Axes, forecast: Forecast, rates: list[float], theme: Theme) 
     lr = np.array([min(rates), max(rates)])
     look: dict[str, Any] = {"color": theme.accent, "lw": 7, "alpha": 0.3}
     axes.plot(lr, forecast.answer_time * lr**-LAW, solid_capstyle="butt", zorder=1.8, **look)
-    return Line2D([], [], label="law, forecast", **look)
+    return line_entry("law, forecast", **look)
 
 
 def _levels(shown: list[MethodTime]) -> dict[tuple[str, float], int]:

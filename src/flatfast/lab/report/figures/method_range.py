@@ -2,12 +2,12 @@
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from flatfast.lab.estimation.comparison import MethodTime
 from flatfast.lab.estimation.methods import BEST_AT_EACH_LR, BEST_CONSTANT
 from flatfast.lab.report import method_lines
 from flatfast.lab.report.axes import LR, TIME, log_axis
+from flatfast.lab.report.keys import mark_entry
 from flatfast.lab.report.study import CannotDraw, Study
 from flatfast.lab.report.theme import Theme, new_figure, themed
 
@@ -66,19 +66,8 @@ def method_range(study: Study, theme: Theme) -> Figure:
     inside = [t for t in found.best if t.lr >= least and _within(t, fastest)]
     method_lines.ring(axes, inside, theme)
     entries += [
-        Line2D(
-            [], [], ls="", marker="|", ms=11, mew=2.2, color=theme.ink, label="its stability limit"
-        ),
-        Line2D(
-            [],
-            [],
-            ls="",
-            marker="o",
-            ms=5,
-            mfc="none",
-            mec=theme.ink,
-            label="above it: with catapults",
-        ),
+        mark_entry("its stability limit", marker="|", ms=11, mew=2.2, color=theme.ink),
+        mark_entry("above it: with catapults", marker="o", ms=5, mfc="none", mec=theme.ink),
         *method_lines.ring_entries(inside, theme),
     ]
     steps = [end for t in shown if _within(t, fastest) for end in method_lines.ends(t)]
