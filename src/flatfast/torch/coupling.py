@@ -27,12 +27,7 @@ from flatfast.torch.laws import Law, checked, one_for_each
 from flatfast.torch.steps import STEPS, StepCount, all_zero, made, with_gradients
 from flatfast.torch.warned import warn
 from flatfast.torch.wrappers import layers
-from flatfast.torch.writers import (
-    MomentumConflictError,
-    conflict,
-    refuse_other_writers,
-    what_is_doubtful,
-)
+from flatfast.torch.writers import conflict, coupled_twice, refuse_other_writers, what_is_doubtful
 
 
 class Coupling:
@@ -60,10 +55,7 @@ class Coupling:
         laws = one_for_each(law, len(groups))
         self._common = None if isinstance(law, Sequence) else laws[0]  # of groups added later
         if coupling_of(self.optimizer) is not None:
-            raise MomentumConflictError(
-                f"the momentum of this {name} follows its learning rate already; "
-                "coupling.remove() ends an earlier coupling"
-            )
+            raise coupled_twice(self.optimizer)
         refuse_other_writers(self._layers)
         self._followed = [
             follow_group(name, index, group, own)
