@@ -1,14 +1,30 @@
-"""Best prefactors as figures of studies draw them: a colour and a marker for each problem."""
+"""What figures of studies share: both themes, and how best prefactors look in them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from flatfast.lab.report.axes import log_axis, padded
-from flatfast.lab.report.theme import Theme
+from flatfast.lab.report.theme import THEMES, Theme, save
+from studies.study import Result
 
 MARKERS = {"scalar-product": "o", "matrix-sensing": "s", "teacher-student": "D", "digits-mlp": "^"}
+"""Of problems with a best prefactor; their place here is also that of their colour."""
+
+
+def light_and_dark(
+    picture: Callable[[Result, Theme], Figure], name: str
+) -> Callable[[Result, Path], None]:
+    """Makes of a picture what writes it into a folder in both themes: a study's ``draw``."""
+
+    def draw(result: Result, folder: Path) -> None:
+        for theme in THEMES:
+            save(picture(result, theme), theme, folder, name)
+
+    return draw
 
 
 def colour_of(problem: str, theme: Theme) -> str:

@@ -6,11 +6,19 @@ NOT_YET = "not measured yet"
 """What a page says where a result is not there yet."""
 
 
-def table(heads: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
-    """A table of its heads and its rows of cells."""
+def table(heads: Sequence[str], rows: Iterable[Iterable[str]], note: str = "") -> str:
+    """A table of its heads and its rows of cells, and below it a note, in brackets.
+
+    Args:
+        heads: Of the columns.
+        rows: Their cells.
+        note: What is to be said of the whole; none if it is empty.
+    """
     lines = [
         "|" + "".join(f" {head} |" if head else " |" for head in heads),
         "|" + " --- |" * len(heads),
         *(f"| {' | '.join(row)} |" for row in rows),
     ]
+    if note:
+        lines += ["", f"({note})"]
     return "\n".join(lines)

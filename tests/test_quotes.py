@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from studies.quotes import __main__ as quotes_page
+from studies.quotes import values
 
 ROOT = Path(__file__).parent.parent
 
@@ -17,6 +18,7 @@ def quotes(tmp_path, monkeypatch):
     monkeypatch.setattr(quotes_page, "ROOT", tmp_path)
     tables = types.ModuleType("tables")
     tables.answer = lambda: "forty-two"
+    tables.measured = lambda found: f"{found['answer']} measured"
     monkeypatch.setitem(sys.modules, "studies.made_up.tables", tables)
     monkeypatch.setattr(quotes_page, "PAGES", (tmp_path / "page.md",))
     return quotes_page
@@ -29,6 +31,16 @@ def test_blocks_are_filled_and_nothing_else_changes(quotes):
     assert quotes.quoted(PAGE.format("")) == PAGE.format("forty-two\n")
     assert quotes.quoted(PAGE.format("old\ntext\n")) == PAGE.format("forty-two\n")
     assert quotes.quoted("no blocks") == "no blocks"
+
+
+def test_a_table_is_given_the_committed_result(quotes, tmp_path, monkeypatch):
+    monkeypatch.setattr(values, "ROOT", tmp_path)
+    block = "<!-- quote:made_up.measured -->\n{}\n<!-- /quote -->"
+    assert quotes.quoted(block.format("old")) == block.format("not measured yet")
+    result = tmp_path / "results/made_up/made_up.json"
+    result.parent.mkdir(parents=True)
+    result.write_text('{"answer": 42}')
+    assert quotes.quoted(block.format("old")) == block.format("42 measured")
 
 
 def test_a_block_out_of_date_fails_the_check(quotes, tmp_path, monkeypatch, capsys):

@@ -1,7 +1,10 @@
 """Numbers that a user gives: that they are numbers at all, and whole ones where they count."""
 
 import operator
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+Number = TypeVar("Number", int, float)
 
 
 def as_number(name: str, value: Any, valid: str) -> float:
@@ -15,28 +18,18 @@ def as_number(name: str, value: Any, valid: str) -> float:
     Raises:
         TypeError: If it is no number, but text or a truth value for instance.
     """
-    try:
-        if isinstance(value, str | bool):  # of which float() would make numbers
-            raise TypeError
-        return float(value)
-    except (TypeError, ValueError, RuntimeError):
-        raise TypeError(f"{name} must be {valid}, got {value!r}") from None
+    return _converted(float, name, value, valid)
 
 
 def as_whole(name: str, value: Any, valid: str) -> int:
-    """The value as an int; a float is none, not even a whole one.
+    """The value as an int, as :func:`as_number`; a float is none, not even a whole one."""
+    return _converted(operator.index, name, value, valid)
 
-    Args:
-        name: What it is called.
-        value: What was given.
-        valid: What it may be, in words.
 
-    Raises:
-        TypeError: If it is no whole number.
-    """
+def _converted(convert: Callable[[Any], Number], name: str, value: Any, valid: str) -> Number:
     try:
-        if isinstance(value, bool):
+        if isinstance(value, str | bool):  # of which float() would make numbers
             raise TypeError
-        return operator.index(value)
-    except (TypeError, RuntimeError):
+        return convert(value)
+    except (TypeError, ValueError, RuntimeError):
         raise TypeError(f"{name} must be {valid}, got {value!r}") from None

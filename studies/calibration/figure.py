@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from flatfast.lab.report.axes import log_axis, padded
-from flatfast.lab.report.theme import THEMES, Theme, new_figure, save, themed
+from flatfast.lab.report.theme import Theme, new_figure, themed
+from studies.drawing import light_and_dark
 
 MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 WANTED, WORST = 1.15, 1.5
@@ -119,5 +120,5 @@ def _steps(axes: Axes, kinds: dict[str, list[dict[str, Any]]], theme: Theme) -> 
 
 def draw(result: dict[str, Any], folder: Path) -> None:
     """Write the figure, light and dark; without a sweep there is none."""
-    for theme in THEMES if result["cases"] else ():
-        save(calibrated(result, theme), theme, folder, "calibration")
+    if result["cases"]:
+        light_and_dark(calibrated, "calibration")(result, folder)

@@ -5,7 +5,7 @@ from scipy.stats import spearmanr
 
 from flatfast.calibration.result import MODEL_ERROR, NORMAL_95
 from studies import markdown
-from studies.calibration.quoting import Row, from_result, name
+from studies.calibration.naming import Row, name
 from studies.calibration.rows import rate_at
 from studies.calibration.tables_online import auto, online
 
@@ -27,7 +27,6 @@ SHORT_REACH = 0.25
 """Reach below which a doubt used to be told."""
 
 
-@from_result
 def table(found: Row) -> str:
     """One row a case, at the learning rate of the calibration, and the ratios at the others."""
     heads = (
@@ -63,7 +62,6 @@ def table(found: Row) -> str:
     return markdown.table(heads, rows)
 
 
-@from_result
 def summary(found: Row) -> str:
     """Median and worst of the steps over the best, everywhere and after a transfer."""
     own, moved = ratios(found, (1.0,)), ratios(found, (0.1, 10.0))
@@ -85,7 +83,6 @@ def summary(found: Row) -> str:
     )
 
 
-@from_result
 def coverage(found: Row) -> str:
     """How often the calibration's interval holds the swept C."""
     logs, held = [], []
@@ -101,7 +98,6 @@ def coverage(found: Row) -> str:
     )
 
 
-@from_result
 def brief(found: Row) -> str:
     """The same in one sentence."""
     every = ratios(found, (0.1, 1.0, 10.0))
@@ -124,7 +120,6 @@ def _unsettled(found: Row) -> int:
     )
 
 
-@from_result
 def estimators(found: Row) -> str:
     """Each estimator's C over the swept one, and the steps it takes."""
     names = {
@@ -193,7 +188,6 @@ def _estimated(found: Row, key: str) -> tuple[list[float], list[float], int]:
     return logs, over, none
 
 
-@from_result
 def reach(found: Row) -> str:
     """Whether the reach tells how far C is off: on networks, and between them and the others."""
     networks: list[tuple[float, float]] = []
@@ -216,7 +210,6 @@ def reach(found: Row) -> str:
     )
 
 
-@from_result
 def sides(found: Row) -> str:
     """On which networks the calibrated C is above the swept one, and on which below."""
     steep: list[float] = []
@@ -250,7 +243,6 @@ def _falls_fast(case: Row) -> bool:
     return any(kinds) or case["problem"] == "digits-resnet"
 
 
-@from_result
 def budgets(found: Row) -> str:
     """C and its spread over seeds for each budget."""
     if not found["budgets"]:
@@ -264,7 +256,6 @@ def budgets(found: Row) -> str:
     return markdown.table(heads, rows)
 
 
-@from_result
 def along(found: Row) -> str:
     """C along a run."""
     cases = {case["label"]: case for case in found["cases"]}

@@ -3,10 +3,9 @@
 import numpy as np
 
 from studies import markdown
-from studies.calibration.quoting import Row, from_result, name
+from studies.calibration.naming import Row, name
 
 
-@from_result
 def online(found: Row) -> str:
     """Steps to the goal by each method, medians over seeds."""
     heads = (
@@ -49,7 +48,6 @@ ALIKE = 0.1
 """Difference in steps, as a share, that three seeds do not tell from none."""
 
 
-@from_result
 def auto(found: Row) -> str:
     """``C="auto"`` against one calibration at the start, where there was one."""
     fewer, more, rest = [], [], 0

@@ -1,6 +1,5 @@
 """The forecasts beside the sweeps, drawn."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,17 +11,11 @@ from flatfast.lab.estimation.resampling import median
 from flatfast.lab.estimation.times import time_grid
 from flatfast.lab.forecast.record import read_forecast
 from flatfast.lab.report.axes import forecast_line, log_axis, lr_colours, padded
-from flatfast.lab.report.theme import THEMES, Theme, new_figure, save, themed
+from flatfast.lab.report.theme import Theme, new_figure, themed
 from flatfast.law import GAMMA
-from studies.drawing import MARKERS, colour_of, one_to_one, with_interval
+from studies.drawing import MARKERS, colour_of, light_and_dark, one_to_one, with_interval
 from studies.forecast.cases import COMMITTED, SMOOTH
 from studies.study import RESULTS
-
-
-def draw(result: dict[str, Any], folder: Path) -> None:
-    """Write the figure, light and dark."""
-    for theme in THEMES:
-        save(forecasts(result, theme), theme, folder, "forecast")
 
 
 @themed
@@ -37,6 +30,9 @@ def forecasts(result: dict[str, Any], theme: Theme) -> Figure:
             axes.set_axis_off()
     _all_prefactors(panels[-1], result, theme)
     return figure
+
+
+draw = light_and_dark(forecasts, "forecast")
 
 
 def _curve(axes: Axes, entry: dict[str, Any], name: str, theme: Theme) -> None:

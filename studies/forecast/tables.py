@@ -5,11 +5,10 @@ import math
 import numpy as np
 
 from studies.markdown import table
-from studies.quotes.values import interval, number, quoting
+from studies.quotes.values import interval, number
 from studies.study import Result
 
 
-@quoting("forecast")
 def forecasts(found: Result) -> str:
     """Forecast and swept prefactors and times, case by case."""
     heads = (
@@ -41,15 +40,14 @@ def forecasts(found: Result) -> str:
             ]
         )
     note = (
-        "(Times in units of `lr^(-2/3)` steps. The first three rows are the committed sweeps at "
+        "Times in units of `lr^(-2/3)` steps. The first three rows are the committed sweeps at "
         "several learning rates, the others one learning rate each, 1e-3 or 1e-5. The last column "
         "is over the momenta within a factor of 5 in `1 - momentum` of the best at which the limit "
-        "could be followed.)"
+        "could be followed."
     )
-    return f"{table(heads, rows)}\n\n{note}"
+    return table(heads, rows, note)
 
 
-@quoting("forecast")
 def noise_exponents(found: Result) -> str:
     """Slope of the swept best C against the label noise."""
     sentences = []
@@ -68,7 +66,6 @@ def noise_exponents(found: Result) -> str:
     return "; ".join(sentences) + " (two standard errors; theory: 2/3)."
 
 
-@quoting("forecast")
 def batches(found: Result) -> str:
     """Scaled times with minibatches as the learning rate falls."""
     told = found["batches"]
@@ -84,7 +81,6 @@ def batches(found: Result) -> str:
     return table(("lr", f"time of SGD, batches of {size}, C {told['C']:g}"), rows)
 
 
-@quoting("forecast")
 def cost(found: Result) -> str:
     """What forecasts cost beside sweeps."""
     parts = []

@@ -1,7 +1,6 @@
 """The study's figure: SGD beside both limits, distances over learning rates, and partings."""
 
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,16 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from flatfast.lab.report.axes import log_axis, padded
-from flatfast.lab.report.theme import THEMES, Theme, new_figure, save, themed
+from flatfast.lab.report.theme import Theme, new_figure, themed
+from studies.drawing import light_and_dark
 
 ONE_MODE, MANY_MODES = "scalar-product-1", "matrix-sensing"
 MARKERS = ("o", "s", "D", "^", "v")
-
-
-def draw(result: dict[str, Any], folder: Path) -> None:
-    """Write the figure in both themes."""
-    for theme in THEMES:
-        save(limits(result, theme), theme, folder, "limit")
 
 
 @themed
@@ -39,6 +33,9 @@ def limits(result: dict[str, Any], theme: Theme) -> Figure:
         panels[0, 1].set_ylabel("test error on Γ (share of its start)")
     _partings(panels[1, 1], result["cases"], theme)
     return figure
+
+
+draw = light_and_dark(limits, "limit")
 
 
 def _paths(axes: Axes, curves: list[dict[str, Any]], theme: Theme) -> None:

@@ -4,15 +4,14 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from studies.markdown import NOT_YET, table
-from studies.quotes.values import load
+from studies.study import Result
 
-FOUND = "results/limit/limit.json"
 ONE_MODE = "scalar-product-1"
 
 
-def scalar() -> str:
+def scalar(found: Result) -> str:
     """The scalar product of width 1: gaps from both limits."""
-    case = _case(ONE_MODE)
+    case = _case(found, ONE_MODE)
     if case is None:
         return NOT_YET
     last, rows = _by_lr(case)[-1]
@@ -23,16 +22,16 @@ def scalar() -> str:
         ["the limit's", "", *(f"{100 * row['spread_of_limit']:.1f}%" for row in rows)],
     ]
     note = (
-        f"({rows[0]['runs']:,} runs for each C and lr; the largest gap up to t = 6, in "
+        f"{rows[0]['runs']:,} runs for each C and lr; the largest gap up to t = 6, in "
         "units of the start; ± is one standard error. The largest of 24 errors is one or two of "
-        "them: gaps of that size are not resolved.)"
+        "them: gaps of that size are not resolved."
     )
     return _by_prefactor(case, ("mean of SGD minus", "lr"), lines, note)
 
 
-def claim() -> str:
+def claim(found: Result) -> str:
     """SGD with one mode at C 1.5 and lr 1e-6, against both limits."""
-    case = _case(ONE_MODE)
+    case = _case(found, ONE_MODE)
     if case is None:
         return NOT_YET
     row = next(row for row in case["rows"] if (row["C"], row["lr"]) == (1.5, 1e-6))
@@ -42,9 +41,9 @@ def claim() -> str:
     )
 
 
-def rates() -> str:
+def rates(found: Result) -> str:
     """Distances at the ends of the learning rates, and the rate at which they fall."""
-    cases = [_case(name) for name in (ONE_MODE, "scalar-product-30", "matrix-sensing")]
+    cases = [_case(found, name) for name in (ONE_MODE, "scalar-product-30", "matrix-sensing")]
     if any(case is None for case in cases):
         return NOT_YET
     lines = []
@@ -66,20 +65,17 @@ def rates() -> str:
             ]
             lines.append(cells)
     note = (
-        "(Root mean square over the times, in units of the start; ± is one standard error. What is "
+        "Root mean square over the times, in units of the start; ± is one standard error. What is "
         "not three of them above zero is given as below its upper end. Rates are exponents of lr, "
         "with 95% intervals. The limit has random amplitudes for the scalar products and mean "
-        "variances for matrix sensing.)"
+        "variances for matrix sensing."
     )
     heads = ["problem", "read", "C", "lr", "distance at the largest lr", "at the smallest"]
-    return f"{table([*heads, 'rate over all', 'over the smaller half'], lines)}\n\n{note}"
+    return table([*heads, "rate over all", "over the smaller half"], lines, note)
 
 
-def partings() -> str:
+def partings(found: Result) -> str:
     """Random amplitudes less mean field, over C and the number of modes."""
-    found = load(FOUND)
-    if found is None:
-        return NOT_YET
     cases = [case for case in found["cases"] if any("random" in p for p in case["partings"])]
     cases = sorted(cases, key=lambda case: (case["case"] == "scalar-product-30", case["modes"]))
     if not cases:
@@ -93,15 +89,15 @@ def partings() -> str:
             runs = f"SGD, lr {lr:g}, {rows[0]['runs']:,} runs"
             lines.append(["", runs, *(_gap(row["from_mean_field"]) for row in rows)])
     note = (
-        "(Mean with random amplitudes minus the mean-field path, and mean of SGD minus the "
-        "mean-field path: the largest gap up to t = 6, in units of the start.)"
+        "Mean with random amplitudes minus the mean-field path, and mean of SGD minus the "
+        "mean-field path: the largest gap up to t = 6, in units of the start."
     )
     return _by_prefactor(cases[0], ("modes", ""), lines, note)
 
 
-def sensing() -> str:
+def sensing(found: Result) -> str:
     """Matrix sensing: SGD from the mean field over the learning rates."""
-    case = _case("matrix-sensing")
+    case = _case(found, "matrix-sensing")
     if case is None:
         return NOT_YET
     last, rows = _by_lr(case)[-1]
@@ -110,8 +106,8 @@ def sensing() -> str:
         ["spread of runs", f"{last:g}", *(f"{100 * row['spread_of_runs']:.2f}%" for row in rows)],
     ]
     note = (
-        f"({rows[0]['runs']:,} runs for each C and lr; the cooled test error, the largest "
-        "gap up to t = 24, in units of the start; ± is one standard error.)"
+        f"{rows[0]['runs']:,} runs for each C and lr; the cooled test error, the largest "
+        "gap up to t = 24, in units of the start; ± is one standard error."
     )
     return _by_prefactor(case, ("mean of SGD minus", "lr"), lines, note)
 
@@ -120,7 +116,7 @@ def _by_prefactor(
     case: dict[str, Any], heads: Iterable[str], lines: Iterable[Iterable[str]], note: str
 ) -> str:
     """A table with a column for each prefactor after the first ones, and a note."""
-    return f"{table([*heads, *(f'C {C:g}' for C in _constants(case))], lines)}\n\n{note}"
+    return table([*heads, *(f"C {C:g}" for C in _constants(case))], lines, note)
 
 
 def _gaps(case: dict[str, Any], told: str, key: str) -> Iterator[list[str]]:
@@ -140,11 +136,8 @@ def _by_lr(case: dict[str, Any]) -> list[tuple[float, list[dict[str, Any]]]]:
     return [(lr, [rows[lr, C] for C in _constants(case)]) for lr in lrs]
 
 
-def _case(name: str) -> dict[str, Any] | None:
+def _case(found: Result, name: str) -> dict[str, Any] | None:
     """A case that has been measured."""
-    found = load(FOUND)
-    if found is None:
-        return None
     case: dict[str, Any] = next(case for case in found["cases"] if case["case"] == name)
     return case if case["rows"] else None
 

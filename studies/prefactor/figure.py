@@ -1,6 +1,5 @@
 """The prefactor's study drawn."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,18 +8,12 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from flatfast.lab.report.axes import log_axis, padded
-from flatfast.lab.report.theme import THEMES, Theme, new_figure, save, themed
+from flatfast.lab.report.theme import Theme, new_figure, themed
 from flatfast.law import GAMMA
-from studies.drawing import MARKERS, colour_of, one_to_one, with_interval
+from studies.drawing import MARKERS, colour_of, light_and_dark, one_to_one, with_interval
 
 ROOM = 4.0
 """Above the points over the noise, for their legend."""
-
-
-def draw(result: dict[str, Any], folder: Path) -> None:
-    """Write the figure, light and dark."""
-    for theme in THEMES:
-        save(prefactors(result, theme), theme, folder, "prefactor")
 
 
 @themed
@@ -33,6 +26,9 @@ def prefactors(result: dict[str, Any], theme: Theme) -> Figure:
     _noises(panels[1][0], result["exponents"], theme)
     _rates(panels[1][1], result["exponents"], theme)
     return figure
+
+
+draw = light_and_dark(prefactors, "prefactor")
 
 
 def _against(axes: Axes, rows: list[dict[str, Any]], theme: Theme) -> None:

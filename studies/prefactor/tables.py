@@ -6,13 +6,12 @@ from typing import Any
 
 from flatfast.law import GAMMA
 from studies.markdown import table
-from studies.quotes.values import interval, number, quoting
+from studies.quotes.values import interval, number
 from studies.study import Result
 
 DIGITS_NOISE = 0.5
 
 
-@quoting("prefactor")
 def cases(found: Result) -> str:
     """Swept best C beside every prediction, case by case."""
     heads = (
@@ -47,14 +46,13 @@ def cases(found: Result) -> str:
             ]
         )
     note = (
-        "(Columns are C, the fastest, unless they say C\\*. F is what the goal leaves of the "
+        "Columns are C, the fastest, unless they say C\\*. F is what the goal leaves of the "
         "metric's excess. The pilot is the slowest momentum of the sweep that arrived; its C is "
-        "from that one time. A case without a learning rate is a committed sweep over several.)"
+        "from that one time. A case without a learning rate is a committed sweep over several."
     )
-    return f"{table(heads, rows)}\n\n{note}"
+    return table(heads, rows, note)
 
 
-@quoting("prefactor")
 def ratios(found: Result) -> str:
     """Swept C over each prediction, in one sentence."""
     ways = {
@@ -77,10 +75,9 @@ def ratios(found: Result) -> str:
             spread = f"{min(values):.2g} to {max(values):.2g}"
             rows.append([name, str(len(values)), f"{median(values):.2g}", spread])
     heads = ("best C swept over", "cases", "median", "range")
-    return f"{table(heads, rows)}\n\n(Full batches only.)"
+    return table(heads, rows, "Full batches only.")
 
 
-@quoting("prefactor")
 def exponents(found: Result) -> str:
     """Slopes in logs with intervals."""
     over = {"noise_std": "noise", "batch": "examples in a step", "h": "h"}
@@ -93,7 +90,6 @@ def exponents(found: Result) -> str:
     return table(("C over", "cases", "points", "range", "exponent", "theory"), rows)
 
 
-@quoting("prefactor")
 def noise_laws(found: Result) -> str:
     """Exponents of C over noise and learning rate together."""
     heads = (
@@ -118,7 +114,6 @@ def noise_laws(found: Result) -> str:
     return table(heads, rows)
 
 
-@quoting("prefactor")
 def reach(found: Result) -> str:
     """Digits at the least ``eps^4 lr``, as a learning rate at the noise of the committed sweep."""
     (law,) = [one for one in found["noise_laws"] if one["name"] == "digits-mlp {}"]
@@ -134,7 +129,6 @@ def reach(found: Result) -> str:
     return "; ".join(told) + "."
 
 
-@quoting("prefactor")
 def varied(found: Result) -> str:
     """What one other setting does to the best C."""
     heads = ("changed", "best C swept, over the base's", "C by the flow, over the base's", "C\\*")
@@ -150,7 +144,6 @@ def varied(found: Result) -> str:
     return table(heads, rows)
 
 
-@quoting("prefactor")
 def loss(found: Result) -> str:
     """What a wrong C costs."""
     heads = (
@@ -168,13 +161,12 @@ def loss(found: Result) -> str:
             cells += [_spread(one[factor]), number(one[factor]["oscillator"])]
         rows.append(cells)
     note = (
-        "(Times over the best one: median over the learning rates, least and greatest in brackets. "
-        "Censored: most runs there do not settle within the run's length.)"
+        "Times over the best one: median over the learning rates, least and greatest in brackets. "
+        "Censored: most runs there do not settle within the run's length."
     )
-    return f"{table(heads, rows)}\n\n{note}"
+    return table(heads, rows, note)
 
 
-@quoting("prefactor")
 def which(found: Result) -> str:
     """The values of h there are, for each manifold."""
     ways = {

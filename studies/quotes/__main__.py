@@ -2,7 +2,8 @@
 
 A quoted block stands between ``<!-- quote:STUDY.TABLE -->`` and ``<!-- /quote -->``; it is filled
 by the function TABLE of ``studies/STUDY/tables.py`` (``benchmarks/tables.py`` for
-``benchmarks.TABLE``). With ``--check`` nothing is written and a block that is out of date is an
+``benchmarks.TABLE``). One that takes an argument is given the study's committed result; where there
+is none, the page says so. With ``--check`` nothing is written and a block that is out of date is an
 error.
 
     python -m studies.quotes [--check]
@@ -10,11 +11,13 @@ error.
 
 import argparse
 import importlib
+import inspect
 import re
 import sys
 from collections.abc import Callable
 
-from studies.quotes.values import ROOT
+from studies.markdown import NOT_YET
+from studies.quotes.values import ROOT, load
 
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 BLOCK = re.compile(r"(<!-- quote:(\w+)\.([a-z]\w*) -->\n).*?(<!-- /quote -->)", re.DOTALL)
@@ -23,7 +26,7 @@ ELSEWHERE = {"benchmarks": "benchmarks.tables"}
 """Modules of tables that do not lie in a study's folder."""
 
 
-def table(study: str, name: str) -> Callable[[], str]:
+def filling(study: str, name: str) -> str:
     """What fills a block.
 
     Raises:
@@ -31,10 +34,13 @@ def table(study: str, name: str) -> Callable[[], str]:
     """
     module = ELSEWHERE.get(study, f"studies.{study}.tables")
     try:
-        found: Callable[[], str] = getattr(importlib.import_module(module), name)
+        table: Callable[..., str] = getattr(importlib.import_module(module), name)
     except (ModuleNotFoundError, AttributeError):
         raise SystemExit(f"no table {study}.{name}: {module} has none") from None
-    return found
+    if not inspect.signature(table).parameters:
+        return table()
+    result = load(f"results/{study}/{study}.json")
+    return NOT_YET if result is None else table(result)
 
 
 def quoted(text: str, root: str = "") -> str:
@@ -52,7 +58,7 @@ def quoted(text: str, root: str = "") -> str:
         raise SystemExit(f"not a block of the form STUDY.TABLE, closed: {first.splitlines()[0]}")
 
     def fill(match: re.Match[str]) -> str:
-        block = table(match[2], match[3])().replace("](results/", f"]({root}results/")
+        block = filling(match[2], match[3]).replace("](results/", f"]({root}results/")
         return f"{match[1]}{block}\n{match[4]}"
 
     return BLOCK.sub(fill, text)

@@ -1,12 +1,8 @@
 """Committed results, and how their values are written."""
 
-import functools
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-from studies.markdown import NOT_YET
 
 ROOT = Path(__file__).resolve().parents[2]
 SUMMARIES = sorted(ROOT.glob("results/*/summary.json"))
@@ -19,20 +15,6 @@ def load(path: str) -> dict[str, Any] | None:
         return None
     found: dict[str, Any] = json.loads(file.read_text())
     return found
-
-
-def quoting(study: str) -> Callable[[Callable[[dict[str, Any]], str]], Callable[[], str]]:
-    """Makes of what reads a result the table of a study's committed one."""
-
-    def of(read: Callable[[dict[str, Any]], str]) -> Callable[[], str]:
-        @functools.wraps(read)
-        def quoted() -> str:
-            found = load(f"results/{study}/{study}.json")
-            return NOT_YET if found is None else read(found)
-
-        return quoted
-
-    return of
 
 
 def number(value: float | None) -> str:

@@ -1,7 +1,6 @@
 """The regime map, drawn."""
 
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from flatfast.lab.report.axes import LR, log_axis, padded
-from flatfast.lab.report.theme import THEMES, Theme, new_figure, save, themed
+from flatfast.lab.report.theme import Theme, new_figure, themed
 from flatfast.law import GAMMA
+from studies.drawing import light_and_dark
 
 PARTS = {
     "deterministic": "no noise, goal: loss",
@@ -32,12 +32,6 @@ WIDEST = 0.5
 CANDIDATES = ((0.5, "1/2"), (GAMMA, "2/3"), (1.0, "1"))
 
 
-def draw(result: dict[str, Any], folder: Path) -> None:
-    """Write the figure, light and dark."""
-    for theme in THEMES:
-        save(regimes(result, theme), theme, folder, "regimes")
-
-
 @themed
 def regimes(result: dict[str, Any], theme: Theme) -> Figure:
     """Local exponents over learning rate, fitted exponents, and the best c over the noise."""
@@ -48,6 +42,9 @@ def regimes(result: dict[str, Any], theme: Theme) -> Figure:
     _fits(fits, rows, theme)
     _curve(curve, result["cases"], theme)
     return figure
+
+
+draw = light_and_dark(regimes, "regimes")
 
 
 def placed(cases: list[dict[str, Any]]) -> list[tuple[float, dict[str, Any]]]:

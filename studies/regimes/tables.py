@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 from studies.markdown import table
-from studies.quotes.values import interval, load, quoting
+from studies.quotes.values import interval, load
 from studies.study import Result
 
 STUDENT = "results/teacher-student/summary.json"
@@ -68,25 +68,21 @@ def _inside(exponent: dict[str, Any] | None) -> str:
     return " and ".join(held) or "neither"
 
 
-@quoting("regimes")
 def deterministic(found: Result) -> str:
     """The cases without noise."""
     return _exponents(found, "deterministic")
 
 
-@quoting("regimes")
 def noisy(found: Result) -> str:
     """Label noise from the manifold."""
     return _exponents(found, "manifold")
 
 
-@quoting("regimes")
 def from_init(found: Result) -> str:
     """Label noise from the initial point, with either goal."""
     return _exponents(found, "init", "init-strict")
 
 
-@quoting("regimes")
 def cells(found: Result) -> str:
     """The best momenta read off the grid, where the fit lies beside a cliff."""
     told = [
@@ -98,7 +94,6 @@ def cells(found: Result) -> str:
     return "\n".join(told) if told else "none"
 
 
-@quoting("regimes")
 def from_scratch(found: Result) -> str:
     """By how much c is larger from the initial point than from the manifold."""
     best = {
@@ -119,13 +114,11 @@ def from_scratch(found: Result) -> str:
     return f"c over the c from Γ, at the same noise and learning rate: {'; '.join(told)}."
 
 
-@quoting("regimes")
 def minibatch(found: Result) -> str:
     """Minibatches without label noise."""
     return _exponents(found, "minibatch")
 
 
-@quoting("regimes")
 def student(found: Result) -> str:
     """Teacher and student: the committed sweep from the manifold, then the others."""
     others = _cases(found, "student")
@@ -151,13 +144,11 @@ def student(found: Result) -> str:
     return table(HEADS, map(_row, [from_manifold, *others]))
 
 
-@quoting("regimes")
 def overdamped(found: Result) -> str:
     """With a slow mode."""
     return _exponents(found, "overdamped")
 
 
-@quoting("regimes")
 def pooled(found: Result) -> str:
     """The exponent from all noise levels of a family together."""
     rows = []
@@ -166,16 +157,10 @@ def pooled(found: Result) -> str:
         if law is not None:
             scatter = f"{100 * law['scatter']:.0f}%"
             rows.append([name, str(law["points"]), interval(law["exponent"]), scatter])
-    heads = (
-        "all noise levels together",
-        "optima",
-        "exponent",
-        "optima's scatter about one power",
-    )
+    heads = ("all noise levels together", "optima", "exponent", "optima's scatter about one power")
     return table(heads, rows)
 
 
-@quoting("regimes")
 def collapse(found: Result) -> str:
     """Pairs at equal ``noise^2 sqrt(lr)``: the ratios of their best c."""
     sentences = []
@@ -188,7 +173,6 @@ def collapse(found: Result) -> str:
     return "\n".join(sentences) if sentences else "no pair was located"
 
 
-@quoting("regimes")
 def edges(found: Result) -> str:
     """The fastest c with a slow mode and much noise, beside the least that settles without it."""
     cases = {case["name"]: case for case in found["cases"]}
@@ -208,7 +192,6 @@ def edges(found: Result) -> str:
     return table(heads, rows)
 
 
-@quoting("regimes")
 def windows(found: Result) -> str:
     """Between which ``mu / lr`` batches of 12 meet their goal."""
     rows = []
@@ -220,7 +203,6 @@ def windows(found: Result) -> str:
     return table(("sweep", "learning rates", "least and greatest mu / lr"), rows)
 
 
-@quoting("regimes")
 def on_manifold(found: Result) -> str:
     """What moves on the manifold."""
     told: dict[str, Any] = found["on_manifold"]
@@ -236,7 +218,7 @@ def on_manifold(found: Result) -> str:
         cells = ["diverges" if end is None else f"{end:.3f}" for end in ends]
         rows.append([f"{row['momentum']:g}", f"{row['instability']:.2f}", *cells])
     note = (
-        f"(After {told['steps']:,} steps at learning rate {told['lr']:g}, in units of the start; "
-        "medians of the runs that stay finite, of 8.)"
+        f"After {told['steps']:,} steps at learning rate {told['lr']:g}, in units of the start; "
+        "medians of the runs that stay finite, of 8."
     )
-    return f"{table(heads, rows)}\n\n{note}"
+    return table(heads, rows, note)

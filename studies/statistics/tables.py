@@ -1,16 +1,13 @@
 """Tables of ``results/statistics/statistics.json``."""
 
-from studies.markdown import NOT_YET, table
-from studies.quotes.values import load
+from studies.markdown import table
+from studies.study import Result
 
 RULES = ("in use", "percentile", "BCa", "normal, bootstrap error")
 
 
-def coverage() -> str:
+def coverage(found: Result) -> str:
     """How often intervals cover the truth in synthetic sweeps."""
-    found = load("results/statistics/statistics.json")
-    if found is None:
-        return NOT_YET
     rows = [
         [
             row["design"],

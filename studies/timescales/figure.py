@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 
 from flatfast import timescales
 from flatfast.lab.report.axes import LR, MU, log_axis, lr_colours, padded
-from flatfast.lab.report.theme import THEMES, Theme, new_figure, save, themed
+from flatfast.lab.report.theme import Theme, new_figure, themed
 from flatfast.law import GAMMA
 from flatfast.theory import settling_time
+from studies.drawing import light_and_dark
 from studies.timescales.analysis import swept_on
 
 MARKERS = {"scalar-product": "o", "matrix-sensing": "s"}
@@ -21,9 +22,9 @@ MARKERS = {"scalar-product": "o", "matrix-sensing": "s"}
 def draw(result: dict[str, Any], folder: Path) -> None:
     """Write both figures in both themes, of the problems whose times meet in the result."""
     met = {name: result[name] for name in MARKERS if "crossings" in result.get(name, {})}
-    for theme in THEMES if met else ():
-        save(crossing(met, theme), theme, folder, "timescales")
-        save(agreement(met, theme), theme, folder, "timescales_agreement")
+    if met:
+        light_and_dark(crossing, "timescales")(met, folder)
+        light_and_dark(agreement, "timescales_agreement")(met, folder)
 
 
 @themed

@@ -7,20 +7,20 @@ from typing import Any
 import numpy as np
 
 from studies.markdown import NOT_YET, table
-from studies.quotes.values import interval, load
+from studies.quotes.values import interval
+from studies.study import Result
 
-FOUND = "results/timescales/timescales.json"
 NEAR = 0.7
 """``C``, in units of the predicted crossing, below which tau_1 exceeds tau_2."""
 
 
-def across() -> str:
+def across(found: Result) -> str:
     """tau_1: measured over closed form, by problem, mode and regime."""
-    found = _problems()
-    if not found:
+    problems = _problems(found)
+    if not problems:
         return NOT_YET
     lines = []
-    for name, entry in found.items():
+    for name, entry in problems.items():
         modes = next(iter(entry["rows"].values()))["tau_1"]
         for mode, curvature in zip(modes, entry["curvature_at_rest"], strict=True):
             groups: dict[str, list[dict[str, float]]] = {}
@@ -42,7 +42,7 @@ def across() -> str:
                     f"{held} of {len(taus)}",
                 ]
                 lines.append(cells)
-    runs = ", ".join(f"{entry['runs']} on {name}" for name, entry in found.items())
+    runs = ", ".join(f"{entry['runs']} on {name}" for name, entry in problems.items())
     heads = (
         "problem",
         "mode at rest",
@@ -52,16 +52,16 @@ def across() -> str:
         "standard errors",
         "95% intervals that hold it",
     )
-    return f"{table(heads, lines)}\n\n(Runs of each pair: {runs}, with noise of their own.)"
+    return table(heads, lines, f"Runs of each pair: {runs}, with noise of their own.")
 
 
-def noise() -> str:
+def noise(found: Result) -> str:
     """tau_1 as the noise falls, where it is off the most."""
-    found = _problems()
-    if not found:
+    problems = _problems(found)
+    if not problems:
         return NOT_YET
     parts = []
-    for name, entry in found.items():
+    for name, entry in problems.items():
         rows = entry["noise"]
         told = _with_errors(rows)
         shares = ", ".join(f"{row['share']:g}" for row in rows)
@@ -69,13 +69,13 @@ def noise() -> str:
     return "; ".join(parts) + "."
 
 
-def corner() -> str:
+def corner(found: Result) -> str:
     """tau_1 at the smallest C, as the learning rate falls."""
-    found = _problems()
-    if not found:
+    problems = _problems(found)
+    if not problems:
         return NOT_YET
     parts = []
-    for name, entry in found.items():
+    for name, entry in problems.items():
         least = min(row["ratio"] for row in entry["rows"].values())
         rows = [row for row in entry["rows"].values() if row["ratio"] == least][::-1]
         told = _with_errors([row["tau_1"]["softest"] for row in rows])
@@ -84,13 +84,13 @@ def corner() -> str:
     return "; ".join(parts) + "."
 
 
-def along() -> str:
+def along(found: Result) -> str:
     """tau_2: measured over its predictions, by C."""
-    found = _problems()
-    if not found:
+    problems = _problems(found)
+    if not problems:
         return NOT_YET
     lines = []
-    for name, entry in found.items():
+    for name, entry in problems.items():
         by_ratio: dict[float, list[Mapping[str, Any]]] = {}
         for row in entry["rows"].values():
             if "tau_2" in row:
@@ -119,17 +119,17 @@ def along() -> str:
         "over the limit dynamics",
         "standard errors",
     )
-    note = "(Median over the learning rates, and the least to the most.)"
-    return f"{table(heads, lines)}\n\n{note}"
+    note = "Median over the learning rates, and the least to the most."
+    return table(heads, lines, note)
 
 
-def crossing() -> str:
+def crossing(found: Result) -> str:
     """Where the measured curves meet, and the best momentum of the sweep there."""
-    found = _problems()
-    if not found:
+    problems = _problems(found)
+    if not problems:
         return NOT_YET
     lines = []
-    for name, entry in found.items():
+    for name, entry in problems.items():
         for point in entry["crossings"]:
             best = point["best_mu"]
             met = f"{point['mu']:.3g} ({point['low']:.3g} to {point['high']:.3g})"
@@ -139,10 +139,10 @@ def crossing() -> str:
     return table(heads, lines)
 
 
-def exponent() -> str:
+def exponent(found: Result) -> str:
     """Exponent and prefactor of the crossing, beside the best prefactor."""
-    found = _problems()
-    if not found:
+    problems = _problems(found)
+    if not problems:
         return NOT_YET
     columns: dict[str, Callable[[Mapping[str, Any]], str]] = {
         "exponent of the crossing": lambda entry: interval(entry["exponent"]),
@@ -152,26 +152,27 @@ def exponent() -> str:
         "best C of the sweep": lambda entry: interval(entry["best_C"]),
         "crossing over best": lambda entry: interval(entry["ratio"]),
     }
-    lines = [[name, *(told(entry) for told in columns.values())] for name, entry in found.items()]
+    lines = [
+        [name, *(told(entry) for told in columns.values())] for name, entry in problems.items()
+    ]
     return table(["problem", *columns], lines)
 
 
-def spectrum() -> str:
+def spectrum(found: Result) -> str:
     """The curvatures at the start, and the regimes they give."""
-    found = _problems()
-    if not found:
+    problems = _problems(found)
+    if not problems:
         return NOT_YET
     parts = []
-    for name, entry in found.items():
+    for name, entry in problems.items():
         softest, steepest = entry["curvature_at_start"]
         span = f"{softest:.3g}" if softest == steepest else f"{softest:.3g} to {steepest:.3g}"
         parts.append(f"{name}: λ = {span} at the start, S = {entry['flow_time']:.3g}")
     return "; ".join(parts) + "."
 
 
-def _problems() -> dict[str, dict[str, Any]]:
+def _problems(found: Result) -> dict[str, dict[str, Any]]:
     """The problems that have been measured as a whole."""
-    found = load(FOUND) or {}
     entries = {name: entry for name, entry in found.items() if name != "machines"}
     return {name: entry for name, entry in entries.items() if {"crossings", "noise"} <= set(entry)}
 

@@ -3,12 +3,12 @@
 from typing import Any
 
 from studies.markdown import NOT_YET, table
-from studies.quotes.values import load
+from studies.study import Result
 
 Value = dict[str, Any] | None
 
 
-def tuned() -> str:
+def tuned(found: Result) -> str:
     """The pair that is tuned, and the accuracy to reach."""
     heads = (
         "",
@@ -27,7 +27,7 @@ def tuned() -> str:
             f"{100 * kind['start_accuracy']:.1f}%",
             f"{100 * kind['accuracy_to_reach']:.1f}%",
         ]
-        for kind in _kinds()
+        for kind in found["kinds"]
     ]
     return table(heads, rows)
 
@@ -49,22 +49,22 @@ RULES = ("exponent 1/2", "constant effective step")
 """Other exponents through the same tuned pair."""
 
 
-def breadth() -> str:
+def breadth(found: Result) -> str:
     """How many learning rates serve, of those tried."""
     rows = [
         [_name(kind), schedule, *(_serving(kind, name, schedule) for name in METHODS)]
-        for kind in _kinds()
+        for kind in found["kinds"]
         for schedule in dict.fromkeys(method["schedule"] for method in kind["methods"])
     ]
     return table((_SERVE, "schedule", *_METHOD_HEADS), rows)
 
 
-def breadth_brief() -> str:
+def breadth_brief(found: Result) -> str:
     """The same for a constant learning rate; cycled momentum with the cycle that it belongs to."""
     schedules = {"cycled momentum": "one cycle"}
     rows = [
         [_name(kind), *(_serving(kind, m, schedules.get(m, "constant")) for m in METHODS)]
-        for kind in _kinds()
+        for kind in found["kinds"]
     ]
     return table((_SERVE, *_METHOD_HEADS), rows)
 
@@ -88,18 +88,18 @@ def _served(at: list[dict[str, Any]]) -> str:
     return f"{len(serve)} of {len(at)} ({ends})"
 
 
-def at_lr() -> str:
+def at_lr(found: Result) -> str:
     """Steps at each learning rate, constant over the run."""
     tables = []
-    for kind in _kinds():
-        found = [m for m in kind["methods"] if m["schedule"] == "constant"]
-        rates = [f"lr {entry['lr']:g}" for entry in found[0]["at"]]
-        rows = [[m["method"], *(_steps(entry["steps"]) for entry in m["at"])] for m in found]
+    for kind in found["kinds"]:
+        methods = [m for m in kind["methods"] if m["schedule"] == "constant"]
+        rates = [f"lr {entry['lr']:g}" for entry in methods[0]["at"]]
+        rows = [[m["method"], *(_steps(entry["steps"]) for entry in m["at"])] for m in methods]
         tables.append(table((_name(kind), *rates), rows))
     return "\n\n".join(tables)
 
 
-def rules() -> str:
+def rules(found: Result) -> str:
     """The law against other exponents through the same pair, when the learning rate is changed."""
     heads = (
         "constant learning rate",
@@ -110,7 +110,7 @@ def rules() -> str:
         "faster",
     )
     rows = []
-    for kind, other in _law_against():
+    for kind, other in _law_against(found):
         if other["method"] not in RULES or other["schedule"] != "constant":
             continue
         apart = [entry for entry in other["at"] if entry["lr"] != kind["tuned_lr"]]
@@ -140,7 +140,7 @@ def _who(entries: list[dict[str, Any]]) -> str:
     return f"the law at {law}, it at {its}, of {len(entries)}"
 
 
-def best() -> str:
+def best(found: Result) -> str:
     """Each method at its own best learning rate."""
     heads = ("", "schedule", "method", "fewest steps", "at lr", "highest final accuracy", "at lr")
     rows = [
@@ -148,19 +148,19 @@ def best() -> str:
             _name(kind),
             method["schedule"],
             method["method"],
-            _steps(found["steps"]),
-            f"{found['lr_for_steps']:g}",
-            _percent(found["final"]),
-            f"{found['lr_for_final']:g}",
+            _steps(own["steps"]),
+            f"{own['lr_for_steps']:g}",
+            _percent(own["final"]),
+            f"{own['lr_for_final']:g}",
         ]
-        for kind in _kinds()
+        for kind in found["kinds"]
         for method in kind["methods"]
-        for found in (method["best"],)
+        for own in (method["best"],)
     ]
     return table(heads, rows)
 
 
-def against() -> str:
+def against(found: Result) -> str:
     """The law against the others, each at its own best learning rate."""
     heads = (
         "",
@@ -177,18 +177,17 @@ def against() -> str:
             _ratio(other["best"]["steps_ratio"]),
             _points(other["best"]["final_gain"]),
         ]
-        for kind, other in _law_against()
+        for kind, other in _law_against(found)
     ]
     return table(heads, rows)
 
 
-def changed() -> str:
+def changed(found: Result) -> str:
     """Final accuracy of a tuned script whose learning rate or batch size was changed."""
-    found = _found("changed")
-    if not found:
+    if not found["changed"]:
         return NOT_YET
     rows = []
-    for entry in found:
+    for entry in found["changed"]:
         methods = entry["methods"]
         first = methods["momentum 0.9"]
         rows.append(
@@ -203,17 +202,17 @@ def changed() -> str:
     return table(heads, rows)
 
 
-def changed_brief() -> str:
+def changed_brief(found: Result) -> str:
     """The learning rate times four, and the batch over four, in a sentence."""
-    found = {
+    told = {
         (entry["change"]["lr"], entry["change"]["batch"]): [
             _rounded_percent(entry["methods"][name]) for name in ("momentum 0.9", "law")
         ]
-        for entry in _found("changed")
+        for entry in found["changed"]
     }
-    if not found:
+    if not told:
         return NOT_YET
-    faster, smaller = found[4, 1], found[1, 0.25]
+    faster, smaller = told[4, 1], told[1, 0.25]
     return (
         f"A script tuned at momentum 0.9, its learning rate then raised by four: {faster[0]} right "
         f"with momentum left at 0.9, {faster[1]} with the law; its batch cut by four instead: "
@@ -227,20 +226,9 @@ def _factor(factor: float) -> str:
     return f" (× {factor:g})" if factor > 1 else f" (÷ {1 / factor:g})"
 
 
-def _found(what: str) -> list[dict[str, Any]]:
-    """What the result holds of it; nothing where there is no result."""
-    found: list[dict[str, Any]] = (load("results/training/training.json") or {}).get(what, [])
-    return found
-
-
-def _kinds() -> list[dict[str, Any]]:
-    """What was found for each kind of run of each task."""
-    return _found("kinds")
-
-
-def _law_against() -> list[tuple[dict[str, Any], dict[str, Any]]]:
+def _law_against(found: Result) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """Every kind with every method that the law is compared with."""
-    return [(kind, other) for kind in _kinds() for other in kind["law_against"]]
+    return [(kind, other) for kind in found["kinds"] for other in kind["law_against"]]
 
 
 def _name(kind: dict[str, Any]) -> str:

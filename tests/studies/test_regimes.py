@@ -12,7 +12,6 @@ import pytest
 
 from flatfast.lab.estimation.times import time_grid
 from flatfast.lab.problems import load
-from studies.quotes import values
 from studies.regimes import analysis as regime_analysis
 from studies.regimes import optima as regime_optima
 from studies.regimes import run as regime_map
@@ -163,7 +162,7 @@ def cases(monkeypatch):
     return made
 
 
-def test_from_runs_to_figure_and_quotes(cases, tmp_path, monkeypatch):
+def test_from_runs_to_figure_and_quotes(cases, tmp_path):
     order = Order("regimes", tmp_path / "runs", tmp_path / "out")
     assert compute(STUDY, order).computed == ["made-up", "made-up-2", "on-manifold"]
     assert not compute(STUDY, order).names
@@ -174,11 +173,8 @@ def test_from_runs_to_figure_and_quotes(cases, tmp_path, monkeypatch):
     (where,) = result["machines"]
     assert where["device"] == jax.devices()[0].device_kind
 
-    monkeypatch.setattr(values, "ROOT", tmp_path)
-    (tmp_path / "results").mkdir()
-    (tmp_path / "out").rename(tmp_path / "results/regimes")
-    assert "| made-up |" in quotes.noisy()
-    assert "start on Γ" in quotes.pooled()
+    assert "| made-up |" in quotes.noisy(result)
+    assert "start on Γ" in quotes.pooled(result)
 
 
 def test_what_is_committed_is_kept_and_read_again(cases, tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from flatfast.theory import settling_time
-from studies import machines, runner
+from studies import drawing, machines, runner
 from studies.study import RESULTS, kept_json, read_json
 from studies.timescales import figure, measure
 from studies.timescales.analysis import crossings, meeting_ratio, summary, with_interval
@@ -121,7 +121,7 @@ def test_parts_are_kept_and_what_they_lack_comes_from_the_result_before(
 
 def test_figures_of_what_there_is(tmp_path, monkeypatch):
     """Of one problem here, and none of a result without a crossing."""
-    monkeypatch.setattr(figure, "THEMES", figure.THEMES[:1])
+    monkeypatch.setattr(drawing, "THEMES", drawing.THEMES[:1])
     entry = read_json(RESULTS / "timescales" / "timescales.json", {})[NAME]
     figure.draw({NAME: {"rows": entry["rows"]}}, tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -8,8 +8,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from flatfast import timescales
+from flatfast.cli import options
 from flatfast.cli.console import Console
-from flatfast.cli.options import Absolute, GoalMetric, Set, Smoothing, Threshold, with_goal
 from flatfast.law import GAMMA
 
 if TYPE_CHECKING:
@@ -48,11 +48,11 @@ def predict(
         ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Write the forecast as JSON.")] = None,
-    set_: Set = None,
-    goal: GoalMetric = None,
-    threshold: Threshold = None,
-    absolute: Absolute = False,
-    smoothing: Smoothing = None,
+    set_: options.Set = None,
+    goal: options.GoalMetric = None,
+    threshold: options.Threshold = None,
+    absolute: options.Absolute = False,
+    smoothing: options.Smoothing = None,
 ) -> None:
     """Predict C, momentum and convergence time from the theory, with no run of SGD.
 
@@ -67,7 +67,9 @@ def predict(
     from flatfast.lab.forecast.record import write_forecast
     from flatfast.lab.problems import load
 
-    problem = with_goal(load(name, settings(set_ or [])), goal, threshold, absolute, smoothing)
+    problem = options.with_goal(
+        load(name, settings(set_ or [])), goal, threshold, absolute, smoothing
+    )
     console = Console()
     with told_stages(console) as tell:
         found = forecast(problem, limit=limit, progress=tell)

@@ -6,18 +6,9 @@ from typing import Annotated
 
 import typer
 
+from flatfast.cli import options
 from flatfast.cli.console import Console
 from flatfast.cli.interrupts import keeping
-from flatfast.cli.options import (
-    Absolute,
-    Fresh,
-    GoalMetric,
-    Out,
-    Set,
-    Smoothing,
-    Threshold,
-    with_goal,
-)
 from flatfast.cli.studies import (
     make_forecast,
     open_store,
@@ -39,13 +30,13 @@ def reproduce(
     full: Annotated[
         bool, typer.Option("--full/--quick", help="All the runs, or a look in a few minutes.")
     ] = False,
-    out: Out = None,
-    fresh: Fresh = False,
-    set_: Set = None,
-    goal: GoalMetric = None,
-    threshold: Threshold = None,
-    absolute: Absolute = False,
-    smoothing: Smoothing = None,
+    out: options.Out = None,
+    fresh: options.Fresh = False,
+    set_: options.Set = None,
+    goal: options.GoalMetric = None,
+    threshold: options.Threshold = None,
+    absolute: options.Absolute = False,
+    smoothing: options.Smoothing = None,
 ) -> None:
     """Sweep an experiment of the paper, find its law, compare methods, write the report."""
     from flatfast.cli.values import settings
@@ -60,7 +51,7 @@ def reproduce(
     from flatfast.lab.reproduce import reproduce as run
 
     use_all_cores()
-    problem = with_goal(problem_of(recipe), goal, threshold, absolute, smoothing)
+    problem = options.with_goal(problem_of(recipe), goal, threshold, absolute, smoothing)
     folder = out or Path("runs") / f"{name}-{size}"
     console = Console()
     console.say((name, "bold"), f" ({size}), into {folder}")

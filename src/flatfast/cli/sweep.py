@@ -6,18 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from flatfast.cli import options
 from flatfast.cli.console import Console
 from flatfast.cli.interrupts import keeping
-from flatfast.cli.options import (
-    Absolute,
-    Fresh,
-    GoalMetric,
-    Out,
-    Set,
-    Smoothing,
-    Threshold,
-    with_goal,
-)
 from flatfast.cli.studies import (
     open_store,
     records_of,
@@ -61,10 +52,10 @@ def sweep(
     metric: Annotated[
         list[str] | None, typer.Option(help="A metric to record besides the goal's; repeatable.")
     ] = None,
-    goal: GoalMetric = None,
-    threshold: Threshold = None,
-    absolute: Absolute = False,
-    smoothing: Smoothing = None,
+    goal: options.GoalMetric = None,
+    threshold: options.Threshold = None,
+    absolute: options.Absolute = False,
+    smoothing: options.Smoothing = None,
     start: Annotated[
         str | None, typer.Option(help="interpolating (after noise-free descent) or init.")
     ] = None,
@@ -73,9 +64,9 @@ def sweep(
     ] = None,
     nesterov: Annotated[bool, typer.Option("--nesterov", help="Nesterov momentum.")] = False,
     dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
-    set_: Set = None,
-    out: Out = None,
-    fresh: Fresh = False,
+    set_: options.Set = None,
+    out: options.Out = None,
+    fresh: options.Fresh = False,
 ) -> None:
     """Sweep learning rate against momentum on a problem, your own included.
 
@@ -105,7 +96,7 @@ def sweep(
     from flatfast.lab.sweep import sweep as run
 
     use_all_cores()
-    problem = with_goal(load(problem_name, chosen), goal, threshold, absolute, smoothing)
+    problem = options.with_goal(load(problem_name, chosen), goal, threshold, absolute, smoothing)
     metrics = tuple(metric or ())
     wanted = runs_of(
         [(rate, beta) for rate in rates for beta in betas],
@@ -117,7 +108,7 @@ def sweep(
     if records is None:
         stored = None if fresh else records_of(folder)
         records = stored or default_records(problem, metrics, lengths)
-    options: dict[str, Any] = {
+    engine_options: dict[str, Any] = {
         "records": records,
         "spacing": spacing,
         "nesterov": nesterov,
@@ -131,11 +122,11 @@ def sweep(
     from flatfast.cli.progress import SweepProgress
 
     with (
-        open_store(folder, identity(problem, **options), fresh) as store,
+        open_store(folder, identity(problem, **engine_options), fresh) as store,
         keeping(lambda: stored_in(store)),
     ):
         tell_leftovers(console, store)
-        engine = LocalEngine(problem, **options)
+        engine = LocalEngine(problem, **engine_options)
         with SweepProgress(console, ("sweep",)) as progress:
             runs = run(wanted, store, engine, progress)
         page = report_of(console, store, runs)

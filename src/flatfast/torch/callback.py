@@ -131,3 +131,36 @@ class Follower:
             found[f"momentum{suffix}"] = group.momentum
             found[f"effective_step{suffix}"] = group.effective_step
         return found
+
+
+class Following:
+    """What the callbacks take; a base beside the framework's own.
+
+    ::
+
+        class CoupledMomentum(Following, Callback): ...
+    """
+
+    def __init__(
+        self,
+        C: float | Calibration | None = None,
+        *,
+        law: Law | None = None,
+        until_end: bool = False,
+        calibrate: Calibrator | None = None,
+    ) -> None:
+        """The law to follow.
+
+        Args:
+            C: Prefactor of the 2/3 law, or the calibration that found it.
+            law: Another law.
+            until_end: Keep the momentum's memory within the steps that remain, see
+                :func:`flatfast.torch.couple`.
+            calibrate: ``(model, training data, lr) -> Calibration``, called when training starts
+                with the first group's learning rate; a checkpoint keeps what it found.
+
+        Raises:
+            ValueError: If more than one of ``C``, ``law`` and ``calibrate`` is given, or ``C`` is
+                not positive.
+        """
+        self._follower = Follower(C, law, until_end, calibrate)

@@ -18,21 +18,16 @@ from torch.optim import Optimizer
 
 from flatfast.calibration import Calibration
 from flatfast.law import MomentumLaw
+from flatfast.torch.cautions import Cautions
 from flatfast.torch.copies import Carried
-from flatfast.torch.followed import CoupledGroup, Followed, follow_group, known
+from flatfast.torch.followed import CoupledGroup, follow_group, known
 from flatfast.torch.groups import give_buffers, momentum_of
 from flatfast.torch.hooks import LastPreHook
 from flatfast.torch.laws import Law, checked, one_for_each
 from flatfast.torch.steps import STEPS, StepCount, all_zero, made, with_gradients
 from flatfast.torch.warned import warn
 from flatfast.torch.wrappers import layers
-from flatfast.torch.writers import (
-    MomentumConflictError,
-    conflict,
-    refuse_other_writers,
-    rounding,
-    what_is_doubtful,
-)
+from flatfast.torch.writers import conflict, coupled_twice, refuse_other_writers, what_is_doubtful
 
 
 class Coupling:
@@ -60,10 +55,7 @@ class Coupling:
         laws = one_for_each(law, len(groups))
         self._common = None if isinstance(law, Sequence) else laws[0]  # of groups added later
         if coupling_of(self.optimizer) is not None:
-            raise MomentumConflictError(
-                f"the momentum of this {name} follows its learning rate already; "
-                "coupling.remove() ends an earlier coupling"
-            )
+            raise coupled_twice(self.optimizer)
         refuse_other_writers(self._layers)
         self._followed = [
             follow_group(name, index, group, own)
@@ -71,8 +63,8 @@ class Coupling:
         ]
         give_buffers(self.optimizer)
         self._undo: dict[int, tuple[float, tuple[float, float] | None]] = {}
-        self._stepping = self._at_zero = self._end_told = self._type_told = False
-        self._floor_told = False
+        self._stepping = self._at_zero = False
+        self._cautions = Cautions(self.total_steps)
         self._attach(hook)
 
     def _attach(self, hook: bool) -> None:
@@ -212,22 +204,8 @@ class Coupling:
             if lr == 0:
                 self._undo.setdefault(index, (each.expected, each.used))
             each.write(lr, momentum)
-            self._tell(each, left)
+            self._cautions.tell(each, left)
         self._at_zero = all(each.used is not None and each.used[0] == 0 for each in self._followed)
-
-    def _tell(self, written: Followed, left: int | None) -> None:
-        if left is not None and left < 1 and not self._end_told:
-            self._end_told = True
-            warn(
-                f"training goes on after total_steps = {self.total_steps}: from here on the "
-                "momentum is the law's, whose memory may outlast the training"
-            )
-        if not self._type_told and (doubt := rounding(written)):
-            self._type_told = True
-            warn(doubt)
-        if not self._floor_told and (doubt := written.at_floor()):
-            self._floor_told = True
-            warn(doubt)
 
     def settle(self) -> None:
         """After a step: count it; or, if nothing was trained by it, take back what was written.

@@ -8,12 +8,10 @@ require("flatfast.torch.lightning", "lightning", "lightning")
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from flatfast.calibration import Calibration
-from flatfast.torch.callback import Calibrator, Follower
-from flatfast.torch.laws import Law
+from flatfast.torch.callback import Following
 
 
-class CoupledMomentum(Callback):
+class CoupledMomentum(Following, Callback):
     """Couples every optimizer of a fit to the law, and logs what is in use.
 
     ::
@@ -22,7 +20,8 @@ class CoupledMomentum(Callback):
 
     Logs ``lr``, ``momentum`` and ``effective_step`` of each step. A fit that goes on from a
     checkpoint goes on as if it had not been broken. With ``flatfast.torch.SGD``, which follows its
-    law by itself, leave out ``C`` and ``law``: the callback then only logs.
+    law by itself, leave out ``C`` and ``law``: the callback then only logs. With ``until_end``
+    every optimizer of manual optimization is taken to step once a batch.
 
     To find the prefactor when the fit starts, from an interpolating model::
 
@@ -31,31 +30,6 @@ class CoupledMomentum(Callback):
 
         Trainer(callbacks=[CoupledMomentum(calibrate=measured)])
     """
-
-    def __init__(
-        self,
-        C: float | Calibration | None = None,
-        *,
-        law: Law | None = None,
-        until_end: bool = False,
-        calibrate: Calibrator | None = None,
-    ) -> None:
-        """The law to follow.
-
-        Args:
-            C: Prefactor of the 2/3 law, or the calibration that found it.
-            law: Another law.
-            until_end: Keep the momentum's memory within the steps that remain, see
-                :func:`flatfast.torch.couple`. In manual optimization every optimizer is taken to
-                step once a batch.
-            calibrate: ``(model, training data, lr) -> Calibration``, called when a fit starts with
-                the first group's learning rate; a checkpoint keeps what it found.
-
-        Raises:
-            ValueError: If more than one of ``C``, ``law`` and ``calibrate`` is given, or ``C`` is
-                not positive.
-        """
-        self._follower = Follower(C, law, until_end, calibrate)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Couple.

@@ -8,15 +8,13 @@ require("flatfast.torch.transformers", "transformers", "transformers")
 
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from flatfast.calibration import Calibration
-from flatfast.torch.callback import Calibrator, Follower
-from flatfast.torch.laws import Law
+from flatfast.torch.callback import Following
 
 KEPT = "flatfast.calibration"
 """Where the trainer's state keeps a calibrated prefactor."""
 
 
-class CoupledMomentum(TrainerCallback):
+class CoupledMomentum(Following, TrainerCallback):
     """Couples the trainer's optimizer to the law, and logs momentum next to the learning rate.
 
     ::
@@ -32,38 +30,13 @@ class CoupledMomentum(TrainerCallback):
     Training that goes on from a checkpoint goes on as if it had not been broken.
 
     To find the prefactor when training starts, from an interpolating model, give ``calibrate``;
-    batches are the trainer's own dictionaries::
+    batches are the trainer's own dictionaries, and what it found is among the trainer's state::
 
         def measured(model, data, lr):
             return flatfast.torch.calibrate(model, loss_fn, data, lr, forward=outputs_and_labels)
 
         Trainer(..., callbacks=[CoupledMomentum(calibrate=measured)])
     """
-
-    def __init__(
-        self,
-        C: float | Calibration | None = None,
-        *,
-        law: Law | None = None,
-        until_end: bool = False,
-        calibrate: Calibrator | None = None,
-    ) -> None:
-        """The law to follow.
-
-        Args:
-            C: Prefactor of the 2/3 law, or the calibration that found it.
-            law: Another law.
-            until_end: Keep the momentum's memory within the steps that remain, see
-                :func:`flatfast.torch.couple`.
-            calibrate: ``(model, training data, lr) -> Calibration``, called when training starts
-                with the first group's learning rate. What it found is among the trainer's state
-                and kept by its checkpoints.
-
-        Raises:
-            ValueError: If more than one of ``C``, ``law`` and ``calibrate`` is given, or ``C`` is
-                not positive.
-        """
-        self._follower = Follower(C, law, until_end, calibrate)
 
     def attach(self, trainer: Trainer) -> "CoupledMomentum":
         """Become the trainer's first callback, so that all others see what this one logs."""

@@ -51,6 +51,14 @@ def conflict(layers: list[Any], index: int, momentum: float) -> MomentumConflict
     )
 
 
+def coupled_twice(optimizer: Optimizer) -> MomentumConflictError:
+    """That an earlier coupling writes the momentum."""
+    return MomentumConflictError(
+        f"the momentum of this {type(optimizer).__name__} follows its learning rate already; "
+        "coupling.remove() ends an earlier coupling"
+    )
+
+
 def _cycling_schedulers(layers: list[Any]) -> list[str]:
     """Schedulers that cycle the momentum of one of these optimizers, by name.
 

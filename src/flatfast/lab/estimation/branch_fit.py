@@ -6,8 +6,8 @@ log T by Levenberg-Marquardt, all learning rates and bootstrap replicates at onc
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
+from flatfast.lab.estimation.arrays import Flags, Floats
 from flatfast.lab.estimation.local_fit import Minimum, pilot
 
 _ITERATIONS = 60
@@ -16,24 +16,13 @@ _EXPONENTS = (0.1, 8.0)
 
 
 def branch_minimum(
-    log_mu: NDArray[np.float64],
-    log_time: NDArray[np.float64],
-    log_limit: NDArray[np.float64],
-    *,
-    free_exponents: bool,
+    log_mu: Floats, log_time: Floats, log_limit: Floats, *, free_exponents: bool
 ) -> Minimum:
     """Minima of ``a mu**-p + b mu**q``, with (p, q) = (1, 2) or fitted at each learning rate.
 
-    Censored cells enter one-sidedly, as in :func:`flatfast.lab.estimation.local_fit.local_minimum`.
-
-    Args:
-        log_mu: Log of ``1 - momentum``, ascending, (M,).
-        log_time: Log of the median T_c, (B, E, M); +inf where censored, NaN where absent.
-        log_limit: Log of the run length at each learning rate, (E,).
-        free_exponents: Whether p and q are fitted, between 0.1 and 8.
-
-    Returns:
-        The minima, (B, E).
+    Takes and returns arrays as :func:`flatfast.lab.estimation.local_fit.local_minimum`; censored
+    cells enter one-sidedly as they do there. ``free_exponents``: whether p and q are fitted,
+    between 0.1 and 8.
     """
     replicates, rates, cells = log_time.shape
     rows = replicates * rates
@@ -95,13 +84,8 @@ def branch_minimum(
 
 
 def _linearised(
-    state: NDArray[np.float64],
-    offset: NDArray[np.float64],
-    value: NDArray[np.float64],
-    finite: NDArray[np.bool_],
-    present: NDArray[np.bool_],
-    limit: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    state: Floats, offset: Floats, value: Floats, finite: Flags, present: Flags, limit: Floats
+) -> tuple[Floats, Floats]:
     """Residuals (K, M) and their slopes (K, M, 4) in the parameters (sign of the curve)."""
     falling, growing = np.exp(state[:, 2:3]), np.exp(state[:, 3:4])
     left = state[:, 0:1] - falling * offset

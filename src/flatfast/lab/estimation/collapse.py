@@ -9,8 +9,8 @@ itself. The exponent that collapses the curves best is an estimate of gamma that
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from flatfast.lab.estimation.arrays import Flags, Floats, Indices
 from flatfast.lab.estimation.exponent import LAW
 from flatfast.lab.estimation.interval import Interval
 from flatfast.lab.estimation.power_law import jackknife_error, replicate_variance
@@ -64,11 +64,11 @@ class Collapse:
     """
 
     gamma: float
-    x: NDArray[np.float64]
-    y: NDArray[np.float64]
-    lr_index: NDArray[np.intp]
-    in_valley: NDArray[np.bool_]
-    lr: NDArray[np.float64]
+    x: Floats
+    y: Floats
+    lr_index: Indices
+    in_valley: Flags
+    lr: Floats
     quality: float
     overlap: float
     best_gamma: Interval
@@ -141,12 +141,7 @@ def collapse(
 
 
 def _interval(
-    grid: TimeGrid,
-    best: float,
-    log_time: NDArray[np.float64],
-    level: float,
-    n_boot: int,
-    seed: int,
+    grid: TimeGrid, best: float, log_time: Floats, level: float, n_boot: int, seed: int
 ) -> Interval:
     log_lr, log_mu = np.log(grid.lr), np.log(grid.mu)
     rates, n_seeds = len(log_lr), len(grid.seed)
@@ -165,9 +160,7 @@ def _interval(
     return Interval(best, best - reach, best + reach)
 
 
-def _best_gamma(
-    log_lr: NDArray[np.float64], log_mu: NDArray[np.float64], log_time: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _best_gamma(log_lr: Floats, log_mu: Floats, log_time: Floats) -> tuple[Floats, Floats]:
     """Exponent of least deviation, and the squared deviation there, of tables (B, E, M): (B,).
 
     NaN where nothing overlaps or the least is at the end of the range.
@@ -194,12 +187,7 @@ def _best_gamma(
     return best, least
 
 
-def _comparable(
-    log_lr: NDArray[np.float64],
-    log_mu: NDArray[np.float64],
-    log_time: NDArray[np.float64],
-    gamma: NDArray[np.float64],
-) -> NDArray[np.float64]:
+def _comparable(log_lr: Floats, log_mu: Floats, log_time: Floats, gamma: Floats) -> Floats:
     """Squared deviations (B, G), +inf where too few points overlap to be compared with the rest."""
     squared, share = _deviation(log_lr, log_mu, log_time, gamma)
     enough = share >= _LEAST_OVERLAP * share.max(axis=1, keepdims=True)
@@ -207,11 +195,8 @@ def _comparable(
 
 
 def _deviation(
-    log_lr: NDArray[np.float64],
-    log_mu: NDArray[np.float64],
-    log_time: NDArray[np.float64],
-    gamma: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    log_lr: Floats, log_mu: Floats, log_time: Floats, gamma: Floats
+) -> tuple[Floats, Floats]:
     """Mean squared deviation of each curve from the mean of the others, at exponents (B, G).
 
     Returns:
@@ -246,14 +231,14 @@ def _deviation(
     return np.where(count > 0, total / np.maximum(count, 1), np.nan), count / points
 
 
-def _valley(log_time: NDArray[np.float64]) -> NDArray[np.float64]:
+def _valley(log_time: Floats) -> Floats:
     """The table (..., M) with NaN in all cells but those of the valley."""
     finite = np.isfinite(log_time)
     best = np.min(np.where(finite, log_time, np.inf), axis=-1, keepdims=True)
     return np.where(finite & (log_time <= best + np.log(VALLEY)), log_time, np.nan)
 
 
-def _slopes(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+def _slopes(x: Floats, y: Floats) -> Floats:
     """Derivatives at the cells, from the parabola through the neighbours, (..., M).
 
     Where a neighbour is missing, from the other one alone.
@@ -270,12 +255,7 @@ def _slopes(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float6
     return np.where(np.isnan(left), right, np.where(np.isnan(right), left, middle))
 
 
-def _interpolate(
-    x: NDArray[np.float64],
-    y: NDArray[np.float64],
-    slope: NDArray[np.float64],
-    at: NDArray[np.float64],
-) -> NDArray[np.float64]:
+def _interpolate(x: Floats, y: Floats, slope: Floats, at: Floats) -> Floats:
     """Cubic Hermite interpolation of curves (B, M) at places (B, G, K).
 
     Third-order accurate where a chord would miss a curved valley by percents on a coarse grid.

@@ -18,6 +18,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from flatfast.lab.estimation.arrays import Flags, Floats
 from flatfast.lab.estimation.smoothing import smooth
 from flatfast.lab.goal import Goal
 
@@ -48,14 +49,14 @@ class Convergence:
         end: The metric, not smoothed, at the last valid record; may be non-finite.
     """
 
-    step: NDArray[np.float64]
+    step: Floats
     status: NDArray[np.str_]
-    threshold: NDArray[np.float64]
-    start: NDArray[np.float64]
-    end: NDArray[np.float64]
+    threshold: Floats
+    start: Floats
+    end: Floats
 
 
-def thresholds(start: ArrayLike, goal: Goal) -> NDArray[np.float64]:
+def thresholds(start: ArrayLike, goal: Goal) -> Floats:
     """The thresholds in the metric's own units of runs that start at ``start`` (N,)."""
     begin = np.asarray(start, dtype=np.float64)
     return goal.threshold * begin if goal.relative else np.full_like(begin, goal.threshold)
@@ -91,11 +92,8 @@ def check_start(start: ArrayLike, goal: Goal) -> None:
 
 
 def _last_crossing(
-    steps: NDArray[np.int64],
-    smoothed: NDArray[np.float64],
-    threshold: NDArray[np.float64],
-    recorded: NDArray[np.int64],
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    steps: NDArray[np.int64], smoothed: Floats, threshold: Floats, recorded: NDArray[np.int64]
+) -> tuple[Floats, NDArray[np.int64]]:
     """Step of the last crossing, NaN where the run ends above, and the record before it."""
     records = smoothed.shape[1]
     above = (smoothed > threshold[:, None]) & (np.arange(records) < recorded[:, None])
@@ -177,7 +175,7 @@ def settled(
     momentum: ArrayLike,
     goal: Goal,
     margin: float = 3.0,
-) -> NDArray[np.bool_]:
+) -> Flags:
     """Which runs may stop: they have been past the threshold for long enough.
 
     A run has settled at its last record, step k, when the ``T_c`` of the records so far satisfies
@@ -228,7 +226,7 @@ def settled(
 
 def _checked(
     steps: ArrayLike, values: ArrayLike, momentum: ArrayLike
-) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[NDArray[np.int64], Floats, Floats]:
     at = np.asarray(steps, dtype=np.int64)
     metric = np.asarray(values, dtype=np.float64)
     beta = np.asarray(momentum, dtype=np.float64)

@@ -29,8 +29,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
+from flatfast.lab.estimation.arrays import Flags, Floats
 from flatfast.lab.estimation.interval import Interval
 from flatfast.lab.estimation.optimum import (
     ALTERNATIVE_FITS,
@@ -109,10 +109,10 @@ class ExponentFit:
         caution: What the interval cannot see in this sweep, "" if nothing is known.
     """
 
-    lr: NDArray[np.float64]
+    lr: Floats
     best_mu: tuple[Interval, ...]
     best_time: tuple[Interval, ...]
-    located: NDArray[np.bool_]
+    located: Flags
     reason: tuple[str, ...]
     exponent: Interval
     level: float
@@ -120,10 +120,10 @@ class ExponentFit:
     scatter: float
     prefactor: Interval
     free_prefactor: float
-    jackknife: NDArray[np.float64]
+    jackknife: Floats
     jackknife_error: float
     sensitivity: tuple[Sensitivity, ...]
-    bootstrap: NDArray[np.float64] = field(repr=False)
+    bootstrap: Floats = field(repr=False)
     verdicts: tuple[Verdict, ...]
     n_boot: int
     seed: int
@@ -224,8 +224,8 @@ def _exponent_interval(law: PowerLaw, level: float, seeds: int, free: int) -> In
 
 
 def _optimum_intervals(
-    value: NDArray[np.float64],
-    boot: NDArray[np.float64],
+    value: Floats,
+    boot: Floats,
     level: float,
     seeds: int,
     law: PowerLaw | None = None,

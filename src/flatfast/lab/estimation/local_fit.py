@@ -14,7 +14,8 @@ momentum is censored) a fit to the finite cells alone runs off the cliff.
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from flatfast.lab.estimation.arrays import Flags, Floats, Indices
 
 WINDOW_IN_STEPS = 3.5
 """Least half-width of the window in steps of the grid, so that a parabola has cells enough."""
@@ -36,13 +37,11 @@ class Minimum:
         log_time: The curve's value there, log steps, (B, E).
     """
 
-    log_mu: NDArray[np.float64]
-    log_time: NDArray[np.float64]
+    log_mu: Floats
+    log_time: Floats
 
 
-def pilot(
-    log_time: NDArray[np.float64], log_limit: NDArray[np.float64]
-) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+def pilot(log_time: Floats, log_limit: Floats) -> tuple[Indices, Floats]:
     """Where to start: the finite cell with the least average of itself and its neighbours.
 
     Returns:
@@ -55,12 +54,7 @@ def pilot(
 
 
 def local_minimum(
-    log_mu: NDArray[np.float64],
-    log_time: NDArray[np.float64],
-    log_limit: NDArray[np.float64],
-    *,
-    window: float,
-    skewness: str,
+    log_mu: Floats, log_time: Floats, log_limit: Floats, *, window: float, skewness: str
 ) -> Minimum:
     """Minima of local parabolas or cubics.
 
@@ -125,9 +119,7 @@ def local_minimum(
     return Minimum(np.where(known, centre, np.nan), np.where(known, coefficient[..., 0], np.nan))
 
 
-def span_of(
-    log_mu: NDArray[np.float64], cells: NDArray[np.bool_], inwards: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def span_of(log_mu: Floats, cells: Flags, inwards: int) -> tuple[Floats, Floats]:
     """The ends of the range of the cells that are true, moved ``inwards`` by so many cells.
 
     Args:
@@ -144,9 +136,7 @@ def span_of(
     return log_mu[np.clip(first, 0, count - 1)], log_mu[np.clip(last, 0, count - 1)]
 
 
-def _moments(
-    offset: NDArray[np.float64], weight: NDArray[np.float64], value: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _moments(offset: Floats, weight: Floats, value: Floats) -> tuple[Floats, Floats]:
     """Sums over cells of ``weight * offset**j``, j = 0..6, and of that with ``value``, j = 0..3."""
     moment = np.empty((*offset.shape[:-1], 7))
     target = np.empty((*offset.shape[:-1], 4))
@@ -158,13 +148,11 @@ def _moments(
     return moment, target
 
 
-def _solve(matrix: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
+def _solve(matrix: Floats, right: Floats) -> Floats:
     return np.asarray(np.linalg.solve(matrix, right[..., None])[..., 0])
 
 
-def _shared_third(
-    gram: NDArray[np.float64], target: NDArray[np.float64], inside: NDArray[np.bool_]
-) -> NDArray[np.float64]:
+def _shared_third(gram: Floats, target: Floats, inside: Flags) -> Floats:
     """The third-order coefficient of the joint least-squares fit over learning rates, (B,).
 
     Each learning rate's cubic gives its own coefficient, with an information that is the Schur

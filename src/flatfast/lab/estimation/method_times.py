@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from flatfast.lab.estimation.arrays import Floats, Indices
 from flatfast.lab.estimation.interval import Interval
 from flatfast.lab.estimation.methods import Method, Setting
 from flatfast.lab.estimation.resampling import median, percentile_interval, resampled_medians
@@ -42,7 +43,7 @@ class Series:
     """
 
     log_time: float
-    boot: NDArray[np.float64]
+    boot: Floats
     limit: float
     outcome: Outcome
     end: End = ""
@@ -70,9 +71,9 @@ class MethodTable:
     source: str
     lr: tuple[float, ...]
     settings: tuple[Setting, ...]
-    log_time: NDArray[np.float64]
-    boot: NDArray[np.float64]
-    limit: NDArray[np.float64]
+    log_time: Floats
+    boot: Floats
+    limit: Floats
     runs: NDArray[np.int64]
     converged: NDArray[np.int64]
     diverged: NDArray[np.int64]
@@ -144,7 +145,7 @@ def measured_table(
     lr: list[float],
     rows: Mapping[str, NDArray[np.generic]],
     seeds: NDArray[np.int64],
-    indices: NDArray[np.intp],
+    indices: Indices,
     stable_below: float = float("nan"),
 ) -> MethodTable:
     """The times of a method from its runs.

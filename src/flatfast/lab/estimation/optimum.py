@@ -28,6 +28,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from flatfast.lab.estimation.arrays import Flags, Floats
 from flatfast.lab.estimation.branch_fit import branch_minimum
 from flatfast.lab.estimation.local_fit import Minimum, local_minimum, span_of
 from flatfast.lab.estimation.resampling import median, resampled_medians, resamples
@@ -43,9 +44,7 @@ FEWEST_LOCATED = 0.9
 _AT_ONCE = 2_000_000
 """Medians that are fitted at once; a fit takes some hundred bytes for each of them."""
 
-MinimumFinder: TypeAlias = Callable[
-    [NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]], Minimum
-]
+MinimumFinder: TypeAlias = Callable[[Floats, Floats, Floats], Minimum]
 """``(log_mu (M,), log_time (B, E, M), log_limit (E,)) -> Minimum`` with arrays (B, E)."""
 
 
@@ -77,11 +76,7 @@ def every_other(fit: CurveFit, first: int) -> CurveFit:
     the position of the grid decides (kinks, cliffs), not the noise.
     """
 
-    def minimum(
-        log_mu: NDArray[np.float64],
-        log_time: NDArray[np.float64],
-        log_limit: NDArray[np.float64],
-    ) -> Minimum:
+    def minimum(log_mu: Floats, log_time: Floats, log_limit: Floats) -> Minimum:
         return fit.minimum(log_mu[first::2], log_time[..., first::2], log_limit)
 
     which = ("first", "second")[first]
@@ -116,11 +111,11 @@ class MedianTimes:
             +inf where censored, NaN where there are no runs.
     """
 
-    lr: NDArray[np.float64]
-    log_mu: NDArray[np.float64]
-    log_limit: NDArray[np.float64]
+    lr: Floats
+    log_mu: Floats
+    log_limit: Floats
     n_seeds: int
-    log_time: NDArray[np.float64]
+    log_time: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,12 +131,12 @@ class Optima:
         boot_log_time: The same of each resample, (B, E).
     """
 
-    log_mu: NDArray[np.float64]
-    log_time: NDArray[np.float64]
-    located: NDArray[np.bool_]
+    log_mu: Floats
+    log_time: Floats
+    located: Flags
     reason: tuple[str, ...]
-    boot_log_mu: NDArray[np.float64]
-    boot_log_time: NDArray[np.float64]
+    boot_log_mu: Floats
+    boot_log_time: Floats
 
 
 def median_times(grid: TimeGrid, *, n_boot: int, seed: int) -> MedianTimes:
@@ -214,9 +209,7 @@ def _minimum(times: MedianTimes, fit: CurveFit) -> Minimum:
 _FINE, _FEW, _LOW_EDGE, _HIGH_EDGE, _CENSORED = range(5)
 
 
-def _problem(
-    log_mu: NDArray[np.float64], log_time: NDArray[np.float64], place: NDArray[np.float64]
-) -> NDArray[np.int64]:
+def _problem(log_mu: Floats, log_time: Floats, place: Floats) -> NDArray[np.int64]:
     """What is wrong with each optimum, (B, E)."""
     present, finite = ~np.isnan(log_time), np.isfinite(log_time)
     second, last_but_one = span_of(log_mu, present, 1)

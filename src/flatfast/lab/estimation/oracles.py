@@ -8,6 +8,7 @@ chosen, which flatters them.
 import numpy as np
 from numpy.typing import NDArray
 
+from flatfast.lab.estimation.arrays import Floats, Indices
 from flatfast.lab.estimation.method_times import MethodTable
 from flatfast.lab.estimation.methods import (
     BEST_AT_EACH_LR,
@@ -21,10 +22,7 @@ from flatfast.lab.estimation.times import TimeGrid
 
 
 def oracle_tables(
-    scan: TimeGrid,
-    seeds: NDArray[np.int64],
-    indices: NDArray[np.intp],
-    curvature: float | None = None,
+    scan: TimeGrid, seeds: NDArray[np.int64], indices: Indices, curvature: float | None = None
 ) -> list[MethodTable]:
     """The two oracles.
 
@@ -84,10 +82,10 @@ def _table(
     name: str,
     source: str,
     scan: TimeGrid,
-    times: NDArray[np.float64],
-    rows: NDArray[np.intp],
-    cell: NDArray[np.intp],
-    log_time: NDArray[np.float64],
+    times: Floats,
+    rows: Indices,
+    cell: Indices,
+    log_time: Floats,
     limit: float,
 ) -> MethodTable:
     """An oracle's table at some ``rows`` of the scan, with the ``cell`` chosen in each."""

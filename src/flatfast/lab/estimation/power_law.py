@@ -7,8 +7,8 @@ and nothing of runs or censoring.
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from flatfast.lab.estimation.arrays import Floats
 from flatfast.lab.estimation.resampling import median
 
 _BISECTIONS = 60
@@ -36,10 +36,10 @@ class PowerLaw:
     scatter_variance: float
     level_seed_variance: float
     level_scatter_variance: float
-    boot_slope: NDArray[np.float64]
+    boot_slope: Floats
 
 
-def replicate_variance(boot: NDArray[np.float64]) -> NDArray[np.float64]:
+def replicate_variance(boot: Floats) -> Floats:
     """Variance of replicates over their first axis, NaN left out.
 
     The usual factor ``S / (S - 1)`` for S seeds is not applied. It would undo the shortfall of a
@@ -52,11 +52,7 @@ def replicate_variance(boot: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.where(count > 1, squares, np.nan))
 
 
-def fit_power_law(
-    x: NDArray[np.float64],
-    y: NDArray[np.float64],
-    boot: NDArray[np.float64],
-) -> PowerLaw:
+def fit_power_law(x: Floats, y: Floats, boot: Floats) -> PowerLaw:
     """Fit a line by least squares, weighted with the points' seed variance and common scatter.
 
     The scatter ``tau`` solves ``sum r**2 / (v + tau**2) = degrees of freedom`` (Paule and Mandel);
@@ -104,9 +100,7 @@ def fit_power_law(
     )
 
 
-def leave_one_out(
-    x: NDArray[np.float64], y: NDArray[np.float64], boot: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def leave_one_out(x: Floats, y: Floats, boot: Floats) -> Floats:
     """Slope of the weighted line with each point left out, (E,).
 
     NaN at points that are NaN themselves, and everywhere if fewer than 3 remain in all.
@@ -122,7 +116,7 @@ def leave_one_out(
     return result
 
 
-def jackknife_error(slopes: NDArray[np.float64]) -> float:
+def jackknife_error(slopes: Floats) -> float:
     """Jackknife standard error from the slopes with each point left out; NaN below 3 points."""
     known = slopes[~np.isnan(slopes)]
     if len(known) < 3:
@@ -131,7 +125,7 @@ def jackknife_error(slopes: NDArray[np.float64]) -> float:
     return float(np.sqrt((len(known) - 1) / len(known) * spread))
 
 
-def _without_common(drawn: NDArray[np.float64]) -> NDArray[np.float64]:
+def _without_common(drawn: Floats) -> Floats:
     """Replicates (B, E) less what their points do together: the median of their deviations."""
     if drawn.shape[1] < 2:
         return drawn
@@ -140,9 +134,7 @@ def _without_common(drawn: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(drawn - median(away)[:, None])
 
 
-def _line(
-    x: NDArray[np.float64], y: NDArray[np.float64], weight: NDArray[np.float64], sloped: bool
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+def _line(x: Floats, y: Floats, weight: Floats, sloped: bool) -> tuple[Floats, Floats, Floats]:
     """Slope, weighted mean of y, and weighted mean of x of each row of y (B, E).
 
     A row with fewer than two points (one, for the level alone) gives NaN.
@@ -162,13 +154,7 @@ def _line(
     return slope, level, centre
 
 
-def _scatter(
-    x: NDArray[np.float64],
-    y: NDArray[np.float64],
-    variance: NDArray[np.float64],
-    freedom: int,
-    sloped: bool,
-) -> float:
+def _scatter(x: Floats, y: Floats, variance: Floats, freedom: int, sloped: bool) -> float:
     """Paule and Mandel's estimate of the common scatter, by bisection on its square."""
     if freedom < 1:
         return 0.0

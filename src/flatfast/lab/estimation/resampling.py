@@ -8,16 +8,16 @@ resampled jointly: one draw of seed indices is applied to all cells.
 from math import ceil, floor
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
+from flatfast.lab.estimation.arrays import Floats, Indices
 from flatfast.lab.estimation.interval import Interval
 
 _CHUNK = 4_000_000
 """Numbers that are sorted at once; bounds the memory of a bootstrap to some tens of megabytes."""
 
 
-def median(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def median(values: Floats) -> Floats:
     """Median over the last axis, where NaN means absent and +inf means censored.
 
     With an even number of values the two in the middle are averaged, so that the median of a cell
@@ -31,14 +31,12 @@ def median(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.where(count > 0, middle, np.nan)[..., 0])
 
 
-def resamples(n_seeds: int, n_boot: int, seed: int) -> NDArray[np.intp]:
+def resamples(n_seeds: int, n_boot: int, seed: int) -> Indices:
     """Indices of ``n_boot`` draws of ``n_seeds`` seeds with replacement, (n_boot, n_seeds)."""
     return np.random.default_rng(seed).integers(0, n_seeds, size=(n_boot, n_seeds))
 
 
-def resampled_medians(
-    values: NDArray[np.float64], indices: NDArray[np.intp]
-) -> NDArray[np.float64]:
+def resampled_medians(values: Floats, indices: Indices) -> Floats:
     """Medians over the last axis of ``values`` (..., S) under each draw: (B, ...)."""
     n_boot = len(indices)
     step = max(1, _CHUNK // max(values.size, 1))
@@ -49,7 +47,7 @@ def resampled_medians(
     return result
 
 
-def percentile_interval(estimate: float, replicates: NDArray[np.float64], level: float) -> Interval:
+def percentile_interval(estimate: float, replicates: Floats, level: float) -> Interval:
     """The middle ``level`` of the replicates, which may be infinite; NaN are left out.
 
     The ends are replicates themselves, the outer neighbours of the percentiles: nothing is

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from flatfast.lab.estimation.arrays import Indices
 from flatfast.lab.estimation.methods import GRID, ONE_CYCLE, SCAN
 from flatfast.lab.estimation.times import SAME_TO_DIGITS, distinct
 
@@ -71,7 +72,7 @@ def _numbered(*columns: NDArray[Any]) -> NDArray[np.int64]:
     return number
 
 
-def _groups(number: NDArray[np.int64]) -> list[NDArray[np.intp]]:
+def _groups(number: NDArray[np.int64]) -> list[Indices]:
     """The rows of every number, each group in the rows' order."""
     order = np.argsort(number, kind="stable")
     return np.split(order, np.flatnonzero(np.diff(number[order])) + 1)

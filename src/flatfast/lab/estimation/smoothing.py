@@ -3,14 +3,16 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from flatfast.lab.estimation.arrays import Floats
+
 
 def smooth(
     steps: NDArray[np.int64],
-    values: NDArray[np.float64],
-    momentum: NDArray[np.float64],
+    values: Floats,
+    momentum: Floats,
     smoothing: float,
     recorded: NDArray[np.int64],
-) -> NDArray[np.float64]:
+) -> Floats:
     """Centred moving average over the records within ``smoothing / mu / 2`` steps either side.
 
     The window is cut at the last valid record. Towards the start it narrows, and stays centred: a
@@ -53,7 +55,7 @@ def smooth(
     after = np.minimum(after, recorded[:, None])
     first = np.minimum(first, after)
 
-    def window_sum(terms: NDArray[np.float64]) -> NDArray[np.float64]:
+    def window_sum(terms: Floats) -> Floats:
         from_end = np.zeros((runs, records + 1))
         from_end[:, :-1] = np.cumsum(terms[:, ::-1], axis=1)[:, ::-1]
         return np.asarray(

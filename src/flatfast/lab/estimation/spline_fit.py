@@ -7,9 +7,9 @@ that all learning rates and bootstrap replicates are smoothed alike.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import solve_banded
 
+from flatfast.lab.estimation.arrays import Flags, Floats, Indices
 from flatfast.lab.estimation.local_fit import WINDOW_IN_STEPS, Minimum, pilot, span_of
 
 _LENGTH_OF_WINDOW = 4.7
@@ -30,24 +30,13 @@ _RIDGE = 1e-9
 
 
 def spline_minimum(
-    log_mu: NDArray[np.float64],
-    log_time: NDArray[np.float64],
-    log_limit: NDArray[np.float64],
-    *,
-    window: float,
+    log_mu: Floats, log_time: Floats, log_limit: Floats, *, window: float
 ) -> Minimum:
     """Minima of smoothing splines.
 
-    Censored cells enter one-sidedly, as in :func:`flatfast.lab.estimation.local_fit.local_minimum`.
-
-    Args:
-        log_mu: Log of ``1 - momentum``, ascending, (M,), M >= 3.
-        log_time: Log of the median T_c, (B, E, M); +inf where censored, NaN where absent.
-        log_limit: Log of the run length at each learning rate, (E,).
-        window: The half-width, as a factor in mu, of the local parabola that smooths as much.
-
-    Returns:
-        The minima, (B, E).
+    Takes and returns arrays as :func:`flatfast.lab.estimation.local_fit.local_minimum`, of at least
+    3 momenta; censored cells enter one-sidedly as they do there. ``window``: the half-width, as a
+    factor in mu, of the local parabola that smooths as much.
     """
     _, filled = pilot(log_time, log_limit)
     finite, present = np.isfinite(log_time), ~np.isnan(log_time)
@@ -59,7 +48,7 @@ def spline_minimum(
     table, row_limit = filled.reshape(-1, shape[-1]), np.tile(log_limit, shape[0])[:, None]
     known_cells, run_cells = finite.reshape(table.shape), present.reshape(table.shape)
     active = run_cells.copy()
-    curve: NDArray[np.float64] = table.copy()
+    curve: Floats = table.copy()
     bend = np.zeros_like(table)
     going = np.arange(len(table))
     for _ in range(_ITERATIONS):
@@ -88,12 +77,7 @@ def spline_minimum(
     return Minimum(np.where(known, place, np.nan), np.where(known, time, np.nan))
 
 
-def _smoothed(
-    gap: NDArray[np.float64],
-    stiffness: float,
-    active: NDArray[np.bool_],
-    table: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _smoothed(gap: Floats, stiffness: float, active: Flags, table: Floats) -> tuple[Floats, Floats]:
     """Values and second derivatives at the cells of splines through rows of ``table``, (K, M) each.
 
     The values g and the inner second derivatives c solve ``(W + ridge) g + stiffness Q c = W y``
@@ -119,17 +103,12 @@ def _smoothed(
     return solved[at_value].T, bend
 
 
-def _diagonals(
-    gap: NDArray[np.float64],
-    stiffness: float,
-    at_value: NDArray[np.intp],
-    at_bend: NDArray[np.intp],
-) -> NDArray[np.float64]:
+def _diagonals(gap: Floats, stiffness: float, at_value: Indices, at_bend: Indices) -> Floats:
     """The matrix of :func:`_smoothed` but for its active cells, by diagonals as LAPACK has them."""
     size = len(at_value) + len(at_bend)
     diagonals = np.zeros((2 * _WIDTH + 1, size))
 
-    def put(row: NDArray[np.intp], column: NDArray[np.intp], value: NDArray[np.float64]) -> None:
+    def put(row: Indices, column: Indices, value: Floats) -> None:
         diagonals[_WIDTH + row - column, column] = value
 
     # Q: the second difference of the values about each inner cell.
@@ -145,12 +124,7 @@ def _diagonals(
     return diagonals
 
 
-def _evaluated(
-    log_mu: NDArray[np.float64],
-    curve: NDArray[np.float64],
-    bend: NDArray[np.float64],
-    places: NDArray[np.float64],
-) -> NDArray[np.float64]:
+def _evaluated(log_mu: Floats, curve: Floats, bend: Floats, places: Floats) -> Floats:
     """Splines at places (G,), by their values and second derivatives (..., M) at the cells."""
     left = np.clip(np.searchsorted(log_mu, places, side="right") - 1, 0, len(log_mu) - 2)
     gap = np.diff(log_mu)[left]
@@ -163,9 +137,7 @@ def _evaluated(
     return np.asarray(value)
 
 
-def _between_finite(
-    log_mu: NDArray[np.float64], finite: NDArray[np.bool_], places: NDArray[np.float64]
-) -> NDArray[np.bool_]:
+def _between_finite(log_mu: Floats, finite: Flags, places: Floats) -> Flags:
     """Which places lie within one cell of the range of finite cells: beyond, a spline is free."""
     first, last = span_of(log_mu, finite, -1)
     return np.asarray((places >= first[..., None]) & (places <= last[..., None]))

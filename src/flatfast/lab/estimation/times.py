@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 
+from flatfast.lab.estimation.arrays import Flags, Floats, Indices
 from flatfast.lab.estimation.convergence import Status
 from flatfast.lab.estimation.methods import GRID
 
@@ -38,15 +39,15 @@ class TimeGrid:
         limit: Planned length of the runs in steps, (E,).
     """
 
-    lr: NDArray[np.float64]
-    mu: NDArray[np.float64]
+    lr: Floats
+    mu: Floats
     seed: NDArray[np.int64]
-    log_time: NDArray[np.float64]
-    diverged: NDArray[np.bool_]
-    limit: NDArray[np.float64]
+    log_time: Floats
+    diverged: Flags
+    limit: Floats
 
 
-def distinct(values: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+def distinct(values: ArrayLike) -> tuple[Floats, Indices]:
     """Distinct positive numbers, ascending, equal to :data:`SAME_TO_DIGITS` digits, and indices.
 
     Grids that were computed in two ways (``1 - 0.9`` and ``0.1``) differ in the last bits.
@@ -162,9 +163,7 @@ def columns_of(
     return table
 
 
-def outcomes(
-    rows: Mapping[str, NDArray[np.generic]],
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def outcomes(rows: Mapping[str, NDArray[np.generic]]) -> tuple[Floats, Flags]:
     """Log of ``T_c`` (+inf where there is none) and whether the run diverged, per row.
 
     Raises:
@@ -189,6 +188,6 @@ def outcomes(
     return log_time, status == Status.DIVERGED.value
 
 
-def same(values: NDArray[np.float64], value: float) -> NDArray[np.bool_]:
+def same(values: Floats, value: float) -> Flags:
     """Which ``values`` agree with ``value`` to :data:`SAME_TO_DIGITS` digits."""
     return np.asarray(np.abs(values - value) <= 10.0 ** (1 - SAME_TO_DIGITS) * abs(value))

@@ -6,8 +6,8 @@ the report of the ten thousand that do.
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
+from flatfast.lab.estimation.arrays import Floats
 from flatfast.lab.estimation.convergence import Status
 
 _STATUSES = tuple(member.value for member in Status)
@@ -59,6 +59,6 @@ def usable(runs: pa.Table) -> tuple[pa.Table, tuple[str, ...]]:
     return (runs if not reasons else runs.filter(pa.array(good))), tuple(reasons)
 
 
-def _numbers(runs: pa.Table, name: str) -> NDArray[np.float64]:
+def _numbers(runs: pa.Table, name: str) -> Floats:
     """A column as numbers, nulls as NaN."""
     return np.asarray(runs[name].cast(pa.float64(), safe=False).to_numpy(), dtype=np.float64)

@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 
 from flatfast.lab.estimation.comparison import Comparison, MethodTime
 from flatfast.lab.estimation.methods import BEST_AT_EACH_LR, BEST_CONSTANT, CORRECTED
+from flatfast.lab.report.keys import line_entry, mark_entry
 from flatfast.lab.report.study import CannotDraw, Study
 from flatfast.lab.report.theme import Theme
 from flatfast.lab.report.typography import method_name, sentence
@@ -108,7 +109,7 @@ def ring(axes: Axes, best: Sequence[MethodTime], theme: Theme) -> None:
 
 def entry(name: str, look: dict[str, Any]) -> Line2D:
     """A method's entry in a key."""
-    return Line2D([], [], label=method_name(name), **look)
+    return line_entry(method_name(name), **look)
 
 
 def ring_entries(best: Sequence[MethodTime], theme: Theme) -> list[Line2D]:
@@ -116,8 +117,8 @@ def ring_entries(best: Sequence[MethodTime], theme: Theme) -> list[Line2D]:
     kinds = [(theme.ink, "own best learning rate")]
     if any(time.end for time in best):
         kinds.append((theme.muted, "best at an end of its range"))
-    look: dict[str, Any] = {"ls": "", "marker": "o", "ms": 12, "mfc": "none"}
-    return [Line2D([], [], mec=colour, label=label, **look) for colour, label in kinds]
+    look: dict[str, Any] = {"marker": "o", "ms": 12, "mfc": "none"}
+    return [mark_entry(label, mec=colour, **look) for colour, label in kinds]
 
 
 def ends(time: MethodTime) -> tuple[float, float]:

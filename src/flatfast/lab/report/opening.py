@@ -59,33 +59,19 @@ def _tiles(summary: Mapping[str, Any]) -> list[Markup]:
     tiles = []
     exponent, constant, collapse = summary["exponent"], summary["best_C"], summary["collapse"]
     if exponent is not None:
-        tiles.append(
-            _tile(
-                "exponent",
-                fixed(exponent["estimate"]),
-                f"{percent(exponent['level'])} interval {interval_text(exponent)}",
-            )
-        )
+        note = f"{percent(exponent['level'])} interval {interval_text(exponent)}"
+        tiles.append(_tile("exponent", fixed(exponent["estimate"]), note))
     if constant is not None:
-        tiles.append(
-            _tile(
-                "best C of the 2/3 law",
-                number(constant["estimate"]),
-                f"{number(constant['low'])} to {number(constant['high'])}",
-            )
-        )
+        note = f"{number(constant['low'])} to {number(constant['high'])}"
+        tiles.append(_tile("best C of the 2/3 law", number(constant["estimate"]), note))
     for name in FIRST_AGAINST:
         speedup = summary["speedup_best_eta"].get(name)
         if speedup is not None:
             tiles.append(_against(name, speedup))
     if collapse is not None and collapse["quality"] is not None:
-        tiles.append(
-            _tile(
-                "distance of the rescaled curves",
-                f"{number(100 * collapse['quality'], 2)}%",
-                "all learning rates on one curve would be 0",
-            )
-        )
+        apart = f"{number(100 * collapse['quality'], 2)}%"
+        note = "all learning rates on one curve would be 0"
+        tiles.append(_tile("distance of the rescaled curves", apart, note))
     return tiles
 
 

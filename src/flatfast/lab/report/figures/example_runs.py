@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
 from flatfast.lab.estimation.exponent import LAW
 from flatfast.lab.report.axes import FORECAST, log_axis, padded, plain_label
+from flatfast.lab.report.keys import line_entry, mark_entry
 from flatfast.lab.report.study import Study, goal_metric
 from flatfast.lab.report.theme import Theme, new_figure, themed
 from flatfast.lab.report.trajectories import Trajectory, pick_examples
@@ -63,27 +63,19 @@ def example_runs(study: Study, theme: Theme) -> Figure:
                 zorder=6,
             )
         entries.append(
-            Line2D(
-                [],
-                [],
-                color=colour,
-                lw=2,
-                label=f"momentum {momentum(1 - example.mu)}, {example.label}",
-            )
+            line_entry(f"momentum {momentum(1 - example.mu)}, {example.label}", color=colour, lw=2)
         )
     threshold = runs[0].threshold
     if np.isfinite(threshold):
         axes.axhline(threshold, color=theme.ink, lw=1.1, ls="--", zorder=3)
-        entries.append(Line2D([], [], color=theme.ink, lw=1.1, ls="--", label="threshold"))
-        entries.append(
-            Line2D([], [], ls="", marker="o", ms=5.5, color=theme.ink, label="convergence time")
-        )
+        entries.append(line_entry("threshold", color=theme.ink, lw=1.1, ls="--"))
+        entries.append(mark_entry("convergence time", marker="o", ms=5.5, color=theme.ink))
         told = [
             _foretold(axes, example.mu, examples.lr, study, threshold, colours[example.label])
             for example in examples.examples
         ]
         if any(told):
-            entries.append(Line2D([], [], ls="", color=theme.ink, label=FORECAST, **FORETOLD))
+            entries.append(mark_entry(FORECAST, color=theme.ink, **FORETOLD))
     axes.set_xlabel(f"steps at learning rate {rate(examples.lr, 3)}")
     axes.set_ylabel(metric_name(metric))
     figure.legend(handles=entries, loc="outside lower center", ncols=2, columnspacing=1.6)

@@ -11,16 +11,9 @@ from matplotlib.transforms import ScaledTranslation
 from flatfast.lab.estimation.comparison import MethodTime
 from flatfast.lab.estimation.exponent import LAW
 from flatfast.lab.forecast.record import Forecast
+from flatfast.lab.report import method_lines
 from flatfast.lab.report.axes import LR, TIME, log_axis, padded
-from flatfast.lab.report.method_lines import (
-    compared,
-    draw_line,
-    ends,
-    entry,
-    looks,
-    ring,
-    ring_entries,
-)
+from flatfast.lab.report.keys import line_entry, mark_entry
 from flatfast.lab.report.study import Study
 from flatfast.lab.report.theme import Theme, new_figure, themed
 
@@ -38,38 +31,29 @@ def method_comparison(study: Study, theme: Theme) -> Figure:
     Raises:
         CannotDraw: If no methods were compared, or none of them has runs.
     """
-    found, shown = compared(study)
+    found, shown = method_lines.compared(study)
     figure = new_figure(height=5.2)
     axes = figure.add_subplot()
-    look = looks(found, theme)
+    look = method_lines.looks(found, theme)
     levels = _levels(shown)
     entries = []
     for name in (method.name for method in found.methods):
         own = [time for time in shown if time.method == name]
         if own:
-            draw_line(axes, own, look[name], theme)
+            method_lines.draw_line(axes, own, look[name], theme)
             unmeasured = [time for time in own if time.outcome != "measured"]
             _marks(axes, unmeasured, look[name], [levels[name, t.lr] for t in unmeasured])
-            entries.append(entry(name, look[name]))
-    ring(axes, found.best, theme)
+            entries.append(method_lines.entry(name, look[name]))
+    method_lines.ring(axes, found.best, theme)
     if any(time.outcome == "beyond limit" for time in shown):
-        entries.append(
-            Line2D(
-                [],
-                [],
-                ls="",
-                marker=r"$\uparrow$",
-                ms=9,
-                color=theme.ink,
-                label="longer than the run",
-            )
-        )
+        arrow = r"$\uparrow$"
+        entries.append(mark_entry("longer than the run", marker=arrow, ms=9, color=theme.ink))
     if any(time.outcome == "diverged" for time in shown):
-        entries.append(Line2D([], [], ls="", marker="x", ms=6, color=theme.ink, label="diverged"))
-    entries += ring_entries(found.best, theme)
+        entries.append(mark_entry("diverged", marker="x", ms=6, color=theme.ink))
+    entries += method_lines.ring_entries(found.best, theme)
     if study.forecast is not None:
         entries.insert(1, _forecast(axes, study.forecast, [t.lr for t in shown], theme))
-    steps = [end for t in shown for end in ends(t)]
+    steps = [end for t in shown for end in method_lines.ends(t)]
     log_axis(axes, "x", *padded([t.lr for t in shown], 0.08))
     low, high = padded(steps, 0.06)
     headroom = (high / low) ** (ROOM_PER_LEVEL * max(levels.values(), default=0))
@@ -85,7 +69,7 @@ def _forecast(axes: Axes, forecast: Forecast, rates: list[float], theme: Theme) 
     lr = np.array([min(rates), max(rates)])
     look: dict[str, Any] = {"color": theme.accent, "lw": 7, "alpha": 0.3}
     axes.plot(lr, forecast.answer_time * lr**-LAW, solid_capstyle="butt", zorder=1.8, **look)
-    return Line2D([], [], label="law, forecast", **look)
+    return line_entry("law, forecast", **look)
 
 
 def _levels(shown: list[MethodTime]) -> dict[tuple[str, float], int]:

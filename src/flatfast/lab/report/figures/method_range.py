@@ -2,20 +2,12 @@
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from flatfast.lab.estimation.comparison import MethodTime
 from flatfast.lab.estimation.methods import BEST_AT_EACH_LR, BEST_CONSTANT
+from flatfast.lab.report import method_lines
 from flatfast.lab.report.axes import LR, TIME, log_axis
-from flatfast.lab.report.method_lines import (
-    compared,
-    draw_line,
-    ends,
-    entry,
-    looks,
-    ring,
-    ring_entries,
-)
+from flatfast.lab.report.keys import mark_entry
 from flatfast.lab.report.study import CannotDraw, Study
 from flatfast.lab.report.theme import Theme, new_figure, themed
 
@@ -39,7 +31,7 @@ def method_range(study: Study, theme: Theme) -> Figure:
     Raises:
         CannotDraw: If no methods were compared, their limits are not known, or none has a time.
     """
-    found, every = compared(study)
+    found, every = method_lines.compared(study)
     limits = {m.name: m.stable_below for m in found.methods if np.isfinite(m.stable_below)}
     if not limits:
         raise CannotDraw("The methods' stability limits are not known.")
@@ -51,14 +43,14 @@ def method_range(study: Study, theme: Theme) -> Figure:
     fastest = min(t.time.estimate for t in shown)
     figure = new_figure(height=5.6)
     axes = figure.add_subplot()
-    look = looks(found, theme)
+    look = method_lines.looks(found, theme)
     entries = []
     for name in (method.name for method in found.methods):
         own = [time for time in every if time.method == name and time.lr >= least]
         if not any(_within(time, fastest) for time in own):
             continue
-        draw_line(axes, own, look[name], theme)
-        entries.append(entry(name, look[name]))
+        method_lines.draw_line(axes, own, look[name], theme)
+        entries.append(method_lines.entry(name, look[name]))
         if name in limits and name not in (BEST_AT_EACH_LR, BEST_CONSTANT):
             axes.axvline(limits[name], 0, 0.045, color=look[name]["color"], lw=2.2)
         for time in (t for t in beyond if t.method == name):
@@ -72,24 +64,13 @@ def method_range(study: Study, theme: Theme) -> Figure:
                 mec=look[name]["color"],
             )
     inside = [t for t in found.best if t.lr >= least and _within(t, fastest)]
-    ring(axes, inside, theme)
+    method_lines.ring(axes, inside, theme)
     entries += [
-        Line2D(
-            [], [], ls="", marker="|", ms=11, mew=2.2, color=theme.ink, label="its stability limit"
-        ),
-        Line2D(
-            [],
-            [],
-            ls="",
-            marker="o",
-            ms=5,
-            mfc="none",
-            mec=theme.ink,
-            label="above it: with catapults",
-        ),
-        *ring_entries(inside, theme),
+        mark_entry("its stability limit", marker="|", ms=11, mew=2.2, color=theme.ink),
+        mark_entry("above it: with catapults", marker="o", ms=5, mfc="none", mec=theme.ink),
+        *method_lines.ring_entries(inside, theme),
     ]
-    steps = [end for t in shown if _within(t, fastest) for end in ends(t)]
+    steps = [end for t in shown if _within(t, fastest) for end in method_lines.ends(t)]
     log_axis(axes, "x", least / 1.05, 1.1 * max([*limits.values(), *(t.lr for t in beyond)]))
     lowest = max(min([fastest, *(t.time.estimate for t in beyond)]), fastest / SOONEST)
     log_axis(axes, "y", lowest / 1.6, min(1.2 * max(steps), SLOWEST * fastest))

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from flatfast.lab.estimation.exponent import LAW
@@ -21,6 +20,7 @@ from flatfast.lab.report.axes import (
     lr_colours,
     padded,
 )
+from flatfast.lab.report.keys import line_entry, mark_entry
 from flatfast.lab.report.study import (
     CannotDraw,
     Study,
@@ -97,30 +97,18 @@ def time_curves(study: Study, theme: Theme) -> Figure:
     if len(grid.lr) > 1:
         lr_colorbar(figure, axes, grid.lr, theme)
     entries = [
-        Line2D([], [], color=theme.ink, marker="o", ms=2.8, lw=1.6, label="median of the seeds"),
-        Line2D([], [], color=theme.ink, alpha=0.25, lw=7, label="middle half of the seeds"),
+        line_entry("median of the seeds", color=theme.ink, marker="o", ms=2.8, lw=1.6),
+        line_entry("middle half of the seeds", color=theme.ink, alpha=0.25, lw=7),
     ]
     if best.located.any():
-        entries.append(
-            Line2D(
-                [],
-                [],
-                ls="",
-                marker="D",
-                ms=6,
-                mfc=theme.accent,
-                mec=theme.surface,
-                label="fitted optimum, interval",
-            )
-        )
+        look = {"marker": "D", "ms": 6, "mfc": theme.accent, "mec": theme.surface}
+        entries.append(mark_entry("fitted optimum, interval", **look))
     if study.forecast is not None:
-        entries.append(Line2D([], [], color=theme.ink, ls=FORETOLD, lw=1.1, label=FORECAST))
+        entries.append(line_entry(FORECAST, color=theme.ink, ls=FORETOLD, lw=1.1))
     if (np.isposinf(times) & ~diverged).any():
-        entries.append(
-            Line2D([], [], ls="", color=theme.ink, label="longer than the run", **LONGER)
-        )
+        entries.append(mark_entry("longer than the run", color=theme.ink, **LONGER))
     if diverged.any():
-        entries.append(Line2D([], [], ls="", color=theme.ink, label="diverged", **DIVERGED))
+        entries.append(mark_entry("diverged", color=theme.ink, **DIVERGED))
     figure.legend(handles=entries, loc="outside lower center", ncols=2, columnspacing=1.6)
     return figure
 
