@@ -1,11 +1,11 @@
 """ResNet-18 on CIFAR-10: label noise, any schedule, momentum 0.9 against the law.
 
-    pip install ".[torch,data]" tensorboard
+    pip install ".[torch,lab,data]" tensorboard
     python examples/resnet18_cifar10.py --lr 0.1 --momentum 0.9
     python examples/resnet18_cifar10.py --lr 0.4 --C 0.464          # C of the pair (0.1, 0.9)
     tensorboard --logdir runs
 
-Images come through Hugging Face ``datasets``, by hub id or from a local folder of Parquet files.
+Images come from a local folder of the hub's Parquet files, or from the hub itself.
 They are kept and augmented on the device. Every epoch ends with a checkpoint: stopped at any time,
 the same command goes on. On a GPU try ``--precision bfloat16 --channels-last --compile``.
 """
@@ -17,16 +17,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from cifar_resnet import ResNet18
-from datasets import load_dataset
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 from torch.nn import functional as F
 from torch.optim import lr_scheduler as schedulers
 from torch.utils.tensorboard import SummaryWriter
 
+from flatfast.lab.images import CIFAR10, load_images
 from flatfast.torch import SGD, LabelFlips
 
 
@@ -65,15 +64,12 @@ def parsed() -> argparse.Namespace:
 
 
 def load(source: str, split: str, device: str, examples: int | None = None) -> Images:
-    """A split of the data, on the device."""
-    table = load_dataset(source, split=split)
-    if examples is not None:
-        table = table.select(range(min(examples, len(table))))
-    column = "img" if "img" in table.column_names else "image"
-    pixels = torch.tensor(np.stack([np.asarray(image) for image in table[column]]))
+    """A split of the data, or as many images of each class, on the device."""
+    found = load_images(CIFAR10, source, split, examples)
+    pixels = torch.tensor(found.pixels)
     mean, deviation = torch.tensor([125.3, 123.0, 113.9]), torch.tensor([63.0, 62.1, 66.7])
     scaled = ((pixels - mean) / deviation).permute(0, 3, 1, 2).contiguous()
-    return Images(scaled.to(device), torch.tensor(table["label"]).to(device))
+    return Images(scaled.to(device), torch.tensor(found.labels).to(device))
 
 
 def batches(data: Images, size: int, seed: int, epoch: int) -> Iterator[Images]:

@@ -11,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from flatfast.lab.images import DATA, FASHION_MNIST, load_images
+
 
 class Examples(NamedTuple):
     """Inputs (P, D) and classes (P,)."""
@@ -111,17 +113,12 @@ def _digits() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
 
 @cache
 def _fashion() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    from datasets import load_dataset
-
-    table = load_dataset(f"{os.environ[DATA]}/fashion_mnist", split="train")
-    table = table.select(range(min(10_000, len(table))))
-    pixels = np.stack([np.asarray(image, np.float64).ravel() for image in table["image"]])
-    return pixels / 255, np.asarray(table["label"], np.int64)
+    found = load_images(FASHION_MNIST, "", "train", FASHION_IMAGES)
+    return found.pixels.reshape(len(found.labels), -1) / 255, found.labels
 
 
-DATA = "FLATFAST_DATA"
-"""Environment variable: the folder in which ``fashion_mnist`` lies in the hub's Parquet layout, or
-an account of the hub that has it, such as ``zalando-datasets``."""
+FASHION_IMAGES = 10_000
+"""Of which training, validation and test images are drawn."""
 
 
 def _fashion_needs() -> str:

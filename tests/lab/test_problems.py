@@ -197,7 +197,9 @@ def test_a_made_up_fashion_mnist_folder(tmp_path):
     settings = {"examples": 20, "test_examples": 10, "width": 8, "depth": 2}
     problem = load("fashion-mlp", {"data": str(folder), **settings, "start": "init"})
     assert at_start(problem)[0]["weight"].shape == (784, 8)
-    with pytest.raises(ValueError, match=r"examples must be in \[1, 40\], got 41"):
+    with pytest.raises(
+        ValueError, match=r"train split of fashion_mnist must be in \[1, 40\], got 41"
+    ):
         load("fashion-mlp", {"data": str(folder), **settings, "examples": 41})
 
 
@@ -205,6 +207,8 @@ def test_fashion_mnist_that_is_not_there(tmp_path, monkeypatch):
     pytest.importorskip("datasets", reason="needs the data extra")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(FileNotFoundError, match="local folder with the hub's Parquet files"):
+        load("fashion-mlp", {"data": "nobody/nothing"})
+    with pytest.raises(FileNotFoundError, match=r"no folder .*nowhere with fashion_mnist"):
         load("fashion-mlp", {"data": str(tmp_path / "nowhere")})
 
 

@@ -1,4 +1,4 @@
-"""Interpolating starts on disk, keyed by the content of what makes them.
+"""Interpolating starts and decoded images on disk, keyed by the content of what makes them.
 
 Phase 1 of an experiment can take longer than its runs, and every sweep of the same problem needs
 the same start. The key is a hash of everything that the result depends on, initial arrays and data
@@ -44,7 +44,7 @@ def content_hash(*parts: Any) -> str:
     return digest.hexdigest()[:32]
 
 
-def cached(key: str, compute: Callable[[], Any]) -> Any:
+def cached(key: str, compute: Callable[[], Any], kind: str = "start") -> Any:
     """The arrays stored under ``key``, or ``compute()``, which is then stored.
 
     A cache that cannot be read or written costs time only: the result is computed, and a warning
@@ -53,22 +53,23 @@ def cached(key: str, compute: Callable[[], Any]) -> Any:
     Args:
         key: A content hash.
         compute: Gives an array, or nested lists and dictionaries of arrays; called at most once.
+        kind: What it is, for the file's name and for warnings.
 
     Returns:
         The result, with NumPy arrays for leaves when it comes from the cache.
     """
-    path = cache_folder() / f"start-{key}.npz"
+    path = cache_folder() / f"{kind}-{key}.npz"
     try:
         return _read(path)
     except (FileNotFoundError, NotADirectoryError):
         pass
     except Exception as error:  # whatever a damaged file makes zipfile and NumPy raise
-        _warn(f"the cached start {path} cannot be used and is computed anew", error)
+        _warn(f"the cached {kind} {path} cannot be used and is computed anew", error)
     result = compute()
     try:
         _write(path, result)
     except OSError as error:
-        _warn(f"the start cannot be cached in {path.parent} and will be computed again", error)
+        _warn(f"the {kind} cannot be cached in {path.parent} and will be computed again", error)
     return result
 
 

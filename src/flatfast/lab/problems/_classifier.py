@@ -8,8 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from flatfast.lab.cache import content_hash
 from flatfast.lab.descent import Descent
 from flatfast.lab.goal import Goal
+from flatfast.lab.images import ImageSet, load_images
 from flatfast.lab.problem import Metric, Params, Problem, Scalar
 from flatfast.lab.problems._settings import Perceptron
 from flatfast.lab.training import mlp
@@ -57,6 +59,37 @@ def split(
     order = np.random.default_rng(data_seed).permutation(len(inputs))
     train, test = order[:examples], order[examples:]
     return standardised(Images(inputs[train], classes[train], inputs[test], classes[test]))
+
+
+def image_data(
+    images: ImageSet, data: str, examples: int, test_examples: int, data_seed: int
+) -> tuple[Images, str]:
+    """Balanced subsets of an image set's two splits, and what a problem's settings say of them.
+
+    Args:
+        images: Which.
+        data: Where it is, as :func:`flatfast.lab.images.load_images` takes it, or what was said of
+            it before: ``NAME:CHECKSUM``.
+        examples: Training images.
+        test_examples: Test images.
+        data_seed: Seed of the subsets.
+
+    Returns:
+        The images, standardised, and ``NAME:CHECKSUM``: no path.
+
+    Raises:
+        ValueError: If they are not what is expected; if a checksum is given and is another.
+        FileNotFoundError: If they are not there.
+    """
+    wanted = data if data.startswith(f"{images.name}:") else ""
+    where = "" if wanted else data
+    train = load_images(images, where, "train", examples, data_seed)
+    test = load_images(images, where, "test", test_examples, data_seed)
+    told = f"{images.name}:{content_hash(train.checksum, test.checksum)[:16]}"
+    if wanted not in ("", told):
+        raise ValueError(f"the images must be {wanted}, as before, got {told}: other data or files")
+    flat = [split.pixels.reshape(len(split.labels), -1) / 255 for split in (train, test)]
+    return standardised(Images(flat[0], train.labels, flat[1], test.labels)), told
 
 
 def standardised(images: Images) -> Images:
