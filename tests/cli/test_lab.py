@@ -144,7 +144,8 @@ def test_longer_runs_in_the_same_folder(flatfast, swept):
         ("flatfast sweep x --out /home/me/runs/a --lr 0.1", "flatfast sweep x --lr 0.1"),
         ("flatfast sweep x --out=/home/me/a --fresh", "flatfast sweep x"),
         ("flatfast sweep '/home/my files/p.py:make'", "flatfast sweep p.py:make"),
-        ("flatfast sweep x --set data=/srv/images", "flatfast sweep x --set data=images"),
+        ("flatfast sweep x --set data=/srv/images", "flatfast sweep x"),
+        ("flatfast sweep x --set file=/srv/a.csv", "flatfast sweep x --set file=a.csv"),
         ("flatfast sweep ../p.py:make --lr 0.1:0.2:3", "flatfast sweep p.py:make --lr 0.1:0.2:3"),
     ],
 )
@@ -277,7 +278,7 @@ def test_list_names_every_experiment(flatfast):
         assert name in answer.out
         sizes = [recipes.recipe_of(name, size).grid_size() for size in ("quick", "full")]
         assert f"{sizes[0]:,}, {sizes[1]:,}" in answer.out
-    assert answer.out.count("Needs data: --set data=FOLDER") == 1  # fashion-mlp alone
+    assert answer.out.count("Needs data: --data FOLDER") == 1  # fashion-mlp alone
 
 
 def test_version_and_help(flatfast):

@@ -8,7 +8,7 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from flatfast.cli.console import Console
-from flatfast.cli.options import Set
+from flatfast.cli.options import Data, Set
 from flatfast.extras import ways_to_install
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def calibrate(
     out: Annotated[Path | None, typer.Option(help="Write the calibration as JSON.")] = None,
     figure: Annotated[Path | None, typer.Option(help="Draw it to this file.")] = None,
     set_: Set = None,
+    data: Data = None,
 ) -> None:
     """Measure C at a problem's start, or at a PyTorch model's weights, without a training run.
 
@@ -53,7 +54,7 @@ def calibrate(
         def told(done: int, total: int) -> None:
             bar.update(task, description="gradients", completed=done, total=total)
 
-        found = _found(name, settings(set_ or []), lr, spend, seed, told)
+        found = _found(name, settings(set_, data), lr, spend, seed, told)
     _tell(console, found)
     if out is not None:
         from flatfast.lab.atomic import atomically

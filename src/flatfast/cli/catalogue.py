@@ -9,7 +9,7 @@ from rich.table import Table
 from flatfast.cli.console import Console
 from flatfast.extras import install_command
 
-NEEDS_DATA = escape(f"--set data=FOLDER or a connection, and {install_command('data')}")
+NEEDS_DATA = escape(f"--data FOLDER or a connection, and {install_command('data')}")
 
 
 def register(app: typer.Typer) -> None:

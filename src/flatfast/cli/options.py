@@ -17,6 +17,15 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="A setting of the problem; may be repeated."),
 ]
+Data = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        metavar="FOLDER",
+        help="Images, for problems on real ones: a folder that holds them, or a hub id; by default "
+        "FLATFAST_DATA, or the hub.",
+    ),
+]
 GoalMetric = Annotated[
     str | None, typer.Option("--goal", help="Metric to bring down, e.g. cooled:test_error.")
 ]

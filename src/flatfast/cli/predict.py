@@ -49,6 +49,7 @@ def predict(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Write the forecast as JSON.")] = None,
     set_: options.Set = None,
+    data: options.Data = None,
     goal: options.GoalMetric = None,
     threshold: options.Threshold = None,
     absolute: options.Absolute = False,
@@ -68,7 +69,7 @@ def predict(
     from flatfast.lab.problems import load
 
     problem = options.with_goal(
-        load(name, settings(set_ or [])), goal, threshold, absolute, smoothing
+        load(name, settings(set_, data)), goal, threshold, absolute, smoothing
     )
     console = Console()
     with told_stages(console) as tell:

@@ -33,6 +33,7 @@ def reproduce(
     out: options.Out = None,
     fresh: options.Fresh = False,
     set_: options.Set = None,
+    data: options.Data = None,
     goal: options.GoalMetric = None,
     threshold: options.Threshold = None,
     absolute: options.Absolute = False,
@@ -44,7 +45,7 @@ def reproduce(
 
     size = "full" if full else "quick"
     recipe = recipe_of(name, size)
-    recipe = replace(recipe, settings={**recipe.settings, **settings(set_ or [])})
+    recipe = replace(recipe, settings={**recipe.settings, **settings(set_, data)})
 
     from flatfast.lab.engines.devices import use_all_cores
     from flatfast.lab.reproduce import identity_of, problem_of

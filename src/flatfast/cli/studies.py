@@ -50,16 +50,23 @@ def _command() -> str:
 
 
 def portable(command: str) -> str:
-    """A command without its output folder and ``--fresh``, and with files by their names alone."""
+    """A command without its folders and ``--fresh``, and with files by their names alone.
+
+    Where the images lay is not kept: the problem's settings say which they are.
+    """
     try:
         words = iter(shlex.split(command))
     except ValueError:
         return command
     kept = []
     for word in words:
-        if word == "--out":
+        if word in ("--out", "--data"):
             next(words, None)
-        elif word != "--fresh" and not word.startswith("--out="):
+        elif word == "--set" and (pair := next(words, "")).startswith("data="):
+            continue
+        elif word == "--set":
+            kept += [word, re.sub(r"[^=]*/", "", pair)]
+        elif word != "--fresh" and not word.startswith(("--out=", "--data=", "--set=data=")):
             kept.append(re.sub(r"[^=]*/", "", word))
     return shlex.join(kept)
 

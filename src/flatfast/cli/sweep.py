@@ -65,6 +65,7 @@ def sweep(
     nesterov: Annotated[bool, typer.Option("--nesterov", help="Nesterov momentum.")] = False,
     dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
     set_: options.Set = None,
+    data: options.Data = None,
     out: options.Out = None,
     fresh: options.Fresh = False,
 ) -> None:
@@ -78,7 +79,7 @@ def sweep(
     if lr is None or momentum is None:
         raise ValueError(_wanted(lr, momentum))
     rates, betas = learning_rates(lr), momenta(momentum)
-    chosen = settings(set_ or [])
+    chosen = settings(set_, data)
     if start is not None:
         chosen["start"] = start
     if batch_size is not None:

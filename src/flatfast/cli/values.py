@@ -44,19 +44,23 @@ def _check_momenta(values: tuple[float, ...]) -> None:
             raise ValueError(f"momentum must be in [0, 1), got {value:g}")
 
 
-def settings(pairs: list[str]) -> dict[str, Scalar]:
+def settings(pairs: list[str] | None, data: str | None = None) -> dict[str, Scalar]:
     """``NAME=VALUE`` pairs: whole numbers, numbers, true and false, anything else as text.
+
+    Args:
+        pairs: What ``--set`` was given.
+        data: What ``--data`` was given, the setting of that name.
 
     Raises:
         ValueError: If a pair has no equals sign.
     """
     found: dict[str, Scalar] = {}
-    for pair in pairs:
+    for pair in pairs or []:
         name, equals, value = pair.partition("=")
         if not equals or not name:
             raise ValueError(f"--set takes NAME=VALUE, got {pair!r}")
         found[name.replace("-", "_")] = _scalar(value)
-    return found
+    return found if data is None else {**found, "data": data}
 
 
 def _scalar(text: str) -> Scalar:

@@ -102,15 +102,17 @@ def load_images(
     else:
         labels, decode, fingerprint = _from_hub(images, source, split)
         key = content_hash("images", images.name, fingerprint, split, count, seed)
-    if len(labels) and not 0 <= labels.min() <= labels.max() < images.classes:
+    if not len(labels):
+        raise ValueError(f"expected {images}, found no images in {source}")
+    if not 0 <= labels.min() <= labels.max() < images.classes:
         raise ValueError(
             f"expected {images}, found labels from {labels.min()} to {labels.max()} in {source}"
         )
-    chosen = balanced(labels, count, seed, f"the {split} split of {images.name}")
-    shown = decode(chosen[:1])[0].shape
+    shown = decode(np.arange(1))[0].shape
     if shown != images.shape:
         found = " x ".join(map(str, shown))
         raise ValueError(f"expected {images}, found images of {found} in {source}")
+    chosen = balanced(labels, count, seed, f"the {split} split of {images.name}")
     pixels = cached(key, lambda: decode(chosen), "images")
     return Split(np.asarray(pixels), labels[chosen])
 
