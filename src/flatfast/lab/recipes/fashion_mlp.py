@@ -6,12 +6,12 @@ RECIPES: dict[str, Sizes] = {
     "fashion-mlp": {
         "quick": Recipe(
             "fashion-mlp",
-            lr=(0.005, 0.01, 0.02),
-            scaled_mu=(0.08, 0.6),
-            per_decade=5,
+            lr=(0.004, 0.008, 0.016),
+            scaled_mu=(0.05, 0.45),
+            per_decade=8,
             seeds=2,
             duration=60,
-            records=16,
+            records=14,
             settings={"examples": 500, "test_examples": 1000},
             metrics=("cooled:test_error",),
         ),
