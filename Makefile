@@ -38,7 +38,8 @@ bench: $(VENV)/.dev
 	$(VENV)/bin/python benchmarks/sweep_throughput.py
 	$(VENV)/bin/python benchmarks/optimizer_overhead.py
 
-# The experiments of the paper in full, from the start: hours. Each study has its own command.
+# The committed experiments in full, hours; stopped, it goes on (runs/studies/experiments keeps
+# them: delete it to start over). Each study has a command of its own.
 results: $(VENV)/.dev
 	$(VENV)/bin/python -m studies experiments --again
 	$(MAKE) quotes

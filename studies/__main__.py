@@ -14,71 +14,92 @@ import sys
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from studies import catalogue, machines
-from studies.runner import Order, Outcome, collect, compute, matches
+from studies.runner import Order, Outcome, check, collect, compute, is_kept, told, wanted
 from studies.study import RESULTS, RUNS, Study, read_json
 
 
 def main() -> None:
-    """List the studies, plan one, or run it."""
-    chosen = _parser().parse_args()
-    console = Console()
-    if chosen.name is None:
-        console.print(overview())
-        return
+    """List the studies, plan one, or run it.
+
+    Exit codes: 1 a part failed or nothing is measured, 2 the command was wrong or a file is
+    damaged, 130 stopped.
+    """
+    chosen, console = _parser().parse_args(), Console()
     try:
-        study = catalogue.load(chosen.name)
-    except ValueError as error:
-        sys.exit(str(error))
-    order = _order(chosen)
-    if chosen.plan:
-        console.print(plan(study, order))
-        return
-    outcome = Outcome()
-    try:
-        if not chosen.collect:
-            outcome = compute(study, order)
+        if chosen.name is None:
+            console.print(overview())
+        elif code := _run(chosen, console):
+            sys.exit(code)
+    except (ValueError, OSError) as error:
+        console.print(f"studies: {error}", markup=False, highlight=False)
+        sys.exit(2)
     except KeyboardInterrupt:
         console.print("stopped; what is computed is kept, and the same command goes on")
         sys.exit(130)
+
+
+def _run(chosen: argparse.Namespace, console: Console) -> int:
+    study, order = catalogue.load(chosen.name), _order(chosen)
+    if order.only and not wanted(study, order):
+        names = ", ".join(part.name for part in study.parts(order.folder, order.quick))
+        raise ValueError(f"no part matches {', '.join(order.only)}; there are {names}")
+    if chosen.plan:
+        console.print(plan(study, order))
+        return 0
+    outcome = Outcome() if chosen.collect else compute(study, order)
     for name, why in outcome.left.items():
         console.print(f"{name}: left, {why}", markup=False)
-    collect(study, order)
+    check(order)
+    for part in machines.replaced(read_json(order.result, {}), machines.noted(order.folder)):
+        console.print(f"{part}: as the folder of runs has it, in place of what was committed")
+    if not collect(study, order):
+        console.print(f"nothing is measured: {order.result} is not written", markup=False)
+        return 1
     console.print(
         f"{order.result}: {len(outcome.computed)} parts computed, {len(outcome.failed)} failed, "
-        f"{len(outcome.left)} left"
+        f"{len(outcome.left)} left",
+        markup=False,
     )
-    if outcome.failed:
-        sys.exit(1)
+    return 1 if outcome.failed else 0
 
 
 def overview() -> Table:
     """Every study's question, and how many of its parts the committed result holds."""
     table = Table("study", "question", "measured", title="python -m studies NAME")
     for name in catalogue.names():
-        held = set(machines.measured(read_json(RESULTS / name / f"{name}.json", {})))
-        parts = {part.name for part in catalogue.load(name).parts(RUNS / name, False)}
-        table.add_row(name, catalogue.question(name), f"{len(parts & held)} of {len(parts)} parts")
+        try:
+            held = set(machines.measured(read_json(RESULTS / name / f"{name}.json", {})))
+            parts = {part.name for part in catalogue.load(name).parts(RUNS / name, False)}
+            measured = f"{len(parts & held)} of {len(parts)} parts"
+        except Exception as error:  # whatever is wrong with one, the others are listed
+            measured = escape(f"cannot be read: {told(error)}")
+        table.add_row(name, escape(catalogue.question(name)), measured)
     return table
 
 
 def plan(study: Study, order: Order) -> Table:
     """Every part that is asked for: whether it is there, what it takes, and what it needs."""
     held = machines.measured(read_json(order.result, {}))
-    table = Table("part", "state", "takes", "seconds", title=f"parts of {order.name}")
-    total = 0.0
-    for part in study.parts(order.folder, order.quick):
-        if not matches(part, order.only):
-            continue
+    table = Table(title=f"parts of {order.name}")
+    table.add_column("part", overflow="fold")
+    for head in ("state", "takes", "seconds"):
+        table.add_column(head)
+    total, unknown = 0.0, 0
+    for part in wanted(study, order):
         known = part.name in held and not order.again
-        state = "measured" if known else "kept" if part.done() else "missing"
+        state = "measured" if known else "kept" if is_kept(part, order) else "missing"
         if state == "missing":
             total += part.seconds or 0
+            unknown += part.seconds is None
             state = f"needs {part.needs}" if part.needs else state
-        table.add_row(part.name, state, part.takes, f"{part.seconds:.0f}" if part.seconds else "")
-    table.add_row("missing, in all", "", "", f"{total:.0f}", end_section=True)
+        seconds = f"{part.seconds:.0f}" if part.seconds else ""
+        table.add_row(part.name, escape(state), escape(part.takes), seconds)
+    more = f"and {unknown} parts that nobody has timed" if unknown else ""
+    table.add_row("missing, in all", "", more, f"{total:.0f}", end_section=True)
     return table
 
 
@@ -109,13 +130,20 @@ def _parser() -> argparse.ArgumentParser:
     add("--plan", action="store_true", help="tell the parts and what they take, and end")
     add("--quick", action="store_true", help="a small version, apart from the committed result")
     add("--only", action="append", default=[], metavar="PATTERN", help="parts, such as 'sgd.*'")
-    add("--again", action="store_true", help="compute also what the result holds already")
-    add("--minutes", type=float, default=float("inf"), help="begin no part that would end later")
+    add("--again", action="store_true", help="also what the result holds, if it is not kept here")
+    add("--minutes", type=_minutes, default=float("inf"), help="begin no part that would end later")
     add("--workers", type=_count, default=1, metavar="N", help="parts computed at once")
     add("--collect", action="store_true", help="compute nothing, write the result of what is kept")
     add("--runs", type=Path, metavar="FOLDER", help="where parts are kept")
     add("--out", type=Path, metavar="FOLDER", help="where the result goes")
     return parser
+
+
+def _minutes(text: str) -> float:
+    minutes = float(text)
+    if not minutes > 0:
+        raise argparse.ArgumentTypeError(f"must be positive, got {text}")
+    return minutes
 
 
 def _count(text: str) -> int:

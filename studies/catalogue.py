@@ -16,9 +16,12 @@ def names() -> list[str]:
 
 
 def question(name: str) -> str:
-    """What a study asks: the first sentence of its package's docstring, read without importing."""
-    source = (FOLDER / name / "__init__.py").read_text()
-    told = ast.get_docstring(ast.parse(source)) or ""
+    """What a study asks: its docstring's first paragraph, read without importing; "" if none."""
+    path = FOLDER / name / "__init__.py"
+    try:
+        told = ast.get_docstring(ast.parse(path.read_text())) or ""
+    except (OSError, SyntaxError):  # whoever loads it is told
+        return ""
     return " ".join(told.split("\n\n")[0].split())
 
 

@@ -5,11 +5,18 @@ that the committed result holds is not computed again unless it is asked for.
 """
 
 import fnmatch
+import multiprocessing
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from concurrent.futures import (
+    BrokenExecutor,
+    Executor,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+    as_completed,
+)
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -17,6 +24,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from flatfast.lab.sweep import InterruptedSweepError
 from studies import machines
 from studies.study import Part, Result, Study, read_json
+
+TOO_LATE = "the time is up"
 
 
 @dataclass(frozen=True)
@@ -59,26 +68,51 @@ class Outcome:
     left: dict[str, str] = field(default_factory=dict)
 
 
-def missing(study: Study, order: Order) -> list[Part]:
-    """The parts asked for that are neither in the folder nor, unless again, in the result."""
-    known = [] if order.again else machines.measured(read_json(order.result, {}))
+def wanted(study: Study, order: Order) -> list[Part]:
+    """The parts that are asked for."""
     return [
         part
         for part in study.parts(order.folder, order.quick)
-        if part.name not in known and matches(part, order.only) and not part.done()
+        if not order.only or any(fnmatch.fnmatch(part.name, pattern) for pattern in order.only)
     ]
 
 
-def matches(part: Part, only: Sequence[str]) -> bool:
-    """Whether a part is asked for."""
-    return not only or any(fnmatch.fnmatch(part.name, pattern) for pattern in only)
+def is_kept(part: Part, order: Order) -> bool:
+    """Whether a part is in the folder, whole, with a note of where it was computed."""
+    return part.done() and machines.is_noted(order.folder, part.name)
+
+
+def missing(study: Study, order: Order) -> list[Part]:
+    """The parts asked for that are neither in the folder nor, unless again, in the result."""
+    known = [] if order.again else machines.measured(read_json(order.result, {}))
+    return [p for p in wanted(study, order) if p.name not in known and not is_kept(p, order)]
+
+
+def check(order: Order) -> None:
+    """See that a quick look and the whole are not put together.
+
+    Raises:
+        ValueError: If the folder or the result is of the other kind.
+    """
+    own, other = ("a quick look", "the whole") if order.quick else ("the whole", "a quick look")
+    quick = {bool(note.get("quick")) for note in machines.noted(order.folder).values()}
+    if quick and quick != {order.quick}:
+        raise ValueError(f"{order.folder} holds parts of {other}, and not of {own}")
+    before = read_json(order.result, {})
+    if before and bool(before.get("quick")) != order.quick:
+        raise ValueError(f"{order.result} is the result of {other}, and not of {own}")
 
 
 def compute(study: Study, order: Order, progress: Progress | None = None) -> Outcome:
-    """Compute what is missing.
+    """Compute what is missing. What goes wrong in a part is told, and the others go on.
 
-    Errors of a part (ValueError, RuntimeError) are told and the others go on.
+    Raises:
+        KeyboardInterrupt: On Ctrl-C: parts in flight are dropped, but for those of threads, which
+            end first.
+        ValueError: If the folder or the result is of a quick look and this is not one, or the other
+            way round.
     """
+    check(order)
     study.prepare()
     began, outcome, asked_for = time.monotonic(), Outcome(), 0
     with progress or _bar() as bar:
@@ -86,36 +120,38 @@ def compute(study: Study, order: Order, progress: Progress | None = None) -> Out
         while todo := _next(study, order, began, outcome):
             asked_for += len(todo)
             bar.update(task, total=asked_for)
-            for part, seconds, error in _computed(study, order, todo, began):
-                if error is None:
-                    machines.note(order.folder, part.name)
-                    outcome.computed.append(part.name)
-                    bar.console.print(f"{part.name}: {seconds:.1f} s")
-                elif isinstance(error, _TooLateError):
-                    outcome.left[part.name] = str(error)
+            for ended in _computed(study, order, todo, began + 60 * order.minutes):
+                if not ended.error:
+                    outcome.computed.append(ended.name)
+                    bar.console.print(f"{ended.name}: {ended.seconds:.1f} s")
+                elif ended.error == TOO_LATE:
+                    outcome.left[ended.name] = ended.error
                 else:
-                    outcome.failed[part.name] = str(error)
-                    bar.console.print(f"{part.name}: failed: {error}", markup=False)
+                    outcome.failed[ended.name] = ended.error
+                    bar.console.print(f"{ended.name}: failed: {ended.error}", markup=False)
                 bar.advance(task)
     return outcome
 
 
 def collect(study: Study, order: Order) -> Result:
-    """Write the result and the figures of what is there; a result of nothing is not written."""
+    """Write the result and the figures of what is there; a result of nothing is not written.
+
+    Returns:
+        The result; empty if nothing is measured.
+
+    Raises:
+        ValueError: As :func:`compute`, and if a file that it reads is damaged.
+    """
+    check(order)
     before = {} if order.quick else study.load(order.result)
-    notes = machines.noted(order.folder)
-    result = {
-        "machines": machines.merged(before, notes),
-        **study.collect(order.folder, before),
-    }
-    if result["machines"]:
-        study.save(order.result, result)
-        study.draw(result, order.out)
+    ran_on = machines.merged(before, machines.noted(order.folder))
+    if not ran_on:
+        return {}
+    quick = {"quick": True} if order.quick else {}
+    result = {"machines": ran_on, **quick, **study.collect(order.folder, before)}
+    study.save(order.result, result)
+    study.draw(result, order.out)
     return result
-
-
-class _TooLateError(Exception):
-    """A part was not begun for lack of time."""
 
 
 def _next(study: Study, order: Order, began: float, outcome: Outcome) -> list[Part]:
@@ -129,7 +165,7 @@ def _next(study: Study, order: Order, began: float, outcome: Outcome) -> list[Pa
             continue
         why = part.needs and f"needs {part.needs}"
         if not why and spent + (part.seconds or 0) > 60 * order.minutes:
-            why = "the time is up"
+            why = TOO_LATE
         if why:
             outcome.left[part.name] = why
         else:
@@ -138,40 +174,85 @@ def _next(study: Study, order: Order, began: float, outcome: Outcome) -> list[Pa
     return todo
 
 
+@dataclass(frozen=True)
+class _Ended:
+    """What came of a part: how long it took, and why it failed, or nothing."""
+
+    name: str
+    seconds: float = 0.0
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A part to be computed; a class and not a closure, so that processes can be sent it."""
+
+    name: str
+    do: Callable[[], object]
+    expected: float
+    deadline: float
+    folder: Path
+    quick: bool
+
+    def __call__(self) -> _Ended:
+        began = time.monotonic()
+        if began + self.expected > self.deadline:
+            return _Ended(self.name, error=TOO_LATE)
+        try:
+            self.do()
+            # Here, where it was computed: whoever is stopped between the two computes it again.
+            machines.note(self.folder, self.name, self.quick)
+        except InterruptedSweepError:
+            raise KeyboardInterrupt from None
+        except Exception as error:
+            return _Ended(self.name, time.monotonic() - began, told(error))
+        return _Ended(self.name, time.monotonic() - began)
+
+
+def told(error: BaseException) -> str:
+    """An error in words; those that are not meant for people with their type."""
+    words = str(error)
+    meant = isinstance(error, ValueError | RuntimeError) and words
+    return words if meant else f"{type(error).__name__}: {words}"
+
+
 def _computed(
-    study: Study, order: Order, todo: Sequence[Part], began: float
-) -> Iterator[tuple[Part, float, Exception | None]]:
-    """Compute parts; yields each as it ends, with the seconds it took and its error."""
-    deadline = began + 60 * order.minutes
+    study: Study, order: Order, todo: Sequence[Part], deadline: float
+) -> Iterator[_Ended]:
+    """Compute parts; yields what came of each as it ends."""
+    jobs = [
+        _Job(part.name, part.compute, part.seconds or 0, deadline, order.folder, order.quick)
+        for part in todo
+    ]
     if order.workers == 1:
-        for part in todo:
-            yield (part, *_timed(part.compute, deadline, part.seconds))
+        for job in jobs:
+            yield job()
         return
-    pool: Executor
+    with _pool(study, min(order.workers, len(jobs))) as pool:
+        asked = {pool.submit(job): job.name for job in jobs}
+        try:
+            for future in as_completed(asked):
+                try:
+                    yield future.result()
+                except BrokenExecutor as error:
+                    yield _Ended(asked[future], error=f"the process died: {error}")
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for child in multiprocessing.active_children():
+                child.terminate()
+            raise
+
+
+def _pool(study: Study, workers: int) -> Executor:
     if study.side_by_side == "threads":
-        pool = ThreadPoolExecutor(order.workers)
-    else:
-        pool = ProcessPoolExecutor(order.workers, mp_context=get_context("spawn"))
-    with pool:
-        asked = {pool.submit(_timed, part.compute, deadline, part.seconds): part for part in todo}
-        for future in as_completed(asked):
-            yield (asked[future], *future.result())
+        return ThreadPoolExecutor(workers)
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=_leave_ctrl_c)
 
 
-def _timed(
-    do: Callable[[], object], deadline: float, expected: float | None
-) -> tuple[float, Exception | None]:
-    began = time.monotonic()
-    if began + (expected or 0) > deadline:
-        return 0.0, _TooLateError("the time is up")
-    try:
-        do()
-    except InterruptedSweepError:
-        # Somebody stopped all of it, not this part alone.
-        raise KeyboardInterrupt from None
-    except (ValueError, RuntimeError) as error:
-        return time.monotonic() - began, error
-    return time.monotonic() - began, None
+def _leave_ctrl_c() -> None:
+    """Ctrl-C reaches every process of a terminal; the parent decides what becomes of this one."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _bar() -> Progress:

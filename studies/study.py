@@ -1,6 +1,6 @@
 """What a study is: parts that are computed one by one and kept, and what is read off them.
 
-Every study is a package of this folder. Its docstring asks the question in its first sentence;
+Every study is a package of this folder. Its docstring asks the question in its first paragraph;
 ``run.py`` defines ``STUDY``, ``tables.py`` what README and docs quote of it. Usually ``cases.py``
 says what is measured, ``analysis.py`` what is read off, and ``figure.py`` draws it.
 """
@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results"
 """Committed results, a folder for each study and each experiment."""
 
-RUNS = Path("runs/studies")
+RUNS = ROOT / "runs" / "studies"
 """What parts keep, a folder for each study: not committed."""
 
 NAME = re.compile(r"[\w.+=,-]+")
@@ -111,8 +111,15 @@ def part_name(*words: str) -> str:
 
 
 def read_json(path: Path, default: Any) -> Any:
-    """A JSON file, or the default where there is none."""
-    return json.loads(path.read_text()) if path.exists() else default
+    """A JSON file, or the default where there is none.
+
+    Raises:
+        ValueError: If it is damaged; the message names it.
+    """
+    try:
+        return json.loads(path.read_text()) if path.exists() else default
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged ({error}): delete it, or put it back") from None
 
 
 def write_json(path: Path, value: Any) -> None:

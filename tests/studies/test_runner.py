@@ -1,10 +1,13 @@
 """What all studies share: parts that are kept, a result that is never the worse for a new one."""
 
 import json
+import os
 import threading
+import time
 
 import pytest
 
+from flatfast.lab.sweep import InterruptedSweepError
 from studies import __main__ as command_line
 from studies import catalogue, machines, runner, study
 from studies.runner import Order
@@ -137,7 +140,7 @@ def test_the_result_names_machines_and_keeps_what_was_measured_elsewhere(order, 
     assert result["squares"] == {"2": {"square": 4}, "3": {"square": 9}}
     assert machines.measured(result) == ["square.2", "square.3"]
     assert [sorted(entry) for entry in result["machines"]] == [
-        ["device", "machine", "parts", "versions"]
+        ["day", "device", "machine", "parts", "versions"]
     ]
     assert result == read_json(order().result, None)
     assert numbers.drawn == [["2", "3"]]
@@ -177,6 +180,90 @@ def test_parts_of_several_machines():
 def test_names_of_parts_are_names_of_files(name):
     with pytest.raises(ValueError, match="a part's name must match"):
         Part(name, squared, lambda: True)
+
+
+def of_parts(*parts, **more):
+    return Study(lambda *_: parts, lambda *_: {}, prepare=lambda: None, **more)
+
+
+def nothing():
+    time.sleep(0.1)
+
+
+def stopped():
+    raise InterruptedSweepError("as by Ctrl-C in a sweep")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("kind", ["threads", "processes"])
+def test_a_stop_begins_nothing_more_and_keeps_what_is_there(order, workers, kind):
+    folder = order().folder
+    parts = [json_part(folder, f"p.{n}", stopped if n == 2 else nothing) for n in range(12)]
+    study = of_parts(*parts, side_by_side=kind)
+    with pytest.raises(KeyboardInterrupt):
+        runner.compute(study, order(workers=workers))
+    there = {part.name for part in parts if runner.is_kept(part, order())}
+    assert "p.0" in there
+    assert len(there) < 10
+    parts[2] = json_part(folder, "p.2", nothing)
+    again = of_parts(*parts, side_by_side=kind)
+    assert set(runner.compute(again, order()).computed) == {p.name for p in parts} - there
+
+
+def test_whatever_goes_wrong_in_a_part_is_told(order):
+    parts = [json_part(order().folder, n, do) for n, do in [("bad", squared), ("good", nothing)]]
+    outcome = runner.compute(of_parts(*parts), order())
+    assert outcome.computed == ["good"]
+    assert outcome.failed["bad"].startswith("TypeError: squared() missing 1 required")
+
+
+def dies():
+    os._exit(3)
+
+
+def test_a_process_that_dies(order):
+    parts = [json_part(order().folder, n, do) for n, do in [("a", dies), ("b", dies)]]
+    outcome = runner.compute(of_parts(*parts, side_by_side="processes"), order(workers=2))
+    assert set(outcome.failed) == {"a", "b"}
+    assert all("died" in why for why in outcome.failed.values())
+
+
+def test_a_part_without_a_note_is_computed_again(order):
+    numbers = Numbers(2, sum_follows=False)
+    runner.compute(numbers.study, order())
+    (order().folder / "machines" / "square.2.json").unlink()
+    assert runner.compute(numbers.study, order()).computed == ["square.2"]
+
+
+def test_a_quick_look_and_the_whole_are_not_put_together(order, tmp_path):
+    numbers = Numbers(2, sum_follows=False)
+    runner.compute(numbers.study, order())
+    runner.collect(numbers.study, order())
+    with pytest.raises(ValueError, match="holds parts of the whole, and not of a quick look"):
+        runner.compute(numbers.study, order(quick=True))
+    over = Order("numbers", tmp_path / "other", order().out, quick=True)
+    with pytest.raises(ValueError, match="is the result of the whole, and not of a quick look"):
+        runner.compute(numbers.study, over)
+    quick = Order("numbers", tmp_path / "other", tmp_path / "other-result", quick=True)
+    runner.compute(numbers.study, quick)
+    assert runner.collect(numbers.study, quick)["quick"] is True
+    with pytest.raises(ValueError, match="holds parts of a quick look, and not of the whole"):
+        runner.collect(numbers.study, Order("numbers", quick.folder, order().out))
+
+
+def test_parts_that_take_the_place_of_others():
+    here = {"machine": {"cores": 2}, "device": "cpu", "versions": {}, "day": "2026-01-02"}
+    there = {**here, "device": "gpu"}
+    before = {"machines": [{**there, "parts": ["one", "two"]}, {**here, "parts": ["three"]}]}
+    notes = {"two": here, "three": {**here, "quick": True}, "four": here}
+    assert machines.replaced(before, notes) == ["two"]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1,"])
+def test_a_damaged_file_is_named(tmp_path, content):
+    (tmp_path / "result.json").write_text(content)
+    with pytest.raises(ValueError, match=r"result\.json is damaged .*delete it"):
+        read_json(tmp_path / "result.json", None)
 
 
 def test_a_result_is_written_whole_or_not_at_all(tmp_path):
@@ -235,15 +322,66 @@ class TestCommandLine:
         assert not (self.folder / "results").exists()
         assert (self.folder / "runs/numbers-quick/result/numbers.json").exists()
 
-    def test_collect_alone(self, monkeypatch):
+    def test_collect_alone(self, monkeypatch, capsys):
+        with pytest.raises(SystemExit) as nothing:
+            self.call(monkeypatch, "numbers", "--collect")
+        assert nothing.value.code == 1
+        assert "nothing is measured" in capsys.readouterr().out
+        self.call(monkeypatch, "numbers")
         self.call(monkeypatch, "numbers", "--collect")
-        assert self.numbers.computed == []
+        assert self.numbers.computed == [2, 3]
 
     def test_a_failure_is_the_exit_code(self, monkeypatch):
         self.numbers = Numbers(-1)
         with pytest.raises(SystemExit) as stopped:
             self.call(monkeypatch, "numbers")
         assert stopped.value.code == 1
+
+    def test_a_study_that_cannot_be_loaded_is_listed_with_the_others(self, monkeypatch, capsys):
+        def load(name):
+            if name == "broken":
+                raise SyntaxError("invalid syntax")
+            return self.numbers.study
+
+        monkeypatch.setattr(catalogue, "names", lambda: ["broken", "numbers"])
+        monkeypatch.setattr(catalogue, "load", load)
+        self.call(monkeypatch)
+        printed = " ".join(capsys.readouterr().out.split())
+        assert "cannot be read: SyntaxError" in printed
+        assert "0 of 2 parts" in printed
+
+    @pytest.mark.parametrize(
+        ("words", "told"),
+        [
+            (("--only", "cube.*"), "no part matches cube.*; there are square.2, square.3"),
+            (("--runs", "FILE"), "Not a directory"),
+        ],
+    )
+    def test_a_wrong_command_is_told_in_a_line(self, monkeypatch, capsys, tmp_path, words, told):
+        (tmp_path / "file").write_text("")
+        words = [word.replace("FILE", str(tmp_path / "file")) for word in words]
+        with pytest.raises(SystemExit) as wrong:
+            self.call(monkeypatch, "numbers", *words)
+        printed = " ".join(capsys.readouterr().out.split())
+        assert wrong.value.code in (1, 2)
+        assert told in printed or "File exists" in printed
+
+    def test_ctrl_c_while_the_result_is_collected(self, monkeypatch, capsys):
+        def interrupted(*_):
+            raise KeyboardInterrupt
+
+        self.numbers.collect = interrupted
+        self.numbers.study = Study(self.numbers.parts, interrupted, prepare=lambda: None)
+        with pytest.raises(SystemExit) as stop:
+            self.call(monkeypatch, "numbers")
+        assert stop.value.code == 130
+        assert "the same command goes on" in capsys.readouterr().out
+
+    @pytest.mark.parametrize("minutes", ["nan", "-1", "0", "soon"])
+    def test_minutes(self, monkeypatch, minutes, capsys):
+        with pytest.raises(SystemExit):
+            self.call(monkeypatch, "numbers", "--minutes", minutes)
+        assert "--minutes" in capsys.readouterr().err
 
     @pytest.mark.parametrize("workers", ["0", "many"])
     def test_workers(self, monkeypatch, workers, capsys):
