@@ -20,7 +20,7 @@ from flatfast.calibration import Calibration
 from flatfast.law import MomentumLaw
 from flatfast.torch.copies import Carried
 from flatfast.torch.followed import CoupledGroup, Followed, follow_group, known
-from flatfast.torch.groups import give_buffers, momentum_of
+from flatfast.torch.groups import give_buffers, momentum_of, part_betas
 from flatfast.torch.hooks import LastPreHook
 from flatfast.torch.laws import Law, checked, one_for_each
 from flatfast.torch.steps import STEPS, StepCount, all_zero, made, with_gradients
@@ -65,6 +65,7 @@ class Coupling:
                 "coupling.remove() ends an earlier coupling"
             )
         refuse_other_writers(self._layers)
+        part_betas(groups)
         self._followed = [
             follow_group(name, index, group, own)
             for index, (group, own) in enumerate(zip(groups, laws, strict=True))
@@ -249,6 +250,7 @@ class Coupling:
         groups, name = self.optimizer.param_groups, type(self.optimizer).__name__
         if not self._handles or [id(g) for g in groups] == [id(e.group) for e in self._followed]:
             return
+        part_betas(groups)
         self._followed[:] = [
             each or follow_group(name, index, groups[index], self._common)
             for index, each in enumerate(known(groups, self._followed))
@@ -267,6 +269,7 @@ class Coupling:
                 each.await_loaded(momentum_of(group))
             return
         self._align()
+        part_betas(self.optimizer.param_groups)
         for each in self._followed:
             each.adopt(each.group)
         give_buffers(self.optimizer)
