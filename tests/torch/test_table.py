@@ -14,17 +14,8 @@ from flatfast.torch.coupling import coupling_of
 from flatfast.torch.groups import LEAST
 from tests.torch.assertions import assert_follows, assert_same_weights, assert_used
 from tests.torch.bowl import LAW
-from tests.torch.table import (
-    CELLS,
-    OPTIMIZERS,
-    SCHEDULES,
-    STEPS,
-    WAYS,
-    ByHand,
-    Resumed,
-    Training,
-    Way,
-)
+from tests.torch.table import CELLS, OPTIMIZERS, SCHEDULES, STEPS, WAYS, ByHand
+from tests.torch.ways import Resumed, Training, Way
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning"),
@@ -97,6 +88,17 @@ def test_what_is_not_the_theory_s_momentum_is_told_once(optimizer):
         training = Training(Way(), kind.coupled, ByHand)
         Way().step(training, 0)
     assert len(told) == (said is not None)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_learning_rates_of_the_table_change(schedule):
+    training = Training(Way(), OPTIMIZERS["SGD"].alone, SCHEDULES[schedule])
+    rates = set()
+    for step in range(STEPS):
+        rates.add(training.optimizer.param_groups[0]["lr"])
+        Way().step(training, step)
+        training.schedule.step()
+    assert len(rates) == 1 if schedule == "constant" else len(rates) > 2
 
 
 def test_no_optimizer_of_torch_is_missing():
