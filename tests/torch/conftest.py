@@ -1,3 +1,6 @@
+import logging
+import warnings
+
 import pytest
 
 torch = pytest.importorskip("torch", reason="needs the torch extra")
@@ -15,3 +18,12 @@ def double():
     torch.set_default_dtype(torch.float64)
     yield
     torch.set_default_dtype(torch.float32)
+
+
+@pytest.fixture
+def quiet_lightning():
+    """Without advice on data loaders and the like."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
