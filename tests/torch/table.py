@@ -96,8 +96,9 @@ OPTIMIZERS = {
     "NAdam": Kind(torch.optim.NAdam, BETAS, rounded=1e-6),
     "RAdam": Kind(torch.optim.RAdam, BETAS),
     "Adamax": Kind(torch.optim.Adamax, BETAS),
-    "Muon": Kind(torch.optim.Muon),
 }
+if hasattr(torch.optim, "Muon"):
+    OPTIMIZERS["Muon"] = Kind(torch.optim.Muon)
 
 
 # --- Schedules -----------------------------------------------------------------------------------
@@ -138,7 +139,7 @@ def chained(optimizer):
         schedulers.LinearLR(optimizer, 0.5, total_iters=4),
         schedulers.ExponentialLR(optimizer, 0.8),
     ]
-    return schedulers.ChainedScheduler(parts, optimizer)
+    return schedulers.ChainedScheduler(parts)
 
 
 def sequential(optimizer):

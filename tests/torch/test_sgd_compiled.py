@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 from torch import nn
-from torch._dynamo.testing import CompileCounter, CompileCounterWithBackend
+from torch._dynamo.testing import CompileCounter
 
 import flatfast.torch
 from flatfast.torch import couple
@@ -23,7 +23,7 @@ def fresh_compiler():
 @pytest.mark.parametrize("tensor", [False, True], ids=["number", "tensor"])
 def test_a_schedule_compiles_at_most_two_graphs(fresh_compiler, tensor):
     """Where torch.optim.SGD compiles one for every momentum, until its limit of eight."""
-    counter = CompileCounterWithBackend("aot_eager")
+    counter = CompileCounter()
     model = network()
     rate = torch.tensor(0.1, dtype=torch.float64) if tensor else 0.1
     optimizer = flatfast.torch.SGD(model.parameters(), lr=rate, C=0.5)

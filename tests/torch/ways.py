@@ -51,6 +51,10 @@ class Way:
 
     tolerance = 0.0
 
+    def by_hand(self):
+        """The plain loop with which it is to agree."""
+        return Way()
+
     def parameters(self, model):
         return model.parameters()
 
@@ -70,6 +74,9 @@ class Way:
 class Groups(Way):
     """Each matrix has a group, and a learning rate of its own."""
 
+    def by_hand(self):
+        return self
+
     def parameters(self, model):
         first, second = model.parameters()
         return [{"params": [first], "lr": LR}, {"params": [second], "lr": 0.3 * LR}]
@@ -84,6 +91,8 @@ class CoupledLast(Way):
 
 
 class Closure(Way):
+    """The loss is evaluated anew within the step, which gives it back."""
+
     def step(self, training, step):
         def closure():
             training.optimizer.zero_grad()
@@ -97,6 +106,8 @@ class Closure(Way):
 
 
 class Accumulated(Way):
+    """Of two halves of the gradient."""
+
     def step(self, training, step):
         for _ in range(2):
             (training.loss(step) / 2).backward()
@@ -120,7 +131,7 @@ class Scaled(Way):
 
 
 class Resumed(Way):
-    """Every step is made by a process of its own, from the last one's checkpoint."""
+    """Every step is made by a new optimizer, from the last one's checkpoint."""
 
     def step(self, training, step):
         parts = "model", "optimizer", "schedule"
@@ -144,6 +155,8 @@ class Wrapped(Way):
 
 
 class Compiled(Way):
+    """Up to rounding, as learning rate and momentum are tensors there."""
+
     tolerance = 1e-12
 
     def begin(self, training):
