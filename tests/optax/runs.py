@@ -76,7 +76,7 @@ def assert_follows(optimizer, schedule, law=LAW):
         The state at the end.
     """
     path, state = train(optimizer)
-    rates = [float(schedule(n)) for n in range(STEPS)]
+    rates = [float(rate) for rate in jax.jit(jax.vmap(schedule))(jnp.arange(STEPS))]
     momenta = [law(max(rate, 0.0)) for rate in rates]
     assert_same(path, by_hand(rates, momenta))
     return state
