@@ -29,9 +29,5 @@ def train(model, step, optimizer, steps, lr=None):
     return [p.detach().clone() for p in model.parameters()]
 
 
-def equal(ours, theirs):
-    return all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
-
-
 def cosine(step):
     return 0.05 * (1 + math.cos(step / 20))

@@ -6,6 +6,7 @@ import torch
 from flatfast import MomentumLaw
 from flatfast.torch import couple
 from flatfast.torch.laws import momentum_on_device
+from tests.torch.assertions import assert_used
 
 LAW = MomentumLaw(0.168, correction=1.24)
 
@@ -17,6 +18,6 @@ def test_the_same_momentum_on_host_and_device(lr):
     couple(optimizer, LAW)
     weight.sum().backward()
     optimizer.step()
-    assert optimizer.param_groups[0]["momentum"] == LAW(lr)
+    assert_used(optimizer, LAW)
     found = momentum_on_device(LAW, torch.tensor(lr, dtype=torch.float64))
     assert found.item() == pytest.approx(LAW(lr), rel=1e-12)

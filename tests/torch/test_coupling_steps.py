@@ -13,7 +13,8 @@ from torch.distributed.checkpoint.state_dict import get_optimizer_state_dict
 import flatfast.torch
 from flatfast.torch import couple
 from flatfast.torch.steps import all_zero
-from tests.torch.bowl import CURVATURE, LAW, START, by_hand, loss_of, sgd, train, weight
+from tests.torch.assertions import assert_path, assert_used
+from tests.torch.bowl import LAW, START, by_hand, loss_of, sgd, train, weight
 
 
 def test_gradients_set_to_none_or_missing():
@@ -26,24 +27,8 @@ def test_gradients_set_to_none_or_missing():
         loss_of(used).backward()
         optimizer.step()
         path.append(used.item())
-    assert path == pytest.approx(by_hand([0.1] * 4, [LAW(0.1)] * 4), rel=1e-9)
+    assert_path(path, [0.1] * 4)
     assert unused.item() == START
-
-
-def test_a_closure():
-    w = weight()
-    optimizer = sgd(w)
-    couple(optimizer, LAW)
-
-    def closure():
-        optimizer.zero_grad()
-        loss = loss_of(w)
-        loss.backward()
-        return loss
-
-    losses = [optimizer.step(closure).item() for _ in range(4)]
-    path = by_hand([0.1] * 4, [LAW(0.1)] * 4)
-    assert losses == pytest.approx([CURVATURE * x**2 / 2 for x in [START, *path[:3]]])
 
 
 def test_sparse_gradients():
@@ -61,38 +46,6 @@ def test_sparse_gradients():
             optimizer.step()
         tables.append(table.weight.detach())
     torch.testing.assert_close(*tables)
-
-
-def test_a_grad_scaler_skips_the_step_and_the_momentum_alike():
-    w = nn.Parameter(torch.tensor(START))
-    optimizer = sgd(w)
-    coupling = couple(optimizer, LAW, total_steps=100)
-    scaler = torch.amp.GradScaler("cpu", init_scale=4.0)
-    path = []
-    for step in range(4):
-        optimizer.zero_grad()
-        scaler.scale(loss_of(w) * (math.inf if step == 1 else 1)).backward()
-        scaler.step(optimizer)
-        scaler.update()
-        path.append(w.item())
-    expected = by_hand([0.1] * 3, [LAW(0.1)] * 3)
-    assert path == pytest.approx([expected[0], expected[0], expected[1], expected[2]], rel=1e-5)
-    assert optimizer.param_groups[0]["coupled_steps"] == 3
-    assert coupling.groups()[0].momentum == LAW(0.1)
-
-
-def test_accumulated_gradients():
-    w = weight()
-    optimizer = sgd(w)
-    couple(optimizer, LAW)
-    path = []
-    for _ in range(4):
-        optimizer.zero_grad()
-        for _ in range(5):
-            (loss_of(w) / 5).backward()
-        optimizer.step()
-        path.append(w.item())
-    assert path == pytest.approx(by_hand([0.1] * 4, [LAW(0.1)] * 4), rel=1e-9)
 
 
 class Nested(torch.optim.SGD):
@@ -184,13 +137,14 @@ def test_gradients_that_vanish_later_are_steps():
     assert counted(optimizer) == 3
 
 
+@pytest.mark.parametrize("fused", [True, False])
 @pytest.mark.parametrize("ours", [True, False], ids=["flatfast SGD", "couple"])
-def test_a_fused_step_with_infinities_is_no_step(ours):
+def test_a_step_with_infinities_under_a_grad_scaler_is_not_counted(ours, fused):
     w = nn.Parameter(torch.tensor([START]))
     if ours:
-        optimizer = flatfast.torch.SGD([w], lr=0.1, law=LAW, total_steps=100, fused=True)
+        optimizer = flatfast.torch.SGD([w], lr=0.1, law=LAW, total_steps=100, fused=fused)
     else:
-        optimizer = torch.optim.SGD([w], lr=0.1, fused=True)
+        optimizer = torch.optim.SGD([w], lr=0.1, fused=fused)
         couple(optimizer, LAW, total_steps=100)
     scaler = torch.amp.GradScaler("cpu", init_scale=4.0)
     path = []
@@ -203,6 +157,7 @@ def test_a_fused_step_with_infinities_is_no_step(ours):
     expected = by_hand([0.1] * 3, [LAW(0.1)] * 3)
     assert path == pytest.approx([expected[0], expected[0], expected[1], expected[2]], rel=1e-5)
     assert counted(optimizer) == 3
+    assert_used(optimizer)
 
 
 # --- Parts ---------------------------------------------------------------------------------------

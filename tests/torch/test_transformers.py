@@ -13,8 +13,9 @@ from flatfast import MomentumLaw
 from flatfast.torch import couple
 from flatfast.torch.transformers import CoupledMomentum
 from tests.made_up import made_up_calibration
+from tests.torch.assertions import assert_pairs_follow, assert_same_weights
+from tests.torch.bowl import LAW
 
-LAW = MomentumLaw(C=0.5)
 STEPS = 12
 
 
@@ -81,24 +82,32 @@ def trained(tmp_path, *callbacks, resume=None, optimizers=(None, None), **option
     return trainer, used.pairs
 
 
-def weights(trainer):
-    return [p.detach().clone() for p in trainer.model.parameters()]
+SAVED = {"save_strategy": "steps", "save_steps": 5}
 
 
-def test_momentum_follows_the_schedule(tmp_path):
-    _, used = trained(tmp_path, CoupledMomentum(C=0.5))
+@pytest.fixture(scope="module", params=[False, True], ids=["", "until the end"])
+def unbroken(request, tmp_path_factory):
+    """A training that has run through: ``until_end``, folder, Trainer and what was used."""
+    folder = tmp_path_factory.mktemp("unbroken")
+    callback = CoupledMomentum(C=0.5, until_end=request.param)
+    return request.param, folder, *trained(folder, callback, **SAVED)
+
+
+def test_momentum_follows_the_schedule_until_training_ends(unbroken):
+    until_end, _, trainer, used = unbroken
     assert len({lr for lr, _ in used}) == STEPS
-    assert all(momentum == LAW(lr) for lr, momentum in used)
+    assert_pairs_follow(used[: STEPS // 3] if until_end else used)
+    assert trainer.optimizer.param_groups[0]["momentum"] == 0  # as it was
 
 
 def test_adam(tmp_path):
     with pytest.warns(UserWarning, match="AdamW has no momentum but beta1"):
-        _, used = trained(tmp_path, CoupledMomentum(C=0.5), optim="adamw_torch")
-    assert all(momentum == LAW(lr) for lr, momentum in used)
+        _, used = trained(tmp_path, CoupledMomentum(C=0.5), optim="adamw_torch", max_steps=3)
+    assert_pairs_follow(used)
 
 
-def test_momentum_is_logged_next_to_the_learning_rate(tmp_path):
-    trainer, used = trained(tmp_path, CoupledMomentum(C=0.5))
+def test_momentum_is_logged_next_to_the_learning_rate(unbroken):
+    _, _, trainer, used = unbroken
     logged = [entry for entry in trainer.state.log_history if "learning_rate" in entry]
     assert [entry["momentum"] for entry in logged] == pytest.approx([m for _, m in used])
     steps = [lr / (1 - momentum) for lr, momentum in used]
@@ -121,21 +130,19 @@ def test_tensorboard_sees_it_where_the_callback_is_in_front(tmp_path):
     assert len(momenta) == 3
 
 
-def test_training_s_end_uncouples(tmp_path):
-    trainer, _ = trained(tmp_path, CoupledMomentum(C=0.5))
-    assert trainer.optimizer.param_groups[0]["momentum"] == 0
-    trainer.train()  # and it can start anew
+def test_a_training_that_has_ended_can_start_anew(tmp_path):
+    trainer, used = trained(tmp_path, CoupledMomentum(C=0.5), max_steps=2)
+    trainer.train()
+    assert len(used) == 4
+    assert used[2:] == used[:2]
 
 
-@pytest.mark.parametrize("until_end", [False, True])
-def test_resumed_training_is_the_unbroken_one(tmp_path, until_end):
-    options = {"save_strategy": "steps", "save_steps": 5}
-    make = lambda: CoupledMomentum(C=0.5, until_end=until_end)  # noqa: E731
-    unbroken, used = trained(tmp_path, make(), **options)
-    resumed, rest = trained(tmp_path, make(), resume=str(tmp_path / "checkpoint-5"), **options)
+def test_resumed_training_is_the_unbroken_one(unbroken, tmp_path):
+    until_end, folder, trainer, used = unbroken
+    callback = CoupledMomentum(C=0.5, until_end=until_end)
+    resumed, rest = trained(tmp_path, callback, resume=str(folder / "checkpoint-5"), **SAVED)
     assert rest == used[5:]
-    for ours, theirs in zip(weights(resumed), weights(unbroken), strict=True):
-        assert torch.equal(ours, theirs)
+    assert_same_weights(resumed.model, trainer.model)
 
 
 def test_an_optimizer_that_follows_by_itself_is_logged(tmp_path):
@@ -143,7 +150,7 @@ def test_an_optimizer_that_follows_by_itself_is_logged(tmp_path):
     optimizer = flatfast.torch.SGD(model.parameters(), lr=0.2, C=0.5)
     trainer = Trainer(
         model,
-        arguments(tmp_path),
+        arguments(tmp_path, max_steps=2),
         train_dataset=data(),
         callbacks=[CoupledMomentum()],
         optimizers=(optimizer, None),
@@ -195,20 +202,18 @@ def test_training_begins_with_a_calibration_and_a_resumed_one_keeps_it(tmp_path)
         asked.append((len(list(loader)), lr))
         return made_up_calibration(C=0.3 + 0.1 * len(asked), lr=lr)
 
-    options = {"save_strategy": "steps", "save_steps": 5}
-    unbroken, used = trained(tmp_path, CoupledMomentum(calibrate=measured), **options)
+    unbroken, used = trained(tmp_path, CoupledMomentum(calibrate=measured), **SAVED)
     assert asked == [(3, 0.2)]
-    assert all(momentum == MomentumLaw(0.4)(lr) for lr, momentum in used)
+    assert_pairs_follow(used, MomentumLaw(0.4))
     resumed, rest = trained(
         tmp_path,
         CoupledMomentum(calibrate=measured),
         resume=str(tmp_path / "checkpoint-5"),
-        **options,
+        **SAVED,
     )
     assert len(asked) == 1
     assert rest == used[-len(rest) :]
-    for ours, theirs in zip(weights(resumed), weights(unbroken), strict=True):
-        assert torch.equal(ours, theirs)
+    assert_same_weights(resumed.model, unbroken.model)
 
 
 def test_one_callback_calibrates_each_of_two_trainings(tmp_path):
@@ -242,7 +247,7 @@ def test_training_that_fails_can_be_uncoupled_or_begun_again(tmp_path):
     with pytest.raises(RuntimeError, match="in the middle"):
         trainer.train()
     trainer.train()
-    assert all(momentum == LAW(lr) for lr, momentum in used.pairs)
+    assert_pairs_follow(used.pairs)
     callback.on_train_begin(
         trainer.args, trainer.state, trainer.control, optimizer=trainer.optimizer, model=None
     )

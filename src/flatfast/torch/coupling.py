@@ -21,7 +21,7 @@ from flatfast.law import MomentumLaw
 from flatfast.torch.cautions import Cautions
 from flatfast.torch.copies import Carried
 from flatfast.torch.followed import CoupledGroup, follow_group, known
-from flatfast.torch.groups import give_buffers, momentum_of
+from flatfast.torch.groups import give_buffers, momentum_of, part_betas
 from flatfast.torch.hooks import LastPreHook
 from flatfast.torch.laws import Law, checked, one_for_each
 from flatfast.torch.steps import STEPS, StepCount, all_zero, made, with_gradients
@@ -57,6 +57,7 @@ class Coupling:
         if coupling_of(self.optimizer) is not None:
             raise coupled_twice(self.optimizer)
         refuse_other_writers(self._layers)
+        part_betas(groups)
         self._followed = [
             follow_group(name, index, group, own)
             for index, (group, own) in enumerate(zip(groups, laws, strict=True))
@@ -227,6 +228,7 @@ class Coupling:
         groups, name = self.optimizer.param_groups, type(self.optimizer).__name__
         if not self._handles or [id(g) for g in groups] == [id(e.group) for e in self._followed]:
             return
+        part_betas(groups)
         self._followed[:] = [
             each or follow_group(name, index, groups[index], self._common)
             for index, each in enumerate(known(groups, self._followed))
@@ -245,6 +247,7 @@ class Coupling:
                 each.await_loaded(momentum_of(group))
             return
         self._align()
+        part_betas(self.optimizer.param_groups)
         for each in self._followed:
             each.adopt(each.group)
         give_buffers(self.optimizer)

@@ -72,6 +72,22 @@ def write(group: Group, number: float) -> Any:
     return betas
 
 
+def part_betas(groups: list[Group]) -> None:
+    """Where several groups share the tensor of their first beta, give each but the first its own.
+
+    The one that an optimizer is given as its default is that of all its groups, and each is to hold
+    what follows from its own learning rate.
+    """
+    taken: set[int] = set()
+    for group in groups:
+        betas = () if "momentum" in group else group.get("betas", ())
+        if not betas or not isinstance(betas[0], Tensor):
+            continue
+        if id(betas[0]) in taken:
+            group["betas"] = betas = type(betas)((betas[0].clone(), *betas[1:]))
+        taken.add(id(betas[0]))
+
+
 def coarsest_type(group: Group) -> torch.dtype | None:
     """Of the types of the group's parameters, in which velocities are kept; None without any."""
     types = {p.dtype for p in group["params"] if p.is_floating_point() or p.is_complex()}

@@ -8,8 +8,8 @@ model with outputs f(x; w), Jacobian J_b of example b and a batch of B examples,
 
 Noise in proportion to the Hessian is what the theory of the drift assumes (Blanc et al., COLT 2020;
 Damian, Ma and Lee, NeurIPS 2021; Cowsik, Can and Glorioso, arXiv 2210.16400). The docstrings below
-say what becomes of it under each kind of noise and loss; ``tests/torch/test_label_noise.py``
-measures each.
+say what becomes of it under each kind of noise and loss;
+``tests/torch/test_label_noise_covariance.py`` measures each.
 """
 
 import torch
