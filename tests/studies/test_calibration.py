@@ -1,7 +1,7 @@
 """The calibration's benchmark: its PyTorch twins, and its table on made-up sweeps."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 import jax
 import jax.numpy as jnp
@@ -31,7 +31,6 @@ from studies.calibration.rows import estimated, joined, rate_at, steps_over_best
 from studies.calibration.run import STUDY
 from studies.calibration.twins import twin
 from studies.runner import Order, collect, compute
-from studies.study import write_json
 from tests.made_up import made_up_calibration
 
 TWINS = [
@@ -263,11 +262,8 @@ def test_parts_are_kept_and_rows_of_before_stay(tmp_path, monkeypatch):
     gone = {**row, "label": "matrix-sensing_noise_std-0.1"}
     mine = {**row, "C": [7.0]}
     before = {**result, "cases": [gone, mine], "online": {"another": {}}}
-    write_json(tmp_path / "committed" / "calibration.json", before)
-    undrawn = replace(STUDY, draw=lambda result, folder: None)
-    again = collect(undrawn, Order("calibration", order.folder, tmp_path / "committed"))
+    again = STUDY.collect(order.folder, before)
     assert [entry["C"] for entry in again["cases"]] == [row["C"], row["C"]]
     assert next(iter(again["online"])) == "another"
     assert len(again["online"]) == 2
-    nothing = Order("calibration", tmp_path / "empty", tmp_path / "committed")
-    assert collect(undrawn, nothing) == again
+    assert STUDY.collect(tmp_path / "empty", again) == again

@@ -51,7 +51,7 @@ def test_from_parts_to_a_result_that_keeps_what_others_measured(foretold, tmp_pa
     order = Order("forecast", tmp_path / "runs", tmp_path, quick=True)
     names = ["committed.scalar-product", "batches", "varied.scalar-product,noise_std=0.4"]
     assert compute(STUDY, order).computed == names
-    assert not compute(STUDY, order).names
+    assert compute(STUDY, order).computed == []
     result = collect(STUDY, order)
     assert result["committed"]["scalar-product"]["times"]["compared"] > 0
     assert result["batches"]["rows"][0]["lr"] == 0.01
@@ -60,9 +60,9 @@ def test_from_parts_to_a_result_that_keeps_what_others_measured(foretold, tmp_pa
     assert (tmp_path / "forecast-dark.svg").exists()
 
     # Elsewhere nothing is kept: all that the result holds stays, and only the rest is missing.
-    elsewhere = Order("forecast", tmp_path / "elsewhere", tmp_path)
+    elsewhere = replace(order, folder=tmp_path / "elsewhere")
     assert collect(replace(STUDY, draw=lambda result, folder: None), elsewhere) == result
-    asked = [part.name for part in missing(STUDY, elsewhere)]
+    asked = [part.name for part in missing(STUDY, replace(elsewhere, quick=False))]
     assert asked[:2] == ["committed.matrix-sensing", "committed.teacher-student"]
     assert "batches" not in asked
     assert len(asked) == 2 + len(CASES)

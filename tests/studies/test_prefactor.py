@@ -82,7 +82,7 @@ def test_from_parts_to_a_result_that_keeps_what_others_measured(tmp_path, monkey
     order = Order("prefactor", tmp_path / "runs", tmp_path, quick=True, only=["*0.25", "flow.*"])
     names = ["sweep.scalar-product,noise_std=0.25", "flow.scalar-product"]
     assert compute(STUDY, order).computed == names
-    assert not compute(STUDY, order).names
+    assert compute(STUDY, order).computed == []
     result = collect(STUDY, order)
     first = result["cases"][0]
     assert len(first["C"]) == 12
@@ -92,7 +92,7 @@ def test_from_parts_to_a_result_that_keeps_what_others_measured(tmp_path, monkey
 
     # Another machine measures a part; the rest is known from the result alone.
     elsewhere, study = (
-        Order("prefactor", tmp_path / "elsewhere", tmp_path),
+        replace(order, folder=tmp_path / "elsewhere"),
         replace(STUDY, draw=lambda result, folder: None),
     )
     assert collect(study, elsewhere) == result

@@ -165,7 +165,7 @@ def cases(monkeypatch):
 def test_from_runs_to_figure_and_quotes(cases, tmp_path):
     order = Order("regimes", tmp_path / "runs", tmp_path / "out")
     assert compute(STUDY, order).computed == ["made-up", "made-up-2", "on-manifold"]
-    assert not compute(STUDY, order).names
+    assert compute(STUDY, order).computed == []
     result = collect(STUDY, order)
     assert [case["name"] for case in result["cases"]] == ["made-up", "made-up-2"]
     assert all(len(case["local"]) == 2 for case in result["cases"])

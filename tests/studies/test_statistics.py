@@ -1,5 +1,7 @@
 """The simulation study: its sweeps hold what was put in, and its parts are kept."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -63,7 +65,7 @@ def test_parts_are_kept_and_rows_of_before_stay(tmp_path, monkeypatch):
     # What is committed is kept where the folder lacks its parts, and replaced where it has them.
     old = {**result, "intervals": [{**result["intervals"][0], "sd": 7.0}]}
     write_json(tmp_path / "committed" / "statistics.json", old)
-    nothing = Order("statistics", tmp_path / "empty", tmp_path / "committed")
+    nothing = replace(order, folder=tmp_path / "empty", out=tmp_path / "committed")
     assert collect(STUDY, nothing) == old
-    here = Order("statistics", order.folder, tmp_path / "committed")
+    here = replace(order, out=tmp_path / "committed")
     assert collect(STUDY, here)["intervals"] == result["intervals"]

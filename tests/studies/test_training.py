@@ -253,7 +253,7 @@ def test_parts_are_kept_and_rows_of_before_stay(tiny, tmp_path):
     assert len(lines) == 4
 
     # Without its parts at hand, all of the result comes from the rows beside it.
-    elsewhere = Order("training", tmp_path / "empty", order.out)
+    elsewhere = dataclasses.replace(order, folder=tmp_path / "empty")
     written = json.loads(order.result.read_text())
     collect(STUDY, elsewhere)
     assert json.loads(order.result.read_text()) == written
