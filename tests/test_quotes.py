@@ -124,7 +124,9 @@ def test_a_damaged_result_is_named(quotes, tmp_path, monkeypatch, content):
 
 
 def test_an_unknown_study(quotes):
-    with pytest.raises(SystemExit, match=r"no table madeup\.answer: there is no studies\.madeup\.tables"):
+    with pytest.raises(
+        SystemExit, match=r"no table madeup\.answer: there is no studies\.madeup\.tables"
+    ):
         quotes.quoted("<!-- quote:madeup.answer -->\n<!-- /quote -->")
 
 
