@@ -107,7 +107,8 @@ def sweep(
     folder = out or Path("runs") / problem.name
     lengths = wanted.steps.tolist()
     kept = records_of(folder) if records is None and not fresh else None
-    records = records or kept or default_records(problem, metrics, lengths)
+    if records is None:
+        records = kept or default_records(problem, metrics, lengths)
     engine_options: dict[str, Any] = {
         "records": records,
         "spacing": spacing,
