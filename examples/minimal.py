@@ -5,12 +5,18 @@ The smallest model with a manifold of minimizers: two weights whose product shal
 least, 2, at u = v, the flattest minimizer. SGD with noise on its label starts far from there, at
 u = e, v = 1/e, and is slowly driven to it.
 
-    python minimal.py          # some seconds; needs NumPy alone
+By what? The noise keeps the weights a little off the hyperbola, by the same mean square everywhere,
+lr NOISE^2 / (2 mu) with mu = 1 - momentum, which costs more loss where the valley is steep. Descent
+of that mean loss is a slide along the hyperbola, to where the valley is widest: the flat end.
 
-1. `train`: heavy-ball SGD, many runs at once.
-2. `across` and `along`: the two times that momentum sets against each other.
-3. `settling`: how long training takes. Swept over momentum at several learning rates, the
-   fastest momentum lies where the two times meet, and follows the law: `main` fits it and draws it.
+Two times, in steps. A swing across the valley dies out in tau_1 = 2 / mu, for momentum remembers
+1 / mu steps. The slide takes tau_2 in proportion to (mu / lr)^2: a force of 1 moves the weights by
+lr / mu per step, and the force is itself in proportion to lr / mu. Less mu makes the slide faster
+and the swings longer, and the two are equal where mu^3 is in proportion to lr^2: mu to lr^(2/3).
+The fastest momentum lies near there and scales alike, but with a C of its own, which depends on the
+goal; and once swings outlast the slide, it has inertia, and a larger tau_2 than that.
+
+    python minimal.py          # some seconds; needs NumPy alone
 
 Everything here is in the lab too, for any model, with intervals; this file is for reading.
 Source: Cowsik, Can, Glorioso, Flatter, faster (arXiv 2210.16400).
@@ -97,7 +103,7 @@ def settling(at: Array, traces: Array) -> Array:
 
     Not when it first gets there: with a long memory the weights swing through and come back.
     """
-    above = traces > GOAL
+    above = ~(traces <= GOAL)  # so is NaN, where a run has diverged
     last = len(at) - 1 - above[::-1].argmax(axis=0)
     steps: Array = np.append(at, np.inf)[last + 1]
     return steps
@@ -110,6 +116,12 @@ def best(mu: Array, time: Array) -> tuple[float, float]:
     bend, slope, level = np.polyfit(x - x.mean(), y, 2)
     lowest = -slope / (2 * bend)
     return float(np.exp(x.mean() + lowest)), float(np.exp(level + slope * lowest / 2))
+
+
+def meeting(mu: Array, tau_1: Array, tau_2: Array) -> float:
+    """The mu at which two times (M,) are equal, between two of them on a line in logarithms."""
+    finite = np.isfinite(tau_2)
+    return float(np.exp(np.interp(0, np.log(tau_2 / tau_1)[finite], np.log(mu[finite]))))
 
 
 def sweep(rng: np.random.Generator) -> list[dict[str, Array]]:
@@ -133,24 +145,30 @@ def plot(columns: dict[str, Array], x: Array, height: int = 16, width: int = 64)
         finite = np.isfinite(y)
         row = np.rint((height - 1) * (high - np.log(y[finite])) / (high - low)).astype(int)
         canvas[row, column[finite]] = name[0]
-    return "\n".join("  |" + "".join(row) for row in canvas) + "\n  +" + "-" * width
+    ends = {0: f"{np.exp(high):,.0f}", height - 1: f"{np.exp(low):,.0f}"}
+    lines = [f"{ends.get(i, ''):>7} |" + "".join(row) for i, row in enumerate(canvas)]
+    lines += [" " * 8 + "+" + "-" * width, f"{x[0]:<9g}".rjust(18) + f"{x[-1]:g}".rjust(width - 9)]
+    return "\n".join(lines)
 
 
 def main() -> None:
     """Sweep, fit the law, and show it."""
     rows = sweep(np.random.default_rng(0))
     fastest = np.array([best(row["mu"], row["time"]) for row in rows])
-    gamma, log_c = np.polyfit(np.log(LRS), np.log(fastest[:, 0]), 1)
-    prefactor = np.exp(np.mean(np.log(fastest[:, 0] / LRS ** (2 / 3))))
+    met = np.array([meeting(row["mu"], row["tau_1"], row["tau_2"]) for row in rows])
+    (gamma, _), cov = np.polyfit(np.log(LRS), np.log(fastest[:, 0]), 1, cov=True)
+    best_c, met_c = (np.exp(np.mean(np.log(mu / LRS ** (2 / 3)))) for mu in (fastest[:, 0], met))
 
     row, lr = rows[-1], LRS[-1]
-    print(f"steps at lr {lr:.1e} over (1 - momentum) / lr^(2/3), {SCALED[0]} to {SCALED[-1]}:")
+    print(f"steps at lr {lr:.1e} over (1 - momentum) / lr^(2/3):")
     print("T until trained, 1 across the manifold (tau_1), 2 along it (tau_2)\n")
     print(plot({"T": row["time"], "1": row["tau_1"], "2": row["tau_2"]}, SCALED))
-    print("\n     lr   best momentum   steps   the law with that C")
-    for lr, (mu, time) in zip(LRS, fastest, strict=True):
-        print(f"{lr:.1e} {1 - mu:12.5f} {time:10,.0f} {1 - prefactor * lr ** (2 / 3):12.5f}")
-    print(f"\n1 - momentum = {np.exp(log_c):.2f} lr^{gamma:.3f}, or {prefactor:.2f} lr^(2/3)")
+    print("\n     lr   best momentum   steps   its C   C where tau_1 = tau_2")
+    for lr, (mu, time), meets in zip(LRS, fastest, met, strict=True):
+        cs = f"{mu / lr ** (2 / 3):7.2f} {meets / lr ** (2 / 3):10.2f}"
+        print(f"{lr:.1e} {1 - mu:12.5f} {time:10,.0f} {cs}")
+    print(f"\n1 - momentum = {best_c:.2f} lr^(2/3); the two times meet at {met_c:.2f} lr^(2/3)")
+    print(f"exponent {gamma:.3f} +- {np.sqrt(cov[0, 0]):.3f} (standard error of the fitted line)")
 
 
 if __name__ == "__main__":

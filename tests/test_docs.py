@@ -62,6 +62,41 @@ def test_code_blocks_run(page):
     run(page, names)
 
 
+NAME = re.compile(r"\b(?:flatfast|studies)(?:\.[A-Za-z]\w*)+")
+NAMING = [
+    *(ROOT / page for page in ("README.md", "CONTRIBUTING.md")),
+    *(
+        path
+        for folder in ("docs", "src", "studies")
+        for path in sorted((ROOT / folder).rglob("*.*"))
+    ),
+]
+
+
+def is_there(name):
+    """Whether a dotted name is a module's, or of something that a module speaks of."""
+    first, *rest = name.split(".")
+    place = ROOT / ("src" if first == "flatfast" else "") / first
+    while rest and ((place / rest[0]).is_dir() or (place / f"{rest[0]}.py").is_file()):
+        place /= rest.pop(0)
+    source = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+    return not rest or re.search(rf"\b{rest[0]}\b", source.read_text()) is not None
+
+
+def test_names_of_modules_are_those_of_modules():
+    assert is_there("flatfast.lab.forecast")
+    assert is_there("flatfast.estimate.Estimate.relative")
+    assert not is_there("flatfast.lab.predict")
+    wrong = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in NAMING
+        if path.suffix in (".py", ".md")
+        for name in NAME.findall(path.read_text())
+        if not is_there(name)
+    ]
+    assert not wrong
+
+
 def claim(line):
     """``expression  # 0.748``: what a line says that it gives."""
     match = RESULT.match(line)

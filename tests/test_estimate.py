@@ -29,6 +29,16 @@ def test_the_error_is_absolute():
     assert math.isnan(Estimate(math.nan, 1.0).relative)
 
 
+@pytest.mark.parametrize("error", [-0.5, -5e-324, -math.inf])
+def test_an_error_is_not_negative(error):
+    with pytest.raises(ValueError, match=rf"must be 0 or more, or NaN .*, got {error}$"):
+        Estimate(2.0, error)
+    with pytest.raises(ValueError, match="must be 0 or more"):
+        Estimate.within(-2.0, error)
+    assert math.isnan(Estimate(2.0, math.nan).error)
+    assert Estimate(2.0, -0.0).error == 0
+
+
 @pytest.mark.parametrize(
     ("value", "error", "told"),
     [
@@ -37,6 +47,11 @@ def test_the_error_is_absolute():
         (-0.02, 0.5, "-0.02 ± 0.50"),
         (12345.6, 234.0, "12350 ± 230"),
         (1.234e-7, 3.2e-9, "(1.234 ± 0.032)e-07"),
+        (5e-324, 5e-324, "(4.9 ± 4.9)e-324"),
+        (1.5e-320, 2e-321, "(1.50 ± 0.20)e-320"),
+        (0.0, 5e-324, "(0.0 ± 4.9)e-324"),
+        (1.7e308, 1e307, "(1.70 ± 0.10)e+308"),
+        (-1e-310, 1e308, "(-0.0 ± 1.0)e+308"),
         (1.2e8, 2e6, "(1.200 ± 0.020)e+08"),
         (0.0, 0.001, "0.0000 ± 0.0010"),
         (3.0, 0.0, "3 ± 0"),

@@ -1,6 +1,7 @@
 """The paper in one file agrees with the library, which computes everything another way."""
 
 import json
+import re
 import runpy
 from pathlib import Path
 from types import SimpleNamespace
@@ -98,10 +99,44 @@ def test_its_law_is_the_lab_s(minimal):
     assert ratios == pytest.approx([1, 1], rel=0.25)
 
 
+def test_what_has_diverged_never_settles(minimal):
+    at = np.arange(4.0)
+    traces = np.array([[7.5, 7.5, 7.5], [1, 3, 7.5], [1, np.inf, 1], [1, np.nan, 1]])
+    settled = minimal.settling(at, traces[:, None])
+    assert settled.tolist() == [[1, np.inf, 2]]
+
+
+def test_where_two_times_meet(minimal):
+    """On the lines 2/mu and (mu/lr)^2/8 exactly; a time that is never reached is passed over."""
+    mu, lr = np.geomspace(1e-3, 1, 8), 0.01
+    slide = (mu / lr) ** 2 / 8
+    assert minimal.meeting(mu, 2 / mu, slide) == pytest.approx(16 ** (1 / 3) * lr ** (2 / 3))
+    slide[-1] = np.inf
+    assert minimal.meeting(mu, 2 / mu, slide) == pytest.approx(16 ** (1 / 3) * lr ** (2 / 3))
+
+
 def test_the_plot(minimal):
     x = np.geomspace(1, 100, 5)
     rows = minimal.plot({"up": x, "down": 100 / x, "gone": np.full(5, np.inf) * x}, x, 9, 21)
-    first, *_, last, axis = rows.splitlines()
-    assert first.rstrip() == "  |d" + " " * 19 + "u"
-    assert axis == "  +" + "-" * 21
-    assert last.rstrip() == "  |u" + " " * 19 + "d"
+    first, *between, last, axis, ends = rows.splitlines()
+    assert first.rstrip() == "    100 |d" + " " * 19 + "u"
+    assert {row[:9] for row in between} == {"        |"}
+    assert axis == "        +" + "-" * 21
+    assert last.rstrip() == "      1 |u" + " " * 19 + "d"
+    assert ends == " " * 9 + "1" + " " * 17 + "100"
+
+
+def test_what_it_prints(minimal, monkeypatch, capsys):
+    """The best C beside that of the crossing, and an exponent with its error."""
+    smaller = {"SEEDS": 6, "LENGTH": 12, "LRS": np.geomspace(1e-4, 1e-3, 3)}
+    for name, value in smaller.items():
+        monkeypatch.setitem(minimal.main.__globals__, name, value)
+    minimal.main()
+    *_, law, exponent = capsys.readouterr().out.splitlines()
+    found = re.fullmatch(
+        r"1 - momentum = (.+) lr\^\(2/3\); the two times meet at (.+) lr\^\(2/3\)", law
+    )
+    best, meeting = map(float, found.groups())
+    assert 0.4 < meeting / best < 1.6
+    error = r"exponent [\d.]+ \+- [\d.]+ \(standard error of the fitted line\)"
+    assert re.fullmatch(error, exponent)

@@ -13,13 +13,36 @@ from studies.quotes import values
 ROOT = Path(__file__).parent.parent
 
 
+TABLES = """
+from studies.quotes.values import interval
+from studies.markdown import table
+from studies.experiments.tables import template as elsewhere
+
+__all__ = ["answer", "elsewhere"]
+
+def answer():
+    return "forty-two"
+
+def measured(found):
+    return f"{found['answer']} measured"
+
+def helper(found, digits):
+    return ""
+
+def other(path):
+    return ""
+
+def optional(found, digits=3):
+    return ""
+"""
+
+
 @pytest.fixture
 def quotes(tmp_path, monkeypatch):
     monkeypatch.setattr(quotes_page, "ROOT", tmp_path)
-    tables = types.ModuleType("tables")
-    tables.answer = lambda: "forty-two"
-    tables.measured = lambda found: f"{found['answer']} measured"
-    monkeypatch.setitem(sys.modules, "studies.made_up.tables", tables)
+    tables = types.ModuleType("studies.made_up.tables")
+    exec(TABLES, vars(tables))
+    monkeypatch.setitem(sys.modules, tables.__name__, tables)
     monkeypatch.setattr(quotes_page, "PAGES", (tmp_path / "page.md",))
     return quotes_page
 
@@ -59,15 +82,81 @@ def test_an_unknown_table(quotes):
         quotes.quoted("<!-- quote:made_up.anwser -->\n<!-- /quote -->")
 
 
+@pytest.mark.parametrize("name", ["interval", "table", "helper", "other", "optional"])
+def test_what_is_no_table(quotes, name):
+    """Not what the module imports, nor what wants more than the study's result."""
+    there = r"studies\.made_up\.tables has elsewhere, answer, measured$"
+    with pytest.raises(SystemExit, match=rf"^no table made_up\.{name}: {there}"):
+        quotes.quoted(f"<!-- quote:made_up.{name} -->\n<!-- /quote -->")
+
+
+def test_a_table_that_a_module_hands_on_is_one(quotes):
+    assert "## The file" in quotes.quoted("<!-- quote:made_up.elsewhere -->\n<!-- /quote -->")
+
+
+def test_an_import_that_fails_is_told_as_such(quotes, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(quotes.ELSEWHERE, "broken", "broken_tables")
+    module = tmp_path / "broken_tables.py"
+    block = "<!-- quote:broken.answer -->\n<!-- /quote -->"
+    module.write_text("import no_such_package\n")
+    with pytest.raises(SystemExit, match=r"^broken_tables cannot be imported: .*no_such_package"):
+        quotes.quoted(block)
+    module.write_text("from json import no_such_name\n")
+    with pytest.raises(SystemExit, match=r"^broken_tables cannot be imported: .*no_such_name"):
+        quotes.quoted(block)
+
+
+@pytest.mark.parametrize("content", ['{"answer": 4', "[42]", ""])
+def test_a_damaged_result_is_named(quotes, tmp_path, monkeypatch, content):
+    monkeypatch.setattr(values, "ROOT", tmp_path)
+    result = tmp_path / "results/made_up/made_up.json"
+    result.parent.mkdir(parents=True)
+    result.write_text(content)
+    with pytest.raises(SystemExit, match=r"^made_up\.measured: results/made_up/made_up\.json is "):
+        quotes.quoted("<!-- quote:made_up.measured -->\n<!-- /quote -->")
+    result.write_text("{}")
+    with pytest.raises(KeyError) as caught:
+        quotes.quoted("<!-- quote:made_up.measured -->\n<!-- /quote -->")
+    assert caught.value.__notes__ == [
+        "in the table made_up.measured, of results/made_up/made_up.json"
+    ]
+
+
 def test_an_unknown_study(quotes):
-    with pytest.raises(SystemExit, match=r"no table madeup\.answer: studies\.madeup\.tables"):
+    with pytest.raises(
+        SystemExit, match=r"no table madeup\.answer: there is no studies\.madeup\.tables"
+    ):
         quotes.quoted("<!-- quote:madeup.answer -->\n<!-- /quote -->")
 
 
-@pytest.mark.parametrize("block", ["answer -->\n<!-- /quote -->", "made_up.answer -->\nopen"])
-def test_a_block_of_another_form_is_not_passed_over(quotes, block):
-    with pytest.raises(SystemExit, match=r"not a block of the form STUDY\.TABLE"):
-        quotes.quoted("<!-- quote:" + block)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<!-- quote:answer -->\n<!-- /quote -->",
+        "<!-- quote:made_up.answer -->\nopen",
+        "<!--quote:made_up.answer -->\n<!-- /quote -->",
+        "<!--  quote:made_up.answer -->\n<!-- /quote -->",
+        "<!-- quote: made_up.answer -->\n<!-- /quote -->",
+        "<!-- quote made_up.answer -->\n<!-- /quote -->",
+        "<!-- Quote:made_up.answer -->\n<!-- /Quote -->",
+        "<!-- quote:made_up.answer --> \n<!-- /quote -->",
+        "<!-- quote:made_up.answer -->\n<!-- / quote -->",
+        "<!-- quote:made_up.answer -->\n<!-- quote:made_up.answer -->\n<!-- /quote -->",
+        "<!-- /quote -->",
+    ],
+)
+def test_a_block_of_another_form_is_not_passed_over(quotes, text):
+    page = "<!-- a comment -->\n<!-- quote:made_up.answer -->\n<!-- /quote -->\n" + text
+    with pytest.raises(SystemExit, match=r"^line [45]: not a block of the form STUDY\.TABLE"):
+        quotes.quoted(page)
+
+
+def test_an_error_names_its_page(quotes, tmp_path, monkeypatch):
+    (tmp_path / "page.md").write_text("<!--quote:made_up.answer -->")
+    monkeypatch.setattr(sys, "argv", ["quotes", "--check"])
+    with pytest.raises(SystemExit, match=r"^page\.md: line 1: not a block"):
+        quotes.main()
 
 
 def test_the_committed_pages_are_up_to_date():

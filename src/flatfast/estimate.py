@@ -1,6 +1,7 @@
 """A measured number and its error, as one value; needs nothing but the standard library."""
 
 import math
+from decimal import Decimal
 
 EXACT = 1e-12
 """Error, as a share of the value, below which it has no digit in common with it."""
@@ -31,14 +32,26 @@ class Estimate(float):
     _error: float
 
     def __new__(cls, value: float, error: float) -> "Estimate":
-        """A number and its standard error, absolute."""
+        """A number and its standard error, absolute.
+
+        Raises:
+            ValueError: If the error is negative.
+        """
         found = super().__new__(cls, value)
         found._error = float(error)
+        if found._error < 0:
+            raise ValueError(
+                f"an error must be 0 or more, or NaN where it is not known, got {found._error!r}"
+            )
         return found
 
     @classmethod
     def within(cls, value: float, relative: float) -> "Estimate":
-        """With a relative error."""
+        """With a relative error.
+
+        Raises:
+            ValueError: If the error is negative.
+        """
         return cls(value, relative * abs(value))
 
     @property
@@ -72,7 +85,9 @@ class Estimate(float):
             return f"{value:.3g} ± {error:.2g}"
         power = math.floor(math.log10(max(abs(value), error)))
         if power not in PLAIN:
-            return f"({Estimate(value / 10.0**power, error / 10.0**power)})e{power:+03d}"
+            # Not by 10.0**power, which is 0 below the least float and inexact just above it.
+            scaled = (float(Decimal(part).scaleb(-power)) for part in (value, error))
+            return f"({Estimate(*scaled)})e{power:+03d}"
         digits = 1 - math.floor(math.log10(error))
         told = (f"{round(part, digits):.{max(digits, 0)}f}" for part in (value, error))
         return " ± ".join(told)

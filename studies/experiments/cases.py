@@ -39,11 +39,13 @@ def _held_to(name: str, option: str, value: str) -> Experiment:
     return Experiment(f"{name}-{option}-{value}", runs_of=name, goal=(f"--{option}", value))
 
 
-PAPER = ("matrix-sensing", "scalar-product", "teacher-student", "digits-mlp")
+RECIPES = ("matrix-sensing", "scalar-product", "teacher-student", "digits-mlp")
+"""The paper's matrix sensing and teacher-student, and the smallest relatives of its experiments."""
+
 DEPARTURES = ("matrix-sensing-iterate", "teacher-student-test-error", "digits-mlp-small-lr")
 
 EXPERIMENTS = (
-    *map(_in_full, (*PAPER, *DEPARTURES)),
+    *map(_in_full, (*RECIPES, *DEPARTURES)),
     _held_to("matrix-sensing", "smoothing", "0"),
     _held_to("matrix-sensing-iterate", "smoothing", "0"),
     _held_to("matrix-sensing-iterate", "smoothing", "3"),

@@ -1,13 +1,12 @@
 """Tables of the lab's results, from ``results/**/summary.json``."""
 
 import ast
-import json
 import re
 from dataclasses import asdict
 from typing import Any
 
 from flatfast.lab.estimation.correction import corrected_law
-from studies.quotes.values import ROOT, SUMMARIES, interval, ratio
+from studies.quotes.values import ROOT, SUMMARIES, interval, ratio, read
 
 
 def method_of(found: dict[str, Any], name: str) -> dict[str, Any] | None:
@@ -49,7 +48,7 @@ def results() -> str:
         f"| --- | --- | --- | --- | --- |{' --- |' * len(others)}",
     ]
     for path in SUMMARIES:
-        found = json.loads(path.read_text())
+        found = read(path)
         cells = [
             f"[{path.parent.name}](results/{path.parent.name})",
             f"{min(found['etas']):.2g} to {max(found['etas']):.2g}",
@@ -64,7 +63,7 @@ def results() -> str:
 
 def _compared() -> tuple[dict[str, dict[str, Any]], list[str]]:
     """Summaries with a comparison by experiment, and the methods' names in order."""
-    every = {path.parent.name: json.loads(path.read_text()) for path in SUMMARIES}
+    every = {path.parent.name: read(path) for path in SUMMARIES}
     every = {name: found for name, found in every.items() if found["comparison"]}
     names = [m["name"] for found in every.values() for m in found["comparison"]["methods"]]
     return every, list(dict.fromkeys(names))
@@ -117,7 +116,7 @@ def catapults() -> str:
 
 def sensitivity() -> str:
     """The exponent by each way of finding the optimum."""
-    columns = {path.parent.name: json.loads(path.read_text()) for path in SUMMARIES}
+    columns = {path.parent.name: read(path) for path in SUMMARIES}
     columns = {name: found for name, found in columns.items() if found["exponent"]}
     if not columns:
         return "not measured yet"
@@ -156,7 +155,7 @@ def collapses() -> str:
         "| --- | --- | --- | --- |",
     ]
     for path in SUMMARIES:
-        found = json.loads(path.read_text())["collapse"]
+        found = read(path)["collapse"]
         cells = [
             path.parent.name,
             f"{100 * found['quality']:.1f}%",
@@ -188,7 +187,7 @@ def corrections() -> str:
     for name, paths in sweeps.items():
         lr, best_mu = [], []
         for path in paths:
-            rates, optima = located(json.loads(path.read_text()))
+            rates, optima = located(read(path))
             lr += rates
             best_mu += optima
         fit = corrected_law(lr, best_mu)
@@ -212,7 +211,7 @@ def departures() -> str:
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for path in sorted(ROOT.glob("results/departures/*/summary.json")):
-        found = json.loads(path.read_text())
+        found = read(path)
         goal = found["problem"]["goal"]
         cells = [
             f"[{path.parent.name}](results/departures/{path.parent.name})",

@@ -8,12 +8,33 @@ ROOT = Path(__file__).resolve().parents[2]
 SUMMARIES = sorted(ROOT.glob("results/*/summary.json"))
 
 
+class DamagedResultError(ValueError):
+    """A committed file is no result; the message names it."""
+
+
 def load(path: str) -> dict[str, Any] | None:
-    """A committed result, or None where there is none yet."""
+    """A committed result, or None where there is none yet.
+
+    Raises:
+        DamagedResultError: If the file is not one.
+    """
     file = ROOT / path
-    if not file.exists():
-        return None
-    found: dict[str, Any] = json.loads(file.read_text())
+    return read(file) if file.exists() else None
+
+
+def read(file: Path) -> dict[str, Any]:
+    """A committed result that is there.
+
+    Raises:
+        DamagedResultError: If the file is not one.
+    """
+    name = file.relative_to(ROOT) if file.is_relative_to(ROOT) else file
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DamagedResultError(f"{name} is damaged: {error}") from error
+    if not isinstance(found, dict):
+        raise DamagedResultError(f"{name} is no result: it holds a {type(found).__name__}")
     return found
 
 

@@ -41,6 +41,67 @@ def test_json_there_and_back():
             Calibration.from_json(json.dumps(wrong))
 
 
+@pytest.fixture(scope="module")
+def kept():
+    """A calibration with a doubt, as JSON."""
+    found = json.loads(calibrate(Bowl(X, noise_std=0.0), 0.01).to_json())
+    assert found["doubts"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"lr": [1]}, r"lr is \[1\], must be a number"),
+        ({"lr": True}, "lr is True, must be a number"),
+        ({"kappa": 10**400}, r"kappa is 1000.*0, must be a number in the range of a float"),
+        ({"evaluations": "many"}, "evaluations is 'many', must be a whole number, at least 0"),
+        ({"evaluations": None}, "evaluations is None, must be a whole number"),
+        ({"evaluations": 1.5}, r"evaluations is 1\.5, must be a whole number"),
+        ({"evaluations": -1}, "evaluations is -1, must be a whole number"),
+        ({"C": "x"}, "C is 'x', must be an object with value, error"),
+        ({"C": {"value": 1}}, "C lacks 'error'; its fields are value, error"),
+        ({"C": {"value": 1, "error": 1, "x": 1}}, "C has a field 'x'"),
+        ({"C": {"value": "x", "error": 1}}, r"C\.value is 'x', must be a number"),
+        ({"C": {"value": 1, "error": -1}}, r"C\.error is -1, must be a number, at least 0"),
+        ({"C": {"value": 10**400, "error": 1}}, r"C\.value is 1000"),
+        ({"C": "x", "C_error": 0.1}, "C is 'x', must be a number"),
+        ({"C": 1, "C_error": "x"}, "C_error is 'x', must be a number, at least 0"),
+        ({"C": 1, "C_error": -0.1}, r"C_error is -0\.1, must be a number, at least 0"),
+        ({"C": 10**400, "C_error": 0.1}, "C is 1000"),
+        ({"more": 1}, "the whole has a field 'more'; its fields are C, kappa"),
+        ({"doubts": {}}, r"doubts is \{\}, must be a list of doubts"),
+        ({"doubts": None}, "doubts is None, must be a list of doubts"),
+        ({"doubts": ["x"]}, r"doubts\[0\] is 'x', must be an object with verdict, message"),
+    ],
+)
+def test_each_field_of_json_is_checked(kept, change, told):
+    with pytest.raises(ValueError, match=f"this is not a calibration's JSON: {told}"):
+        Calibration.from_json(json.dumps({**kept, **change}))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"budget": "x"}, r"budget is 'x', must be a whole number"),
+        ({"verdict": "x"}, r"verdict is 'x', must be one of 'not near the manifold"),
+        ({"verdict": []}, r"verdict is \[\], must be one of"),
+        ({"message": 1}, r"message is 1, must be text"),
+        ({"remedy": None}, r"remedy is None, must be text"),
+    ],
+)
+def test_each_field_of_a_doubt_is_checked(kept, change, told):
+    doubts = [{**kept["doubts"][0], **change}]
+    with pytest.raises(ValueError, match=rf"doubts\[0\]\.{told}"):
+        Calibration.from_json(json.dumps({**kept, "doubts": doubts}))
+
+
+@pytest.mark.parametrize("text", ["", "[" * 100_000, "1", "null", "{}", "NaN"])
+def test_other_text_is_a_value_error(text):
+    with pytest.raises(ValueError, match=r"not a calibration's JSON|Expecting value"):
+        Calibration.from_json(text)
+
+
 EARLIER = json.loads(Path(__file__).with_name("earlier.json").read_text(encoding="utf-8"))
 """Calibrations as versions kept them whose numbers and errors lay apart, and what they told."""
 

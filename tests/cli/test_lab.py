@@ -320,14 +320,40 @@ class TestRecords:
         *("--metric", "cooled:trace", "--out", "here"),
     )
 
-    def test_what_reading_costs_is_told(self, flatfast):
+    def test_what_reading_costs_is_told(self, flatfast, unrendered):
         answer = flatfast(*self.SWEEP, "--seeds", 1)
         assert "takes 480 times the steps of the training: 32 records of 300 steps" in answer.out
-        assert "(reproduce takes 256 with --quick, 256 with --full)" in answer.out
+        assert "fewer --records are faster, and their times coarser" in answer.out
+        assert "reproduce" not in answer.out  # its 256 are no example of fewer
+        more = flatfast(*self.SWEEP, "--seeds", 1, "--records", 300, "--out", "more").out
+        assert "(reproduce does with 256 with --quick, 256 with --full)" in more
 
-    def test_a_sweep_that_goes_on_keeps_its_records(self, flatfast, tmp_path):
-        assert flatfast(*self.SWEEP, "--seeds", 1, "--records", 3).code == 0
-        assert flatfast(*self.SWEEP, "--seeds", 2).code == 0
+    def test_a_sweep_that_goes_on_keeps_its_records(self, flatfast, tmp_path, unrendered):
+        told = flatfast(*self.SWEEP, "--seeds", 1, "--records", 3).out
+        assert "as the runs in" not in told
+        told = flatfast(*self.SWEEP, "--seeds", 2).out
+        assert "3 records a run, as the runs in here have" in told
+        assert "fewer --records, with another --out, are faster" in told
         manifest = json.loads((tmp_path / "here" / "manifest.json").read_text())
         assert manifest["settings"]["records"] == 3
+        assert pq.read_table(tmp_path / "here" / "runs.parquet").num_rows == 4
+
+    @pytest.mark.parametrize("text", [None, "", '{"format": 2, "sett', '{"name": "a web page"}', 5])
+    def test_records_are_known_without_a_manifest(self, flatfast, tmp_path, unrendered, text):
+        """The runs say which they have, and the sweep that goes on puts the manifest back."""
+        assert flatfast(*self.SWEEP, "--seeds", 1, "--records", 3).code == 0
+        path = tmp_path / "here" / "manifest.json"
+        before = json.loads(path.read_text())
+        if text is None:
+            path.unlink()
+        elif text == 5:  # a manifest of other runs
+            path.write_text(
+                json.dumps({**before, "settings": {**before["settings"], "records": 5}})
+            )
+        else:
+            path.write_text(text)
+        answer = flatfast(*self.SWEEP, "--seeds", 2)
+        assert answer.code == 0, answer.err
+        assert "3 records a run, as the runs in here have" in answer.out
+        assert json.loads(path.read_text())["settings"] == before["settings"]
         assert pq.read_table(tmp_path / "here" / "runs.parquet").num_rows == 4

@@ -184,6 +184,18 @@ def test_a_lost_manifest_is_put_back_by_the_sweep_it_belongs_to(folder, text):
     assert read_manifest(folder)["settings"] == SETTINGS
 
 
+def test_a_manifest_that_no_run_bears_out_is_put_right_by_the_runs_sweep(folder):
+    path = folder / "manifest.json"
+    path.write_text(json.dumps({"format": 2, "settings": {**SETTINGS, "version": 7}}))
+    before = snapshot(folder)
+    with pytest.raises(SettingsMismatchError, match="version is 1 there, 2 here"):
+        Store(folder, OTHER)
+    assert snapshot(folder) == before
+    with Store(folder, SETTINGS) as store:
+        assert store.done() == set(plan().identities())
+    assert read_manifest(folder)["settings"] == SETTINGS
+
+
 @pytest.mark.parametrize("text", [None, "", '{"settings": 3}'])
 def test_starting_over_mends_a_manifest(folder, text):
     manifest = folder / "manifest.json"

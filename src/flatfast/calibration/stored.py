@@ -8,6 +8,8 @@ read.
 import json
 import math
 import re
+import reprlib
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from typing import Any
 
@@ -31,24 +33,19 @@ def read_json(text: str) -> dict[str, Any]:
     """The fields of a calibration.
 
     Raises:
-        ValueError: If the text is something else.
+        ValueError: If the text is something else; the message names the field, its value, and what
+            is valid.
     """
-    kept = json.loads(text)
-    needed = {field.name for field in fields(Result) if field.default is MISSING}
-    names = {field.name for field in fields(Result)}
+    try:
+        kept = json.loads(text)
+    except RecursionError:
+        raise ValueError("this is not a calibration's JSON: it is nested too deeply") from None
+    named = {field.name: field for field in fields(Result)}
+    needed = [name for name, field in named.items() if field.default is MISSING]
     if isinstance(kept, dict):
         kept = _together(kept)
-    if not isinstance(kept, dict) or not needed <= set(kept) <= names:
-        raise ValueError("this is not a calibration's JSON: its fields are others")
-    found = {name: _number(value) for name, value in kept.items()}
-    try:
-        for name in ESTIMATES:
-            pair = kept[name]
-            found[name] = Estimate(_number(pair["value"]), _number(pair["error"]))
-        found["doubts"] = tuple(map(_doubt, kept.get("doubts", ())))
-    except (TypeError, KeyError, AttributeError):
-        raise ValueError("this is not a calibration's JSON: its values are others") from None
-    return found
+    _check_names(kept, "the whole", needed, list(named))
+    return {name: _READ[named[name].type](value, name) for name, value in kept.items()}
 
 
 def _plain(value: Any) -> Any:
@@ -62,16 +59,92 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _number(value: Any) -> Any:
-    return math.nan if value is None else value
+def _wrong(where: str, value: Any, valid: str) -> ValueError:
+    return ValueError(
+        f"this is not a calibration's JSON: {where} is {reprlib.repr(value)}, must be {valid}"
+    )
 
 
-def _doubt(kept: dict[str, Any]) -> Doubt:
+def _check_names(value: Any, where: str, needed: list[str], optional: list[str]) -> None:
+    """Refuse what is no object of these fields."""
+    names = list(dict.fromkeys([*needed, *optional]))
+    if not isinstance(value, dict):
+        raise _wrong(where, value, f"an object with {', '.join(names)}")
+    wrong = [name for name in needed if name not in value] + [n for n in value if n not in names]
+    if wrong:
+        raise ValueError(
+            f"this is not a calibration's JSON: {where} "
+            f"{'has a field' if wrong[0] in value else 'lacks'} {reprlib.repr(wrong[0])}; "
+            f"its fields are {', '.join(names)}"
+        )
+
+
+def _number(value: Any, where: str, least: float = -math.inf) -> float:
+    """A float; NaN for what was not finite, or not known."""
+    if value is None:
+        return math.nan
+    try:
+        number = float(value) if _is_number(value) else None
+    except OverflowError:
+        number = None
+    if number is None or number < least:
+        what = "a number in the range of a float" if least < 0 else f"a number, at least {least:g}"
+        raise _wrong(where, value, f"{what}, or null where it is not known")
+    return number
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _count(value: Any, where: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise _wrong(where, value, "a whole number, at least 0")
+    return value
+
+
+def _words(value: Any, where: str) -> str:
+    if not isinstance(value, str):
+        raise _wrong(where, value, "text")
+    return value
+
+
+def _estimate(value: Any, where: str) -> Estimate:
+    _check_names(value, where, ["value", "error"], [])
+    number = _number(value["value"], f"{where}.value")
+    return Estimate(number, _number(value["error"], f"{where}.error", least=0))
+
+
+def _doubts(value: Any, where: str) -> tuple[Doubt, ...]:
+    if not isinstance(value, list):
+        raise _wrong(where, value, "a list of doubts")
+    return tuple(_doubt(one, f"{where}[{place}]") for place, one in enumerate(value))
+
+
+def _doubt(kept: Any, where: str) -> Doubt:
     """The remedy follows from the rest; an earlier version's has the budget in its words."""
+    _check_names(kept, where, ["verdict", "message"], ["remedy", "budget"])
+    verdict = kept["verdict"]
+    if verdict not in list(Verdict):
+        raise _wrong(
+            f"{where}.verdict", verdict, f"one of {', '.join(map(repr, map(str, Verdict)))}"
+        )
     budget = kept.get("budget")
-    if told := re.search(r"a budget of about ([\d,]+)", kept.get("remedy", "")):
+    if budget is not None:
+        budget = _count(budget, f"{where}.budget")
+    remedy = _words(kept.get("remedy", ""), f"{where}.remedy")
+    if told := re.search(r"a budget of about (\d[\d,]*)", remedy):
         budget = int(told[1].replace(",", ""))
-    return Doubt(Verdict(kept["verdict"]), kept["message"], budget)
+    return Doubt(Verdict(verdict), _words(kept["message"], f"{where}.message"), budget)
+
+
+_READ: Mapping[Any, Callable[[Any, str], Any]] = {
+    float: _number,
+    int: _count,
+    Estimate: _estimate,
+    tuple[Doubt, ...]: _doubts,
+}
+"""How a field of each type is read, of its value and its name."""
 
 
 def _together(kept: dict[str, Any]) -> dict[str, Any]:
@@ -79,8 +152,10 @@ def _together(kept: dict[str, Any]) -> dict[str, Any]:
     found = dict(kept)
     for name in ESTIMATES:
         if name in found and f"{name}_error" in found:
-            value, error = found[name], found.pop(f"{name}_error")
-            if error is not None and name not in ABSOLUTE:
-                error = None if value is None else error * abs(value)
-            found[name] = {"value": value, "error": error}
+            value = _number(found[name], name)
+            error = _number(found.pop(f"{name}_error"), f"{name}_error", least=0)
+            found[name] = {
+                "value": value,
+                "error": error if name in ABSOLUTE else error * abs(value),
+            }
     return found

@@ -33,13 +33,17 @@ def open_store(folder: Path, identity: dict[str, Any], fresh: bool) -> "Store":
 def records_of(folder: Path) -> int | None:
     """The records of the runs that a folder holds; None if it holds none that say so.
 
-    A sweep that goes on keeps to them: runs of other records would be another sweep.
+    A sweep that goes on keeps to them: runs of other records would be another sweep. The runs'
+    own word counts, so that they are known where the manifest is lost or cut, which opening the
+    folder mends only for the sweep that they belong to.
     """
-    from flatfast.lab.manifest import read_manifest
+    from flatfast.lab.store import has_runs, manifest_of_chunks
 
+    if not has_runs(folder):
+        return None
     try:
-        records = read_manifest(folder)["settings"]["records"]
-    except (RuntimeError, ValueError, LookupError):  # whatever is wrong, opening it will say
+        records = manifest_of_chunks(folder)[0]["settings"]["records"]
+    except (RuntimeError, LookupError):  # nothing tells what the runs are: opening refuses them
         return None
     return records if isinstance(records, int) and records > 0 else None
 

@@ -106,9 +106,9 @@ def sweep(
     )
     folder = out or Path("runs") / problem.name
     lengths = wanted.steps.tolist()
+    kept = records_of(folder) if records is None and not fresh else None
     if records is None:
-        stored = None if fresh else records_of(folder)
-        records = stored or default_records(problem, metrics, lengths)
+        records = kept or default_records(problem, metrics, lengths)
     engine_options: dict[str, Any] = {
         "records": records,
         "spacing": spacing,
@@ -118,7 +118,9 @@ def sweep(
     }
     console = Console()
     console.say((problem.name, "bold"), f", {len(wanted)} runs, into {folder}")
-    _tell_cost(console, problem, metrics, records, lengths)
+    if kept is not None:
+        console.note(f"{kept} records a run, as the runs in {folder} have")
+    _tell_cost(console, problem, metrics, records, lengths, kept is not None)
     warn_unstable(console, problem, rates, max(betas))
     from flatfast.cli.progress import SweepProgress
 
@@ -139,9 +141,23 @@ def sweep(
 
 
 def _tell_cost(
-    console: Console, problem: "Problem", metrics: Sequence[str], records: int, lengths: list[int]
+    console: Console,
+    problem: "Problem",
+    metrics: Sequence[str],
+    records: int,
+    lengths: list[int],
+    kept: bool,
 ) -> None:
-    """Say so where reading the metrics takes more steps than the training."""
+    """Say so where reading the metrics takes more steps than the training.
+
+    Args:
+        console: Where to print.
+        problem: What is run.
+        metrics: Recorded besides the goal's.
+        records: Of a run.
+        lengths: Of the runs, in steps.
+        kept: Whether the records are those of the folder's runs: others need another folder.
+    """
     from flatfast.lab.recipes import RECIPES
     from flatfast.lab.records import cooling_steps, cost
 
@@ -150,11 +166,17 @@ def _tell_cost(
         return
     told = (
         f"reading the metrics takes {ratio:.3g} times the steps of the training: {records} records "
-        f"of {cooling_steps(problem, metrics)} steps of cooling each; fewer --records are faster"
+        f"of {cooling_steps(problem, metrics)} steps of cooling each; fewer --records"
+        f"{', with another --out,' if kept else ''} are faster, and their times coarser"
     )
-    if problem.name in RECIPES:
-        quick, full = (RECIPES[problem.name][size].records for size in ("quick", "full"))
-        told += f" (reproduce takes {quick} with --quick, {full} with --full)"
+    sizes = RECIPES.get(problem.name, {})
+    fewer = [
+        f"{recipe.records} with --{size}"
+        for size, recipe in sizes.items()
+        if recipe.records < records
+    ]
+    if fewer:
+        told += f" (reproduce does with {', '.join(fewer)})"
     console.note(told)
 
 

@@ -2,7 +2,9 @@
 
 Data flows one way, and each step is usable alone on the output of the one before::
 
-    Problem + grid -> simulate -> convergence -> store -> times -> exponent, collapse -> report
+    Problem + grid -> engine -> judge -> store -> times -> exponent, collapse, comparison -> report
+
+An engine makes trajectories, the judge rows of them.
 """
 
 from flatfast.extras import require

@@ -33,13 +33,21 @@ from flatfast.lab.manifest import (
     write_manifest,
 )
 from flatfast.lab.rows import KEY, Key, conform, keys, no_rows
-from flatfast.lab.stored import CHUNKS, Stored, manifest_of_chunks, read_chunks, read_store
+from flatfast.lab.stored import (
+    CHUNKS,
+    Stored,
+    has_runs,
+    manifest_of_chunks,
+    read_chunks,
+    read_store,
+)
 
 __all__ = [
     "SettingsMismatchError",
     "Store",
     "StoreError",
     "Stored",
+    "has_runs",
     "manifest_of_chunks",
     "read_chunks",
     "read_manifest",
@@ -150,7 +158,11 @@ class Store:
             return _Found.LOST_MANIFEST
         if fresh or (manifest["settings"] != self._settings and not chunks):
             return _Found.TO_BE_REPLACED
-        self._check_settings(manifest["settings"])
+        if manifest["settings"] != self._settings:
+            borne_out = manifest_of_chunks(self.folder)[0]["settings"]
+            if borne_out == self._settings:  # ours by the word of all runs: the manifest is wrong
+                return _Found.LOST_MANIFEST
+            self._check_settings(borne_out)
         return _Found.OURS
 
     def _check_settings(self, stored: Mapping[str, Any] | None) -> None:

@@ -87,6 +87,11 @@ def read_store(
     return Stored(rows, {**manifest, **_provenance(origins)}, problems)
 
 
+def has_runs(folder: Path) -> bool:
+    """Whether a folder holds files of runs."""
+    return bool(chunk_files(folder / CHUNKS))
+
+
 def manifest_of_chunks(folder: Path) -> tuple[dict[str, Any], list[str]]:
     """The manifest as the chunks bear it out, for a look at a folder that may be damaged.
 

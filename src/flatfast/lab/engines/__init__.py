@@ -1,1 +1,4 @@
-"""Engines: where the runs of a sweep are computed. An engine turns a chunk of runs into rows."""
+"""Engines: where a sweep's runs are computed. An engine turns a chunk of runs into trajectories.
+
+What a trajectory comes to, :mod:`flatfast.lab.judge` says, whatever the engine.
+"""

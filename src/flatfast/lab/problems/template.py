@@ -16,6 +16,11 @@ its randomness drawn from ``key``; ``loss(params)`` is the training loss without
 maps names to scalar functions of ``params``; ``goal`` names the metric that runs have to bring
 down, and how far. :mod:`flatfast.lab.problems.scalar_product` is the shortest example.
 
+**A problem of the lab itself** is such a file in ``flatfast/lab/problems`` with a ``PROBLEMS``, by
+which it is found: a dictionary of its name, as commands take it, to its function. Settings that it
+shares with others (noise, batch size, seeds, start) it need not spell out: ``_settings.takes``
+there gives the function a dataclass of them, as :mod:`flatfast.lab.problems.digits_mlp` shows.
+
 Rules of thumb:
 
 * Write functions of *one* run; the simulator batches them. NumPy arrays may be captured: wrapped in
