@@ -1,6 +1,7 @@
 """Two processes train as one: momentum is a function of the learning rate, so ranks agree."""
 
 import copy
+import warnings
 from dataclasses import replace
 
 import pytest
@@ -111,9 +112,18 @@ def calibrated(rank):
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory):
-    """Name to what each rank told."""
+    """Name to what each rank told.
+
+    Nothing is judged in the processes. On a busy machine they have failed to meet, about once in
+    ten: a second failure is one.
+    """
     folder = tmp_path_factory.mktemp("ranks")
-    multiprocessing.spawn(process, (str(folder),), nprocs=RANKS)
+    try:
+        multiprocessing.spawn(process, (str(folder),), nprocs=RANKS)
+    except Exception as error:
+        warnings.warn(f"the processes are started again: {error}", stacklevel=1)
+        folder = tmp_path_factory.mktemp("ranks")
+        multiprocessing.spawn(process, (str(folder),), nprocs=RANKS)
     return lambda name: [torch.load(folder / f"{name}-{rank}.pt") for rank in range(RANKS)]
 
 
