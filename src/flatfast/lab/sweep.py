@@ -8,9 +8,20 @@ import pyarrow as pa
 from flatfast.lab.goal import Goal
 from flatfast.lab.judge import judge
 from flatfast.lab.rows import key_rows
-from flatfast.lab.runs import Runs, chunks
+from flatfast.lab.runs import Runs, chunks, runs_of, together
 from flatfast.lab.store import Store
 from flatfast.lab.trajectories import Trajectories
+
+# Whoever sweeps also says what is to be swept: both come from here.
+__all__ = [
+    "Engine",
+    "InterruptedSweepError",
+    "Progress",
+    "Runs",
+    "runs_of",
+    "sweep",
+    "together",
+]
 
 
 class Engine(Protocol):
