@@ -18,7 +18,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from studies import catalogue, machines
-from studies.runner import Order, Outcome, check, collect, compute, is_kept, told, wanted
+from studies.runner import Order, Outcome, collect, compute, is_kept, told, wanted
 from studies.study import RESULTS, RUNS, Study, read_json
 
 
@@ -53,12 +53,12 @@ def _run(chosen: argparse.Namespace, console: Console) -> int:
     outcome = Outcome() if chosen.collect else compute(study, order)
     for name, why in outcome.left.items():
         console.print(f"{name}: left, {why}", markup=False)
-    check(order)
-    for part in machines.replaced(read_json(order.result, {}), machines.noted(order.folder)):
-        console.print(f"{part}: as the folder of runs has it, in place of what was committed")
+    newer = machines.replaced(read_json(order.result, {}), machines.noted(order.folder))
     if not collect(study, order):
         console.print(f"nothing is measured: {order.result} is not written", markup=False)
         return 1
+    for part in newer:
+        console.print(f"{part}: as the folder of runs has it, in place of what was committed")
     console.print(
         f"{order.result}: {len(outcome.computed)} parts computed, {len(outcome.failed)} failed, "
         f"{len(outcome.left)} left",

@@ -114,7 +114,7 @@ def _digits() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
 @cache
 def _fashion() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     found = load_images(FASHION_MNIST, "", "train", FASHION_IMAGES)
-    return found.pixels.reshape(len(found.labels), -1) / 255, found.labels
+    return found.flat, found.labels
 
 
 FASHION_IMAGES = 10_000

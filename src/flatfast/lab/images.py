@@ -70,6 +70,11 @@ class Split:
     labels: NDArray[np.int64]
 
     @property
+    def flat(self) -> NDArray[np.float64]:
+        """The pixels in a row, from 0 to 1, (N, height * width * channels)."""
+        return self.pixels.reshape(len(self.labels), -1) / 255
+
+    @property
     def checksum(self) -> str:
         """Of pixels and labels, 16 hexadecimal digits."""
         return content_hash(self.pixels, self.labels)[:16]

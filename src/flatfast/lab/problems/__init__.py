@@ -10,23 +10,14 @@ import difflib
 import importlib.util
 import inspect
 import os
-import pkgutil
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from flatfast.lab.gather import gathered
 from flatfast.lab.problem import Problem, Scalar
 
-
-def _found() -> dict[str, Callable[..., Problem]]:
-    """The ``PROBLEMS`` of all files of this folder."""
-    found: dict[str, Callable[..., Problem]] = {}
-    for module in pkgutil.iter_modules(__path__, f"{__name__}."):
-        found |= getattr(importlib.import_module(module.name), "PROBLEMS", {})
-    return found
-
-
-PROBLEMS = _found()
+PROBLEMS: dict[str, Callable[..., Problem]] = gathered(__name__, __path__, "PROBLEMS")
 """Name to the function that makes the problem of its settings."""
 
 

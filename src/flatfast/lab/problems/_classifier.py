@@ -88,8 +88,7 @@ def image_data(
     told = f"{images.name}:{content_hash(train.checksum, test.checksum)[:16]}"
     if wanted not in ("", told):
         raise ValueError(f"the images must be {wanted}, as before, got {told}: other data or files")
-    flat = [split.pixels.reshape(len(split.labels), -1) / 255 for split in (train, test)]
-    return standardised(Images(flat[0], train.labels, flat[1], test.labels)), told
+    return standardised(Images(train.flat, train.labels, test.flat, test.labels)), told
 
 
 def standardised(images: Images) -> Images:
@@ -172,8 +171,7 @@ def image_classifier(
         images.train,
         one_hot[images.train_classes] if squared else images.train_classes,
         goal=goal,
-        noise_std=network.noise_std if squared else 0.0,
-        flip_probability=0.0 if squared else network.flip_probability,
+        **network.noise,
         batch_size=network.batch_size,
         loss=network.loss,
         metrics=metrics,

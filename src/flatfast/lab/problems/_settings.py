@@ -56,10 +56,17 @@ class Perceptron(Training):
         """Whether the loss is the squared error."""
         return self.loss == "squared"
 
+    @property
+    def noise(self) -> dict[str, float]:
+        """``noise_std`` and ``flip_probability``; 0 for the kind that the loss does not have."""
+        return {
+            "noise_std": self.noise_std if self.squared else 0.0,
+            "flip_probability": 0.0 if self.squared else self.flip_probability,
+        }
+
     def settings(self) -> dict[str, Scalar]:
         """As a problem keeps them: no noise of the kind that the loss does not have."""
-        other = "flip_probability" if self.squared else "noise_std"
-        return {**super().settings(), other: 0.0}
+        return {**super().settings(), **self.noise}
 
 
 Settings = TypeVar("Settings", bound=Training)

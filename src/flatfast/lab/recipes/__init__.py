@@ -14,22 +14,14 @@ One file a problem; its ``RECIPES`` are found by name.
 """
 
 import difflib
-import importlib
-import pkgutil
 
+from flatfast.lab.gather import gathered
 from flatfast.lab.recipes.recipe import Recipe, Sizes
 
+_FOUND: dict[str, Sizes] = gathered(__name__, __path__, "RECIPES")
 
-def _found() -> dict[str, Sizes]:
-    """The recipes of all files, by name: the problems' own first, then the departures."""
-    found: dict[str, Sizes] = {}
-    for module in pkgutil.iter_modules(__path__, f"{__name__}."):
-        found |= getattr(importlib.import_module(module.name), "RECIPES", {})
-    return dict(sorted(found.items(), key=lambda entry: bool(entry[1]["full"].question)))
-
-
-RECIPES = _found()
-"""Name to its ``quick`` and ``full`` recipe."""
+RECIPES = dict(sorted(_FOUND.items(), key=lambda entry: bool(entry[1]["full"].question)))
+"""Name to its ``quick`` and ``full`` recipe, the problems' own before the departures."""
 
 DEPARTURES = frozenset(name for name, sizes in RECIPES.items() if sizes["full"].question)
 """Names of those that change one thing of a problem, to find out what makes the difference."""
