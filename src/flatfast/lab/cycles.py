@@ -12,7 +12,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from flatfast.lab.engines.local import LocalEngine
+from flatfast.lab.engines.choose import MakeEngine
+from flatfast.lab.engines.job import Job
 from flatfast.lab.estimation.convergence import Status
 from flatfast.lab.estimation.cycles import with_shortest_cycles
 from flatfast.lab.estimation.methods import ONE_CYCLE, PEAK_MOMENTUM, one_cycle
@@ -20,6 +21,7 @@ from flatfast.lab.estimation.ranges import SAFE, compared_rates, rates_beyond
 from flatfast.lab.estimation.times import COLUMNS, columns_of
 from flatfast.lab.problem import Problem
 from flatfast.lab.recipes.recipe import Recipe
+from flatfast.lab.records import cooling_steps
 from flatfast.lab.runs import runs_of, together
 from flatfast.lab.simulation.schedule import OneCycle
 from flatfast.lab.store import Store
@@ -31,6 +33,9 @@ CYCLE = OneCycle()
 
 RECORDS = 16
 """Records of a run: only what it has reached at its end counts."""
+
+COOLED_RECORDS = 4
+"""The same where a record takes a descent of its own, which is most of what a cycle costs."""
 
 PEAKS = tuple(SAFE * 2 ** (-k / 4) for k in range(8))
 """Peak learning rates, as shares of the stability limit."""
@@ -67,6 +72,7 @@ def sweep_cycles(
     peaks: Sequence[float],
     best_scaled_time: float,
     longest: float,
+    engines: MakeEngine,
     progress: Progress | None = None,
 ) -> pa.Table:
     """Run cycles of ascending length until it is known which is the shortest that arrives.
@@ -78,13 +84,15 @@ def sweep_cycles(
         peaks: Peak learning rates.
         best_scaled_time: ``T_c lr^(2/3)`` of the best runs of the grid.
         longest: Steps of the longest cycle.
+        engines: Gives what makes them.
         progress: Is told of every chunk.
 
     Returns:
         The runs' rows.
     """
-    engine = LocalEngine(
-        problem, records=RECORDS, dtype=recipe.dtype, metrics=recipe.metrics, schedule=CYCLE
+    records = COOLED_RECORDS if cooling_steps(problem, recipe.metrics) else RECORDS
+    engine = engines(
+        Job(problem, records=records, dtype=recipe.dtype, metrics=recipe.metrics, schedule=CYCLE)
     )
     open_peaks = set(peaks)
     shortest = max(LEAST * best_scaled_time * max(peaks) ** -GAMMA, SHORTEST)
