@@ -5,8 +5,11 @@ minimizers with the velocity ``-(s^2 / 4) ∇_Γ tr G`` in the time ``(lr / (1 -
 steps (:mod:`flatfast.timescales`). Everything in it can be measured where the weights are:
 
 * ``s^2 = tr Σ / tr G``, from pairs of gradients of one batch with different noise;
-* ``tr G`` and its gradient, from random probes (Hutchinson);
-* the part of the gradient along the manifold (:mod:`.tangent`).
+* ``tr G`` and its gradient, from random probes (Hutchinson), or exactly where outputs are few;
+* the part of the gradient along the manifold (:mod:`.along`).
+
+The cutoff below which modes count as along is the one that the drift found sets (:mod:`.settled`).
+Where none does, all of the slope lies across the manifold, and there is no drift and no law.
 
 A landscape that falls from here to its end like a parabola relaxes at the rate
 
@@ -19,81 +22,33 @@ cubic root.
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 
 from flatfast.arguments import as_number, as_whole
+from flatfast.calibration.along import Along, kappa_of, part_along
 from flatfast.calibration.calibration import Calibration
 from flatfast.calibration.doubts import MISFIT as MISFIT_LIMIT
 from flatfast.calibration.doubts import RESOLVED, doubts_of
-from flatfast.calibration.draws import mean_of, ratio_of
-from flatfast.calibration.landscape import GRADIENT, MISFIT, PROBE, PRODUCT, Landscape, Vector
+from flatfast.calibration.draws import ratio_of
+from flatfast.calibration.landscape import GRADIENT, MISFIT, PRODUCT, Landscape
 from flatfast.calibration.noise import Noise
+from flatfast.calibration.plan import MISFITS, Plan, plan, with_rows
 from flatfast.calibration.result import DAMPING
-from flatfast.calibration.tangent import Solution, solve
+from flatfast.calibration.sharpness import outputs_of, sharpness_of
 from flatfast.estimate import Estimate
-from flatfast.law import GAMMA
 from flatfast.timescales import prefactor_from_kappa
 
 BUDGET = 60
 """Gradient evaluations by default."""
 
-LEAST = 40
-"""Gradient evaluations below which no error can be given."""
-
-SHARE_GUESS = 0.5
-"""Share of the slope along the manifold, for a first cutoff: it enters to the power 2/3."""
-
-NO_DRIFT = 1e-4
-"""Cutoff where no noise sets it, as a share of ``tr G``."""
-
-MISFITS = 4
-"""Batches on which the outputs' misfit is read at first."""
-
 MOST_LOOKS = 4
 """Times as many, at most, where these do not tell which side of the limit it is on."""
 
-PRODUCT_SHARE = 0.4
-"""Share of a budget that products take."""
-
-MOST_PRODUCTS = 64
-
-ITERATIONS_TO_LARGEST = 6
-"""After which the largest curvature is known to a few per cent."""
-
 Progress = Callable[[int, int], None]
 """Told the gradient evaluations made so far, and those there will be."""
-
-
-class Plan(NamedTuple):
-    """How a budget is spent."""
-
-    pairs: int
-    probes: int
-    products: int
-
-
-def plan(budget: int, product_batches: int = 1) -> Plan:
-    """Divide a budget: two fifths for products, the rest in halves for noise and for probes.
-
-    Args:
-        budget: Gradient evaluations of one batch.
-        product_batches: Batches that a product goes over.
-
-    Raises:
-        ValueError: If the budget is below :data:`LEAST`.
-    """
-    if budget < LEAST:
-        raise ValueError(f"budget must be at least {LEAST} gradient evaluations, got {budget}")
-    products = min(
-        max(round(PRODUCT_SHARE * budget / (PRODUCT * product_batches)), 4), MOST_PRODUCTS
-    )
-    rest = max(budget - products * PRODUCT * product_batches - MISFITS * MISFIT, LEAST // 2)
-    pairs = max(round(rest / 2 / (2 * GRADIENT)), 3)
-    return Plan(pairs, max(round(rest / 2 / PROBE / 2), 2), products)
 
 
 def calibrate(
@@ -129,8 +84,8 @@ def calibrate(
     if weight_decay < 0 or math.isinf(weight_decay):
         raise ValueError(f"weight_decay must be at least 0 and finite, got {weight_decay}")
     begun = time.perf_counter()
-    planned = plan(budget, landscape.product_batches)
-    meter = _Meter(progress, planned, landscape.product_batches)
+    planned = with_rows(plan(budget, landscape.product_batches), outputs_of(landscape))
+    meter = _Meter(progress, planned)
 
     noise = Noise(landscape.batches_per_step)
     for _ in range(planned.pairs):
@@ -144,40 +99,30 @@ def calibrate(
         if abs(misfit - MISFIT_LIMIT) > RESOLVED * misfit.error:
             break
 
-    values: list[float] = []
-    total: Vector = 0.0
-    for probed in _probes(landscape, planned.probes, values, meter):
-        total = total + probed
-    slope = total * (1 / planned.probes)
-    first = float(np.mean(values))
-    cutoff, solution = _part_along(landscape, noise, first, slope, lr, planned.products)
-    meter.count(PRODUCT * landscape.product_batches * solution.products)
-    # Fresh probes: no probe is multiplied with itself.
-    wholes: list[float] = []
-    parts: list[float] = []
-    for probed in _probes(landscape, planned.probes, values, meter):
-        wholes.append(float(slope @ probed))
-        parts.append(cutoff * float(solution.y @ probed) * solution.share / solution.low)
+    sharpness, slope, fresh = sharpness_of(landscape, planned, meter.count)
+    lasting = noise.lasting
+    part = part_along(landscape, noise, sharpness, slope, fresh, lr, planned.products)
+    meter.count(PRODUCT * landscape.product_batches * part.products)
 
-    sharpness, along, lasting = mean_of(values), mean_of(parts), noise.lasting
-    kappa = _kappa(lasting, sharpness, along)
+    along = part.squared
+    kappa = kappa_of(lasting, sharpness, along) if part.settled else 0.0
     critical = float(prefactor_from_kappa(kappa)) if kappa > 0 else float("nan")
     # A step of Gauss and Newton to zero gradient changes the sharpness by this.
-    slide = noise.along(solution.y)
+    slide = noise.along(part.y)
     found = Calibration(
-        C=Estimate.within(DAMPING * critical, _error(lasting, along, sharpness, solution) / 3),
+        C=Estimate.within(DAMPING * critical, _error(lasting, sharpness, part) / 3),
         kappa=kappa,
         critical=critical,
         lr=lr,
         sharpness=sharpness,
         noise=lasting,
         noise_total=noise.total,
-        slope=float(np.mean(wholes)),
+        slope=float(slope @ fresh.mean),
         along=along,
-        share_low=solution.low,
-        share_high=solution.high,
-        cutoff=cutoff,
-        largest=solution.largest,
+        share_low=part.low,
+        share_high=part.high,
+        cutoff=part.cutoff,
+        largest=part.largest,
         reach=_reach(sharpness, along, landscape.length),
         off=Estimate(_over(-slide, sharpness), _over(slide.error, sharpness)),
         misfit=misfit,
@@ -185,65 +130,22 @@ def calibrate(
         seconds=time.perf_counter() - begun,
         weight_decay=weight_decay,
     )
-    return replace(found, doubts=doubts_of(found, landscape, noise))
+    return replace(found, doubts=doubts_of(found, landscape, noise, part))
 
 
-def _part_along(
-    landscape: Landscape,
-    noise: Noise,
-    sharpness: float,
-    slope: Vector,
-    lr: float,
-    products: int,
-) -> tuple[float, Solution]:
-    """The cutoff below which modes count as along, and the slope's part along."""
-    if not _norm(slope) > 0:
-        return 0.0, Solution(slope, 1.0, 1.0, 0.0, 0.0, 0)
-    guess = _kappa(noise.lasting, sharpness, SHARE_GUESS * _norm(slope))
-    # Without noise there is no drift to set the cutoff; the share is still worth knowing.
-    cutoff = drift_cutoff(guess, lr) or NO_DRIFT * sharpness
-    solution = solve(landscape, slope, cutoff, products)
-    if solution.products < ITERATIONS_TO_LARGEST and _norm(noise.apart) > 0:
-        # A slope that is all along says nothing of the curvature across; noise does.
-        across = solve(landscape, noise.apart, cutoff, ITERATIONS_TO_LARGEST)
-        solution = solution._replace(
-            largest=max(solution.largest, across.largest),
-            products=solution.products + across.products,
-        )
-    return cutoff, solution
-
-
-def _probes(
-    landscape: Landscape, count: int, values: list[float], meter: "_Meter"
-) -> Iterator[Vector]:
-    """Gradients of fresh probes, one at a time; their values are appended."""
-    for _ in range(count):
-        value, probed = landscape.probe()
-        values.append(value)
-        meter.count(PROBE)
-        yield probed
-
-
-def _error(noise: Estimate, along: Estimate, sharpness: Estimate, solution: Solution) -> float:
+def _error(noise: Estimate, sharpness: Estimate, part: Along) -> float:
     """Relative standard error of ``kappa = noise * along / (8 sharpness^2)``.
 
     Sharpness and along come from the same probes and rise together: to add their errors as if apart
-    is cautious. The bounds of the share count as the ends of a uniform distribution.
+    is cautious.
     """
-    bracket = float(np.log(solution.high / solution.low)) / 12**0.5
-    of_draws = noise.relative**2 + along.relative**2 + 4 * sharpness.relative**2
-    return float(np.sqrt(of_draws + bracket**2))
+    of_draws = noise.relative**2 + part.squared.relative**2 + 4 * sharpness.relative**2
+    return part.amplified * float(np.sqrt(of_draws + part.bracket**2))
 
 
 class _Meter:
-    def __init__(self, progress: Progress, planned: Plan, product_batches: int) -> None:
-        self._progress = progress
-        self._total = (
-            2 * GRADIENT * planned.pairs
-            + MISFIT * MISFITS
-            + 2 * PROBE * planned.probes
-            + PRODUCT * product_batches * planned.products
-        )
+    def __init__(self, progress: Progress, planned: Plan) -> None:
+        self._progress, self._total = progress, planned.cost
         self.done = 0
         progress(0, self._total)
 
@@ -252,27 +154,10 @@ class _Meter:
         self._progress(self.done, max(self._total, self.done))
 
 
-def _kappa(noise: float, sharpness: float, along: float) -> float:
-    """``(s^2 / 4) along / (2 tr G)`` with ``s^2 = noise / tr G``."""
-    return noise * along / (8 * sharpness**2) if sharpness > 0 else 0.0
-
-
 def _reach(sharpness: float, along: float, length: float) -> float:
     """Way to the end of a parabola of this height and slope, in lengths of the weights."""
     return 2 * sharpness / (along**0.5 * length) if along > 0 and length > 0 else float("nan")
 
 
-def drift_cutoff(kappa: float, lr: float) -> float:
-    """Curvature λ whose modes relax as fast as the drift: ``λ lr / mu = kappa (lr / mu)^2``."""
-    if not kappa > 0:
-        return 0.0
-    C = DAMPING * float(prefactor_from_kappa(kappa))
-    return kappa / C * float(lr ** (1 - GAMMA))
-
-
 def _over(part: float, whole: float) -> float:
     return part / whole if whole > 0 else float("nan")
-
-
-def _norm(v: Vector) -> float:
-    return float(v @ v)

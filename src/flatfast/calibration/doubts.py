@@ -1,12 +1,16 @@
 """What speaks against a calibration, each with what to do."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
+from flatfast.calibration.along import Along
 from flatfast.calibration.landscape import Landscape
 from flatfast.calibration.noise import Noise
+from flatfast.calibration.plan import budget_for_rows
 from flatfast.calibration.result import Result
+from flatfast.calibration.sharpness import outputs_of
 from flatfast.calibration.verdict import WIDE, Doubt, Verdict
 from flatfast.law import MomentumLaw
 from flatfast.timescales import stability_limit
@@ -39,12 +43,13 @@ DECAY = 0.3
 """Speed of weight decay along the manifold, over that of the noise, from which on it counts."""
 
 
-def doubts_of(found: Result, landscape: Landscape, noise: Noise) -> tuple[Doubt, ...]:
+def doubts_of(found: Result, landscape: Landscape, noise: Noise, part: Along) -> tuple[Doubt, ...]:
     """All doubts that refuse a calibration, or else all that qualify it."""
     return (
         _raised(_curvature(found), _place(found), _lasting(found, noise), _slope(found))
-        # At a place that is refused for another reason, a budget for this one would be no advice.
-        or _raised(_resolution(found))
+        # At a place that is refused for another reason, the manifold's slope is not seen, and a
+        # budget for it would be no advice.
+        or _raised(_resolution(found, part, landscape))
         or _raised(
             _width(found),
             _stability(found),
@@ -131,16 +136,33 @@ def _slope(found: Result) -> Doubt | None:
     )
 
 
-def _resolution(found: Result) -> Doubt | None:
+def _resolution(found: Result, part: Along, landscape: Landscape) -> Doubt | None:
     error = found.along.relative
-    if error * RESOLVED < 1 and found.along > 0:
+    if part.most == 0:
+        return Doubt(
+            Verdict.NO_SLOPE,
+            "all of the sharpness's slope lies across the manifold, where the loss pulls the "
+            "weights back. Minimizers near these are equally sharp, as where the targets fix the "
+            "sharpness (outputs that are squares of the weights): noise drives no drift",
+        )
+    if not part.settled:
+        told = f"at most {part.most:.2g} of the sharpness's slope, or nothing"
+    elif error * RESOLVED < 1 and found.along > 0:
         return None
-    return _wants_more(
+    else:
+        told = f"relative error {error:.0%}"
+    wanted = _wants_more(
         found,
         Verdict.UNRESOLVED,
-        f"the slope along the manifold is not told from zero (relative error {error:.0%})",
+        f"the slope along the manifold is not told from zero ({told})",
         max(4.0, (RESOLVED * min(error, 10.0) * 2) ** 2),
     )
+    assert wanted.budget is not None
+    if found.along.error == 0:
+        return wanted
+    # Rows have no error, and of few outputs cost less than that many probes.
+    exact = budget_for_rows(outputs_of(landscape), landscape.product_batches, wanted.budget)
+    return replace(wanted, budget=_rounded(exact)) if exact else wanted
 
 
 def _width(found: Result) -> Doubt | None:

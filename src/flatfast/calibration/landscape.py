@@ -1,6 +1,6 @@
 """What calibration asks of a model, a loss and data: gradients and products, as flat vectors."""
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 Vector = Any
 """A flat array (D,) that knows ``+``, ``-``, ``@`` and products with numbers: NumPy, JAX, torch."""
@@ -66,4 +66,21 @@ class Landscape(Protocol):
     @property
     def product_batches(self) -> int:
         """Batches that a product goes over."""
+        ...
+
+
+@runtime_checkable
+class RowLandscape(Landscape, Protocol):
+    """One that can be asked of its outputs one by one, as rows of the Jacobian.
+
+    A row costs what a probe does, and all of them are exact.
+    """
+
+    @property
+    def outputs(self) -> int:
+        """Numbers that a step's examples have as outputs; 0 where a batch is not all of them."""
+        ...
+
+    def row(self, number: int) -> tuple[float, Vector]:
+        """``|J^T S^(1/2) e|^2`` for one unit vector e, and its gradient; ``tr G`` is their sum."""
         ...

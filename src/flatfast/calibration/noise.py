@@ -7,7 +7,7 @@ the next by, apart from that, is in proportion to the residuals, and fades with 
 
 import numpy as np
 
-from flatfast.calibration.draws import mean_of, mean_of_groups
+from flatfast.calibration.draws import Groups, mean_of
 from flatfast.calibration.landscape import Landscape, Vector
 from flatfast.estimate import Estimate
 
@@ -27,8 +27,7 @@ class Noise:
     def __init__(self, batches_per_step: int = 1) -> None:
         """None yet; a step averages over this many of the batches that are looked at."""
         self._per_step = batches_per_step
-        self._sums: list[Vector] = []
-        self._counts: list[int] = []
+        self._both = Groups(GROUPS)
         self.apart: Vector = None
         self._squares = 0.0
         self._products = 0.0
@@ -49,30 +48,16 @@ class Noise:
         self.fresh.append(float(apart @ apart) / 2)
         self._squares += squares
         self._products += float(first @ second)
-        if len(self._sums) < GROUPS:
-            self._sums.append(both)
-            self._counts.append(1)
-        else:
-            group = len(self.fresh) % GROUPS
-            self._sums[group] = self._sums[group] + both
-            self._counts[group] += 1
-
-    @property
-    def _sum(self) -> Vector:
-        total = self._sums[0]
-        for part in self._sums[1:]:
-            total = total + part
-        return total
+        self._both.add(both)
 
     @property
     def mean(self) -> Vector:
         """Mean gradient (D,)."""
-        return self._sum * (1 / (2 * len(self.fresh)))
+        return self._both.mean * 0.5
 
     def along(self, v: Vector) -> Estimate:
         """Mean gradient times v (D,)."""
-        groups = zip(self._sums, self._counts, strict=True)
-        return mean_of_groups([float(s @ v) / (2 * n) for s, n in groups], self._counts)
+        return self._both.times(v * 0.5)
 
     @property
     def square(self) -> float:
@@ -88,7 +73,7 @@ class Noise:
     @property
     def total(self) -> float:
         """Trace of the covariance of a step's gradient, batch and fresh noise together."""
-        n, summed = len(self.fresh), self._sum
+        n, summed = len(self.fresh), self._both.sum
         # Pairs share a batch: only products across pairs estimate the squared mean.
         across = float(summed @ summed) - self._squares - 2 * self._products
         squared_mean = across / (4 * n * (n - 1))

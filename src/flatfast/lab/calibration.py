@@ -1,5 +1,6 @@
 """The lab's problems as calibration sees them: gradients, probes and products at the start."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,7 @@ class ProblemLandscape:
     Attributes:
         batch_size: Examples in a step.
         examples: Examples in all.
+        outputs: Their outputs, all in all.
         batches_per_step: 1.
         product_batches: 1: a product goes over all examples, as a step of most problems does.
     """
@@ -54,15 +56,16 @@ class ProblemLandscape:
         examples = self.examples
 
         @jax.jit
-        def probe(w: jax.Array, key: jax.Array) -> tuple[jax.Array, jax.Array]:
-            signs = jax.random.rademacher(key, shape, w.dtype)
-
+        def along(w: jax.Array, signs: jax.Array) -> tuple[jax.Array, jax.Array]:
             def squared(w: jax.Array) -> jax.Array:
                 _, backward = jax.vjp(outputs, w)
                 return jnp.sum(backward(signs)[0] ** 2) / examples
 
             found: tuple[jax.Array, jax.Array] = jax.value_and_grad(squared)(w)
             return found
+
+        def signs(key: jax.Array) -> jax.Array:
+            return jax.random.rademacher(key, shape, flat.dtype)
 
         @jax.jit
         def product(w: jax.Array, v: jax.Array) -> jax.Array:
@@ -77,7 +80,8 @@ class ProblemLandscape:
             return found
 
         self._losses = float(problem.loss(tree(flat))), float(problem.loss(tree(0 * flat)))
-        self._probe, self._product, self._gradient = probe, product, gradient
+        self._along, self._product, self._gradient = along, product, gradient
+        self._signs, self._shape, self.outputs = jax.jit(signs), shape, math.prod(shape)
 
     @property
     def length(self) -> float:
@@ -106,7 +110,13 @@ class ProblemLandscape:
 
     def probe(self) -> tuple[float, jax.Array]:
         """``|J^T z|^2 / P`` and its gradient."""
-        value, slope = self._probe(self._w, self._key())
+        value, slope = self._along(self._w, self._signs(self._key()))
+        return float(value), slope
+
+    def row(self, number: int) -> tuple[float, jax.Array]:
+        """``|J^T e|^2 / P`` for one output's unit vector e, and its gradient."""
+        unit = jnp.zeros(self.outputs).at[number].set(1.0).reshape(self._shape)
+        value, slope = self._along(self._w, unit)
         return float(value), slope
 
     def product(self, v: jax.Array) -> jax.Array:

@@ -5,8 +5,10 @@ read. Its metadata hold the settings of its sweep and what computed it. Pages ca
 checksums on top, for other readers of the file.
 """
 
+import functools
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +23,9 @@ from flatfast.lab.rows import conform, keys
 
 NAME = re.compile(r"chunk-([0-9a-f]{32}|[0-9a-f]{16})\.parquet")
 """Names of chunks. Those of the first format have sixteen digits, of a digest of their keys."""
+
+FIRST_FORMAT = 16
+"""Digits in the name of a chunk of the first format."""
 
 ABOUT = b"flatfast"
 """Key of our part of a file's metadata."""
@@ -47,15 +52,33 @@ class Origin:
     command: str = ""
 
 
+def names_content(name: str) -> bool:
+    """Whether a file's name is the digest of its content, as of all formats but the first."""
+    named = NAME.fullmatch(name)
+    return named is not None and len(named[1]) > FIRST_FORMAT
+
+
 def chunk_files(folder: Path) -> list[Path]:
     """The files in a folder that have a chunk's name, in the order of their names."""
-    return sorted(p for p in folder.glob("chunk-*") if NAME.fullmatch(p.name) and p.is_file())
+    return listed(folder)[0]
 
 
-def other_files(folder: Path) -> list[Path]:
-    """Everything else in the folder but what a dead process left half-written."""
-    mine = set(chunk_files(folder))
-    return sorted(p for p in folder.glob("*") if p not in mine and not p.name.endswith(SUFFIX))
+def listed(folder: Path) -> tuple[list[Path], list[Path]]:
+    """A folder's chunks, and everything else in it, each in the order of their names.
+
+    What a dead process left half-written is neither. A folder that is not there has none.
+    """
+    chunks, others = [], []
+    try:
+        with os.scandir(folder) as inside:
+            for found in inside:
+                if NAME.fullmatch(found.name) and found.is_file():
+                    chunks.append(folder / found.name)
+                elif not found.name.endswith(SUFFIX):
+                    others.append(folder / found.name)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    return sorted(chunks), sorted(others)
 
 
 def write_chunk(folder: Path, rows: pa.Table, origin: Origin) -> Path:
@@ -101,20 +124,20 @@ def read_chunk(path: Path, columns: Sequence[str] | None = None) -> tuple[pa.Tab
     if named is None:
         raise ChunkError("its name is not that of a chunk")
     content = path.read_bytes()
-    first_format = len(named[1]) == 16
+    first_format = not names_content(path.name)
     if not first_format and _digest(content) != named[1]:
         raise ChunkError("its content is not what was written (a bad disk, or a cut copy)")
     try:
         # One file, not a data set: its folder must not add columns.
         file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
-        conform(file.schema_arrow.empty_table())
+        _check_columns(file.schema_arrow.remove_metadata())
         if first_format:
             rows = conform(file.read())
-            if _digest(repr(sorted(keys(rows))).encode())[:16] != named[1]:
+            if _digest(repr(sorted(keys(rows))).encode())[:FIRST_FORMAT] != named[1]:
                 raise ChunkError("its runs are not those that its name stands for")
         else:
             rows = file.read(None if columns is None else list(columns))
-        return rows.replace_schema_metadata(None), _origin(file)
+        return rows.replace_schema_metadata(None), _origin(file.metadata.metadata or {})
     except (ValueError, OSError, pa.ArrowException) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ChunkError(reason) from error
@@ -130,13 +153,25 @@ def merged(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _origin(file: pq.ParquetFile) -> Origin:
-    about = json.loads((file.schema_arrow.metadata or {}).get(ABOUT, b"{}"))
+@functools.lru_cache(maxsize=64)
+def _check_columns(schema: pa.Schema) -> None:
+    """Check that there are the store's columns; once for all chunks that have the same."""
+    conform(schema.empty_table())
+
+
+def _origin(metadata: Mapping[bytes, bytes]) -> Origin:
+    return _origin_of(metadata.get(ABOUT, b"{}"))
+
+
+@functools.lru_cache(maxsize=64)
+def _origin_of(about: bytes) -> Origin:
+    """What a chunk says of itself; one object for all that say the same."""
+    said = json.loads(about)
     return Origin(
-        about.get("settings"),
-        about.get("versions", {}),
-        about.get("machine", {}),
-        about.get("command", ""),
+        said.get("settings"),
+        said.get("versions", {}),
+        said.get("machine", {}),
+        said.get("command", ""),
     )
 
 

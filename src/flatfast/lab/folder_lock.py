@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import time
 from pathlib import Path
 from typing import IO
 
@@ -10,6 +11,9 @@ from flatfast.lab.atomic import fault
 from flatfast.lab.manifest import StoreError
 
 LOCK = ".lock"
+
+LOOK = 0.2
+"""Seconds for which a lock is tried again: who looks whether it is held, holds it for a moment."""
 
 
 class FolderLock:
@@ -55,10 +59,18 @@ class FolderLock:
             self._remove_folders()
 
     def _hold(self) -> IO[str]:
+        end = time.monotonic() + LOOK
         while True:
             file = self._path.open("a")
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                while True:
+                    try:
+                        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                        break
+                    except BlockingIOError:
+                        if time.monotonic() > end:
+                            raise
+                        time.sleep(LOOK / 10)
                 # Its last holder may have removed the file between our two calls.
                 if self._path.exists() and os.path.samestat(
                     os.fstat(file.fileno()), self._path.stat()
@@ -73,3 +85,15 @@ class FolderLock:
         for folder in self._made:
             with contextlib.suppress(OSError):
                 folder.rmdir()
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a process holds a folder's lock now; False where that cannot be seen."""
+    try:
+        with (folder / LOCK).open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass
+    return False

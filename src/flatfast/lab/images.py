@@ -4,6 +4,9 @@ A split is read as far as it is wanted: a subset with as many images of each cla
 drawn by a seed, decoded, and cached as an array under the content of the files that it comes from.
 What a result says of its images is their name and a checksum of their pixels and labels: it does
 not depend on where they lay or how they were packed.
+
+A folder need not hold all images: where it has the label of every row, and no image in some, a
+subset is drawn from the same labels as ever, and is the same as long as its own images are there.
 """
 
 import hashlib
@@ -95,7 +98,8 @@ def load_images(
 
     Raises:
         FileNotFoundError: If there is no such split; the message says where it was looked for.
-        ValueError: If the data are not what is expected, or there are not that many.
+        ValueError: If the data are not what is expected, there are not that many, or the folder
+            holds only part of the images and not those.
         ImportError: If the ``data`` extra is not installed.
     """
     require("what reads images", "data", "PIL")
@@ -113,13 +117,22 @@ def load_images(
         raise ValueError(
             f"expected {images}, found labels from {labels.min()} to {labels.max()} in {source}"
         )
-    shown = decode(np.arange(1))[0].shape
-    if shown != images.shape:
-        found = " x ".join(map(str, shown))
-        raise ValueError(f"expected {images}, found images of {found} in {source}")
-    chosen = balanced(labels, count, seed, f"the {split} split of {images.name}")
+    try:
+        chosen = balanced(labels, count, seed, f"the {split} split of {images.name}")
+    except ValueError:
+        # Another set has another number of images: that it is another is the reason.
+        _check_shape(images, decode(np.arange(1)), source)
+        raise
+    _check_shape(images, decode(chosen[:1]), source)
     pixels = cached(key, lambda: decode(chosen), "images")
     return Split(np.asarray(pixels), labels[chosen])
+
+
+def _check_shape(images: ImageSet, shown: NDArray[np.uint8], source: Path | str) -> None:
+    """Check that images (N, height, width, channels) are of the expected set's shape."""
+    if shown.shape[1:] != images.shape:
+        found = " x ".join(map(str, shown.shape[1:]))
+        raise ValueError(f"expected {images}, found images of {found} in {source}")
 
 
 def place_of(images: ImageSet, data: str) -> Path | str:
@@ -209,19 +222,36 @@ def _local(images: ImageSet, files: Sequence[Path]) -> tuple[NDArray[np.int64], 
             names = pq.read_schema(path).names
             chosen = [_column(names, known, path) for known in COLUMNS]
             tables.append(pq.read_table(path, columns=chosen).rename_columns(["image", "label"]))
-        except pa.ArrowException as error:
+        except (pa.ArrowException, OSError) as error:  # OSError: pages that do not decompress
             raise ValueError(f"{path} cannot be read as Parquet: {error}") from error
     table = pa.concat_tables(tables)
+    held = table["image"].is_valid().to_numpy()
 
     def decode(rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        if not held[rows].all():
+            raise ValueError(
+                f"{files[0].parent} holds {held.sum():,} of the {len(held):,} images of "
+                f"{images.name} in {files[0].name}, and not all of those that are asked for: it is "
+                "a part, made for other numbers of examples or another seed"
+            )
         cells = table["image"].take(pa.array(rows)).to_pylist()
-        return np.stack([_pixels(cell, images.shape) for cell in cells])
+        try:
+            return np.stack([_pixels(cell, images.shape) for cell in cells])
+        except OSError as error:  # what Pillow raises of a picture that it cannot read
+            raise ValueError(f"a picture in {files[0].parent} cannot be read: {error}") from error
 
     return table["label"].to_numpy().astype(np.int64), decode
 
 
 def _from_hub(images: ImageSet, hub: str, split: str) -> tuple[NDArray[np.int64], Decode, str]:
-    require("what reads images from the hub", "data", "datasets")
+    try:
+        require("what reads images from the hub", "data", "datasets")
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"{images.name} is looked for on the hub, as {hub!r}, because no local folder is named "
+            f"(--data FOLDER or {DATA}) or there is none of that name; and {error}",
+            name=error.name,
+        ) from error
     import datasets  # here, because it is slow to import
 
     try:

@@ -5,9 +5,9 @@ import pyarrow as pa
 
 from flatfast.lab.estimation.convergence import Convergence, convergence
 from flatfast.lab.goal import Goal
-from flatfast.lab.rows import METRIC, conform
+from flatfast.lab.rows import conform
 from flatfast.lab.runs import Runs
-from flatfast.lab.trajectories import Trajectories
+from flatfast.lab.trajectories import METRIC, Trajectories
 
 LARGEST = float(np.finfo(np.float32).max)
 """Bound of the metrics in the store, which keeps them in single precision."""

@@ -1,5 +1,9 @@
 """How long a run may be."""
 
+import math
+
+from flatfast.law import GAMMA
+
 MOST_STEPS = 2**31 - 1
 """Steps are counted on the device in whole numbers of 32 bits."""
 
@@ -14,3 +18,8 @@ def check_length(steps: int) -> None:
         raise ValueError(f"steps must be at least 1, got {steps}")
     if steps > MOST_STEPS:
         raise ValueError(f"steps must be at most {MOST_STEPS}, got {steps}; choose a shorter run")
+
+
+def scaled_length(duration: float, lr: float) -> int:
+    """Steps of a run that lasts ``duration`` in units of ``lr^(-2/3)`` steps, rounded up."""
+    return math.ceil(duration * float(lr**-GAMMA))

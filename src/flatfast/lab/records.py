@@ -18,23 +18,33 @@ A convergence time is interpolated between records; fewer than the least would b
 """
 
 
+ADAPTIVE_RECORDS = 16
+"""Records of an adaptive sweep's runs where each takes a cooling: some five to the best time."""
+
+
 def cooling_steps(problem: Problem, metrics: Collection[str] = ()) -> int:
     """Steps of descent that a record takes: 0 unless the goal or a metric is read after cooling."""
     cooled = any(name.startswith(COOLED) for name in (problem.goal.metric, *metrics))
     return problem.cooling.steps if cooled else 0
 
 
-def default_records(problem: Problem, metrics: Collection[str], lengths: Sequence[int]) -> int:
+def default_records(
+    problem: Problem, metrics: Collection[str], lengths: Sequence[int], adaptive: bool = False
+) -> int:
     """The number of records to take where nobody says: by what they cost.
 
     Args:
         problem: What is run.
         metrics: Recorded besides the goal's.
-        lengths: Planned lengths of the runs, in steps.
+        lengths: Planned lengths of the runs, in steps; of an adaptive sweep, the longest.
+        adaptive: Whether the sweep chooses its own lengths, some three times the best time: fewer
+            records resolve them as well.
     """
     each = cooling_steps(problem, metrics)
     if not each:
         return MOST
+    if adaptive:
+        return ADAPTIVE_RECORDS
     return int(np.clip(float(np.median(lengths)) / each, LEAST, MOST))
 
 

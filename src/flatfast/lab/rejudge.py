@@ -10,13 +10,18 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from flatfast.lab.estimation.convergence import Status, convergence
 from flatfast.lab.estimation.methods import GRID
 from flatfast.lab.goal import Goal
 from flatfast.lab.judge import verdict
-from flatfast.lab.rows import METRIC, conform
+from flatfast.lab.rows import conform
+from flatfast.lab.trajectories import METRIC
+
+AT_ONCE = 8192
+"""Runs that are judged at once, which bounds the memory of a million of them."""
 
 
 def rejudge(runs: pa.Table, settings: Mapping[str, Any], goal: Goal) -> pa.Table:
@@ -47,10 +52,11 @@ def rejudge(runs: pa.Table, settings: Mapping[str, Any], goal: Goal) -> pa.Table
             f"threshold must be at least {original.threshold:g}, where these runs ended, "
             f"got {goal.threshold:g}; run them anew with that goal"
         )
-    grid = runs.filter(np.asarray(runs["method"].to_pylist()) == GRID)
+    grid = runs.filter(pc.equal(runs["method"], GRID))
     parts = []
-    for steps in np.unique(grid["steps"].to_numpy()):
-        parts.append(_judge(grid.filter(grid["steps"].to_numpy() == steps), goal))
+    for steps in sorted(pc.unique(grid["steps"]).to_pylist()):
+        alike = grid.filter(pc.equal(grid["steps"], steps))
+        parts += [_judge(alike.slice(k, AT_ONCE), goal) for k in range(0, len(alike), AT_ONCE)]
     return conform(pa.concat_tables(parts)) if parts else grid
 
 
@@ -60,14 +66,14 @@ def _told(goal: Goal) -> str:
 
 def _judge(rows: pa.Table, goal: Goal) -> pa.Table:
     """Judge rows whose records, as far as each of them goes, were made at the same steps."""
-    marks = [np.asarray(row, dtype=np.int64) for row in rows["record_step"].to_pylist()]
-    longest = max(marks, key=len)
-    recorded = np.array([len(row) for row in marks])
-    values: NDArray[np.float64] = np.full((len(marks), len(longest)), np.nan)
-    for run, metric in enumerate(rows[f"{METRIC}{goal.metric}"].to_pylist()):
-        values[run, : recorded[run]] = metric
+    steps, ends = _flat(rows["record_step"])
+    recorded = np.diff(ends)
+    longest = int(np.argmax(recorded))
+    marks = steps[ends[longest] : ends[longest + 1]].astype(np.int64)
+    values: NDArray[np.float64] = np.full((len(rows), len(marks)), np.nan)
+    values[np.arange(len(marks)) < recorded[:, None]] = _flat(rows[f"{METRIC}{goal.metric}"])[0]
     result = convergence(
-        longest,
+        marks,
         values,
         rows["momentum"].to_numpy(),
         goal,
@@ -77,3 +83,11 @@ def _judge(rows: pa.Table, goal: Goal) -> pa.Table:
     for name, column in verdict(result).items():
         rows = rows.set_column(rows.schema.get_field_index(name), name, column)
     return rows
+
+
+def _flat(lists: pa.ChunkedArray) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """The numbers of all rows, one row after the other, and where each begins and ends."""
+    whole = lists.combine_chunks()
+    lengths = pc.list_value_length(whole).fill_null(0).to_numpy()
+    numbers = whole.flatten().to_numpy(zero_copy_only=False)
+    return numbers, np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])

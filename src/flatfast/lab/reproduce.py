@@ -7,12 +7,17 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 
+from flatfast.lab.adaptive.plan import Plan, patience_of
+from flatfast.lab.adaptive.sweep import Rounds, sweep_adaptively
 from flatfast.lab.analysis import methods_of
 from flatfast.lab.cycles import cycle_peaks, sweep_cycles
+from flatfast.lab.engines.choose import MakeEngine
+from flatfast.lab.engines.job import Job
 from flatfast.lab.engines.local import LocalEngine
 from flatfast.lab.estimation.exponent import fit_exponent
 from flatfast.lab.estimation.methods import SCAN, Method, constant_momentum
 from flatfast.lab.estimation.ranges import NEAR, compared_rates, rates_beyond
+from flatfast.lab.estimation.selection import comparable
 from flatfast.lab.estimation.times import time_grid
 from flatfast.lab.problem import Problem
 from flatfast.lab.problems import load
@@ -72,16 +77,27 @@ def identity(
 
 
 def identity_of(recipe: Recipe, problem: Problem) -> dict[str, Any]:
-    """What identifies the runs of a recipe.
+    """What identifies the runs of a recipe, those of its comparison among them."""
+    known = identity(
+        problem,
+        records=recipe.records,
+        nesterov=recipe.nesterov,
+        metrics=recipe.metrics,
+        dtype=recipe.dtype,
+    )
+    return {**known, "comparison": comparison_of(recipe, problem)}
+
+
+def comparison_of(recipe: Recipe, problem: Problem) -> dict[str, Any]:
+    """What identifies the runs of a recipe's comparison.
 
     Among it is the largest curvature where the runs start, by which the compared methods have their
     ranges of learning rates, to three digits.
     """
-    known = identity(problem, records=recipe.records, metrics=recipe.metrics, dtype=recipe.dtype)
     compared: dict[str, Any] = {"records": recipe.comparison_records, "spacing": "log"}
     if recipe.comparison_lr:
         compared["curvature"] = float(f"{steepest_curvature(problem):.3g}")
-    return {**known, "comparison": compared}
+    return compared
 
 
 def grid_runs(recipe: Recipe) -> Runs:
@@ -153,8 +169,27 @@ def _scan_runs(recipe: Recipe, law: Method, best_scaled_time: float, curvature: 
     return together(parts)
 
 
+def plan_of(recipe: Recipe, problem: Problem) -> Plan:
+    """The adaptive sweep of a recipe: its learning rates, range and longest run."""
+    return Plan(
+        recipe.lr,
+        recipe.scaled_mu,
+        recipe.duration,
+        patience=patience_of(problem.goal),
+        per_decade=recipe.per_decade,
+        most_seeds=recipe.seeds,
+        width=recipe.width,
+        budget=recipe.budget,
+    )
+
+
 def reproduce(
-    recipe: Recipe, problem: Problem, store: Store, progress: Progress | None = None
+    recipe: Recipe,
+    problem: Problem,
+    store: Store,
+    progress: Progress | None = None,
+    rounds: Rounds | None = None,
+    engines: MakeEngine = LocalEngine,
 ) -> pa.Table:
     """Run a recipe: first the grid, then the methods with the constant that the grid gives.
 
@@ -164,6 +199,8 @@ def reproduce(
         store: Where the runs go; those it has are not made again.
         progress: Is told of every chunk: of the grid, of the methods, and of the cycles, an octave
             of lengths at a time.
+        rounds: Is told of every round of an adaptive sweep, and why it ended.
+        engines: Gives what makes the runs of a job.
 
     Returns:
         All rows. Without a fit (too few learning rates with a located optimum) there are no runs
@@ -171,15 +208,47 @@ def reproduce(
 
     Raises:
         InterruptedSweepError: On Ctrl-C.
+        FailedRunsError: If some runs could not be made.
         StoreError: If the store cannot write.
     """
     options: dict[str, Any] = {"metrics": recipe.metrics, "dtype": recipe.dtype}
-    grid_engine = LocalEngine(problem, records=recipe.records, **options)
-    grid = sweep(grid_runs(recipe), store, grid_engine, progress)
+    grid_engine = engines(Job(problem, records=recipe.records, nesterov=recipe.nesterov, **options))
+    if recipe.adaptive:
+        grid = sweep_adaptively(plan_of(recipe, problem), store, grid_engine, progress, rounds)
+    else:
+        grid = sweep(grid_runs(recipe), store, grid_engine, progress)
+    return compare(recipe, problem, store, grid, progress, engines)
+
+
+def compare(
+    recipe: Recipe,
+    problem: Problem,
+    store: Store,
+    grid: pa.Table,
+    progress: Progress | None = None,
+    engines: MakeEngine = LocalEngine,
+) -> pa.Table:
+    """Run the methods that a recipe compares, with the constant that the runs of a grid give.
+
+    Args:
+        recipe: Says what is compared: its fields ``comparison_*``, ``metrics`` and ``dtype``.
+        problem: The problem of the runs.
+        store: Where they go.
+        grid: The runs of a grid or of an adaptive sweep.
+        progress: As in :func:`reproduce`.
+        engines: Gives what makes the runs of a job.
+
+    Returns:
+        The grid's rows and those of the methods; the grid's alone where nothing is to be compared,
+        or the grid gives no fit.
+
+    Raises:
+        InterruptedSweepError, FailedRunsError, StoreError: As :func:`reproduce`.
+    """
     if not recipe.comparison_lr:
         return grid
     try:
-        fit = fit_exponent(time_grid(grid))
+        fit = fit_exponent(time_grid(comparable(grid)[0]))
     except ValueError:
         return grid
     scaled = [
@@ -187,10 +256,11 @@ def reproduce(
         for time, lr, located in zip(fit.best_time, fit.lr, fit.located, strict=True)
         if located
     ]
-    curvature = identity_of(recipe, problem)["comparison"]["curvature"]
+    curvature = comparison_of(recipe, problem)["curvature"]
     typical = float(np.median(scaled))
+    options: dict[str, Any] = {"metrics": recipe.metrics, "dtype": recipe.dtype}
     records = recipe.comparison_records
-    engine = LocalEngine(problem, records=records, spacing="log", **options)
+    engine = engines(Job(problem, records=records, spacing="log", **options))
     compared = sweep(
         method_runs(recipe, methods_of(fit), typical, curvature), store, engine, progress
     )
@@ -198,8 +268,8 @@ def reproduce(
         return pa.concat_tables([grid, compared])
     within, beyond = cycle_peaks(curvature)
     longest: float = recipe.comparison_steps
-    cycles = sweep_cycles(recipe, problem, store, within, typical, longest, progress)
+    cycles = sweep_cycles(recipe, problem, store, within, typical, longest, engines, progress)
     longest = max(cycles["steps"].to_pylist())
-    thrown = sweep_cycles(recipe, problem, store, beyond, typical, longest, progress)
+    thrown = sweep_cycles(recipe, problem, store, beyond, typical, longest, engines, progress)
     parts = [grid, compared, cycles, thrown]
     return pa.concat_tables(parts, promote_options="default")

@@ -1,12 +1,15 @@
 """One row per run: the columns, and what tells one run from another."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from flatfast.lab.atomic import atomically
+from flatfast.lab.trajectories import METRIC
 
 COLUMNS = {
     "method": pa.string(),
@@ -25,10 +28,14 @@ COLUMNS = {
 }
 """Columns of a row; lists of recorded metrics, ``metric:NAME``, come on top."""
 
+SCALARS = tuple(name for name, kind in COLUMNS.items() if not pa.types.is_list(kind))
+"""Those that are no lists: all but the trajectories."""
+
 KEY = ("method", "lr", "momentum", "seed", "steps")
 """Columns that tell one run of a sweep from another."""
 
-METRIC = "metric:"
+MADE_ON = b"made on"
+"""Key of a table's metadata, where rows come from another process: machine and versions, JSON."""
 
 Key = tuple[str, float, float, int, int]
 
@@ -62,7 +69,14 @@ def keys(table: pa.Table) -> set[Key]:
 
 def key_rows(table: pa.Table) -> list[Key]:
     """The keys of a table's runs, row by row."""
-    return list(zip(*(table[name].to_pylist() for name in KEY), strict=True))
+    return list(zip(*(_shared(table[name]) for name in KEY), strict=True))
+
+
+def _shared(column: pa.ChunkedArray) -> list[Any]:
+    """A column's values, one object for all that are equal: a million runs have few of them."""
+    coded = column.combine_chunks().dictionary_encode()
+    values = np.array([*coded.dictionary.to_pylist(), None], dtype=object)
+    return list(values[coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)])
 
 
 def each_once(table: pa.Table) -> pa.Table:
@@ -70,6 +84,25 @@ def each_once(table: pa.Table) -> pa.Table:
     numbered = table.select(KEY).append_column("row", pa.array(np.arange(len(table))))
     first = numbered.group_by(list(KEY)).aggregate([("row", "min")])["row_min"]
     return table if len(first) == len(table) else table.take(np.sort(first.to_numpy()))
+
+
+def put_together(parts: list[pa.Table]) -> pa.Table:
+    """All rows of several tables, each run once, sorted by their keys.
+
+    Column by column, and the parts are let go: so there is little more than one copy at a time.
+
+    Args:
+        parts: Tables; the list is emptied. A run that stands in two is taken from the first.
+    """
+    table = each_once(pa.concat_tables(parts, promote_options="default"))
+    parts.clear()
+    order = pc.sort_indices(table.select(KEY), [(name, "ascending") for name in KEY])
+    columns = {}
+    for name in table.column_names:
+        column = table[name].combine_chunks()
+        table = table.drop_columns([name])
+        columns[name] = column.take(order)
+    return pa.table(columns)
 
 
 def no_rows() -> pa.Table:

@@ -1,7 +1,7 @@
 """Which runs are wanted: pairs of learning rate and momentum, seeds, lengths; and their chunks."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +50,10 @@ class Runs:
         """The runs' keys, as :func:`flatfast.lab.store.keys` has them."""
         columns = (self.method, self.lr, self.momentum, self.seed, self.steps)
         return list(zip(*(column.tolist() for column in columns), strict=True))
+
+    def without(self, made: Collection[Key]) -> "Runs":
+        """Those whose keys are not among these."""
+        return self[np.array([key not in made for key in self.identities()], bool)]
 
 
 def runs_of(

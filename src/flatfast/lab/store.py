@@ -13,7 +13,8 @@ disk: a full disk costs none of them, and whatever is left by a crash on the way
 
 import contextlib
 import json
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
+from dataclasses import replace
 from enum import Enum, auto
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ import pyarrow as pa
 from flatfast.lab.atomic import SUFFIX, fault
 from flatfast.lab.chunks import ChunkError, Origin, chunk_files, read_chunk, write_chunk
 from flatfast.lab.folder_lock import LOCK, FolderLock
+from flatfast.lab.holdings import Holdings
 from flatfast.lab.machine import machine, versions
 from flatfast.lab.manifest import (
     MANIFEST,
@@ -32,25 +34,29 @@ from flatfast.lab.manifest import (
     read_manifest,
     write_manifest,
 )
-from flatfast.lab.rows import KEY, Key, conform, keys, no_rows
+from flatfast.lab.rows import KEY, MADE_ON, Key, conform, key_rows, no_rows
 from flatfast.lab.stored import (
-    CHUNKS,
     Stored,
+    find_run,
     has_runs,
     manifest_of_chunks,
     read_chunks,
+    read_sampled,
     read_store,
 )
+from flatfast.lab.survey import CHUNKS, Survey, is_empty, not_ours
 
 __all__ = [
     "SettingsMismatchError",
     "Store",
     "StoreError",
     "Stored",
+    "find_run",
     "has_runs",
     "manifest_of_chunks",
     "read_chunks",
     "read_manifest",
+    "read_sampled",
     "read_store",
 ]
 
@@ -108,21 +114,20 @@ class Store:
         self._settings: dict[str, Any] = json.loads(json.dumps(settings))
         self._origin = Origin(self._settings, versions(), machine(), command)
         self._on_fresh = on_fresh
-        self._done: set[Key] = set()
+        self._holdings = Holdings(folder)
         self._given_up: list[Path] = []
         self.problems: list[str] = []
         # Once to leave a folder alone that is not ours, and again when it cannot change any more.
         self._look(fresh)
         self._lock = FolderLock(folder)
         try:
-            found = self._look(fresh)
-            self.claimed, self._fresh = found is _Found.OURS, found is _Found.TO_BE_REPLACED
+            there = self._look(fresh)
+            self.claimed, self._fresh = there is _Found.OURS, there is _Found.TO_BE_REPLACED
             if self._fresh:
                 self._given_up = chunk_files(self._chunks)
-            if found in (_Found.OURS, _Found.LOST_MANIFEST):
+            if there in (_Found.OURS, _Found.LOST_MANIFEST):
                 self.claim()
-                stored = read_store(folder, KEY)
-                self._done, self.problems = keys(stored.rows), stored.problems
+                self.problems = self._holdings.look_over()
         except BaseException:
             self._lock.release(keep=False)
             raise
@@ -133,7 +138,11 @@ class Store:
 
     def __exit__(self, *_: object) -> None:
         """Let other processes write to the folder; one that was made for nothing goes again."""
-        self._lock.release(keep=self.claimed)
+        try:
+            if self.claimed:
+                self._holdings.keep_index()
+        finally:
+            self._lock.release(keep=self.claimed)
 
     @property
     def _chunks(self) -> Path:
@@ -141,7 +150,7 @@ class Store:
 
     def _look(self, fresh: bool) -> _Found:
         """See whether the folder can be used, without a change to it."""
-        if _is_empty(self.folder):
+        if is_empty(self.folder):
             return _Found.NOTHING
         chunks = chunk_files(self._chunks)
         try:
@@ -149,7 +158,7 @@ class Store:
         except NotAManifestError as error:
             locked = self._chunks.is_dir() and (self.folder / LOCK).exists()
             if not chunks and not locked:
-                raise _not_ours(self.folder, error) from error
+                raise not_ours(self.folder, error) from error
             if fresh:
                 return _Found.TO_BE_REPLACED
             for path in chunks:
@@ -201,40 +210,45 @@ class Store:
         self.claimed, self._fresh = True, False
 
     def done(self) -> Set[Key]:
-        """The keys of all runs that are stored."""
-        return frozenset(self._done)
+        """The keys of all runs that are stored: a view, which grows with them."""
+        return self._holdings.keys()
 
     def append(self, rows: pa.Table) -> None:
         """Store the rows of a chunk.
 
         Args:
-            rows: Columns as :data:`flatfast.lab.rows.COLUMNS`, and ``metric:NAME`` lists.
+            rows: Columns as :data:`flatfast.lab.rows.COLUMNS`, and ``metric:NAME`` lists; with
+                :data:`flatfast.lab.rows.MADE_ON` where another machine made them.
 
         Raises:
             ValueError: If a column is missing, of another type, or a run is stored already.
             StoreError: If the chunk cannot be written; what was stored before is still there.
         """
+        origin = self._origin
+        made_on = (rows.schema.metadata or {}).get(MADE_ON)
+        if made_on is not None:
+            origin = replace(origin, **json.loads(made_on))
         rows = conform(rows)
-        new = keys(rows)
-        if len(new) < len(rows) or new & self._done:
+        new = key_rows(rows)
+        if len(set(new)) < len(new) or not self.done().isdisjoint(new):
             raise ValueError("each run can be stored once, got one that is stored already")
         if not (self.claimed or self._given_up):
             self.claim()
         try:
-            chunk = write_chunk(self._chunks, rows, self._origin)
+            chunk = write_chunk(self._chunks, rows, origin)
         except OSError as error:
             raise StoreError(
                 f"cannot write to {self._chunks}: {fault(error)}. {self._kept()}"
             ) from error
         if not self.claimed:
             self._claim_with(chunk)
-        self._done |= new
+        self._holdings.add(chunk, rows, new, origin)
         self._delete_given_up(chunk)
 
     def _kept(self) -> str:
         if self.claimed:
             return (
-                f"{len(self._done)} runs are stored in {self.folder}; make room and repeat the "
+                f"{len(self.done())} runs are stored in {self.folder}; make room and repeat the "
                 "command to go on from there"
             )
         return f"The runs in {self.folder} are as they were; make room and repeat the command"
@@ -261,37 +275,24 @@ class Store:
             ) from error
         self._given_up = []
 
-    def read(self, columns: Sequence[str] | None = None) -> Stored:
-        """All that is stored, read from the disk and checked; of the rows, these columns."""
-        return read_store(self.folder, columns) if self.claimed else Stored(no_rows(), {}, [])
+    def survey(self) -> Survey:
+        """What lies on the disk, of which only what was changed is read."""
+        return self._holdings.survey() if self.claimed else Survey((), {}, [])
+
+    def rows(self, wanted: Collection[Key], columns: Sequence[str] | None = None) -> pa.Table:
+        """The stored rows of some runs, read from the chunks that hold them, and checked.
+
+        A chunk that is no longer what was written is left out; :meth:`survey` names it.
+
+        Args:
+            wanted: Keys of the runs; those that are not stored have no row.
+            columns: Those wanted, the key's among them; all of them by default.
+
+        Returns:
+            The rows, sorted by their keys.
+        """
+        return self._holdings.rows(wanted, columns)
 
     def table(self) -> pa.Table:
         """All rows, sorted by method, learning rate, momentum and seed."""
-        return self.read().rows
-
-
-def _is_empty(folder: Path) -> bool:
-    """Whether a folder is not there, or holds at most what a sweep leaves that has stored nothing.
-
-    Raises:
-        StoreError: If it is a file or cannot be read.
-    """
-    try:
-        inside = [p for p in folder.iterdir() if p.name != LOCK and not p.name.endswith(SUFFIX)]
-        return not inside or (inside == [folder / CHUNKS] and not any(inside[0].iterdir()))
-    except FileNotFoundError:
-        return True
-    except NotADirectoryError:
-        raise StoreError(f"{folder} is a file; give a folder with --out") from None
-    except OSError as error:
-        raise StoreError(f"cannot read {folder}: {fault(error)}") from error
-
-
-def _not_ours(folder: Path, error: NotAManifestError) -> StoreError:
-    if (folder / MANIFEST).exists():
-        return StoreError(f"{error}; give another folder with --out")
-    names = sorted(path.name for path in folder.iterdir() if path.name != LOCK)
-    return StoreError(
-        f"{folder} is not empty and holds no sweep ({', '.join(names[:3])}); "
-        "give an empty or a new folder with --out"
-    )
+        return read_store(self.folder).rows if self.claimed else no_rows()

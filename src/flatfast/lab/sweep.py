@@ -1,20 +1,25 @@
 """A grid of runs, chunk by chunk, from an engine into a store."""
 
+import contextlib
+import re
+from collections import Counter
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
 
-from flatfast.lab.goal import Goal
-from flatfast.lab.judge import judge
-from flatfast.lab.rows import key_rows
+from flatfast.lab.rows import keys
 from flatfast.lab.runs import Runs, chunks, runs_of, together
 from flatfast.lab.store import Store
-from flatfast.lab.trajectories import Trajectories
 
 # Whoever sweeps also says what is to be swept: both come from here.
 __all__ = [
     "Engine",
+    "FailedRunsError",
+    "Failure",
     "InterruptedSweepError",
     "Progress",
     "Runs",
@@ -23,30 +28,84 @@ __all__ = [
     "together",
 ]
 
+MOST_CAUSES = 5
+"""Causes that are told one by one where many runs could not be made."""
+
+
+@dataclass(frozen=True, eq=False)
+class Failure:
+    """Runs that could not be made.
+
+    Attributes:
+        runs: Which.
+        error: Why.
+    """
+
+    runs: Runs
+    error: Exception
+
+    @property
+    def why(self) -> str:
+        """The cause, in a line."""
+        words = _cause(str(self.error))
+        if isinstance(self.error, ValueError | RuntimeError) and words:
+            return words
+        return f"{type(self.error).__name__}: {words}" if words else type(self.error).__name__
+
+
+CAUSE = re.compile(r"\w*(Error|Exception)\b.*")
+"""How the line of a traceback begins that says what was raised."""
+
+
+def _cause(words: str) -> str:
+    """The line of an error that says most: of one that tells a traceback, what was raised last."""
+    lines = [line.strip() for line in words.splitlines() if line.strip()]
+    raised = [line for line in lines[1:] if CAUSE.fullmatch(line)]
+    return (raised or lines or [""])[-1 if raised else 0]
+
 
 class Engine(Protocol):
-    """Turns runs into trajectories, and knows nothing of how they are judged or stored."""
+    """Makes runs, here or elsewhere, and knows nothing of how they are stored.
+
+    Only the driver, which calls :meth:`run`, writes to the store: what is promised of crashes
+    depends on no engine.
+    """
 
     width: int
     """Most runs in a chunk."""
 
-    goal: Goal
-    """What the runs are for; a run may end once it has settled on it."""
+    workers: int
+    """Chunks that are made at once."""
 
-    def run(self, chunk: Runs) -> Trajectories:
-        """The trajectories of runs of one planned length."""
+    def run(self, chunks: Sequence[Runs]) -> Iterator[pa.Table | Failure]:
+        """Make chunks of runs, each of one planned length.
+
+        Args:
+            chunks: What to make.
+
+        Yields:
+            In any order, and of one chunk or of several together: rows of the store, as
+            :func:`flatfast.lab.judge.judge` makes them, or runs that could not be made. Every run
+            comes once. A row depends on its run alone, not on the engine.
+
+        When the iterator is closed, nothing that it has begun elsewhere goes on.
+        """
         ...
 
 
 class Progress(Protocol):
     """Is told how a sweep goes on."""
 
-    def begin(self, runs: int, done: int, planned_steps: int) -> None:
+    def begin(self, runs: int, done: int, planned_steps: int, workers: int) -> None:
         """``runs`` are wanted, ``done`` of them stored; the rest have that many steps at most."""
         ...
 
     def advance(self, runs: int, planned_steps: int, steps: int) -> None:
-        """A chunk was stored: its runs, its planned steps, and the steps it really took."""
+        """Runs were stored: how many, their planned steps, and the steps they really took."""
+        ...
+
+    def fail(self, runs: int, why: str) -> None:
+        """Runs could not be made: how many, and why."""
         ...
 
 
@@ -54,46 +113,101 @@ class InterruptedSweepError(RuntimeError):
     """Somebody stopped a sweep; the message says how to go on."""
 
 
+class FailedRunsError(RuntimeError):
+    """Some runs of a sweep could not be made; the others are stored.
+
+    Attributes:
+        failures: Which, and why.
+    """
+
+    def __init__(self, failures: Sequence[Failure], folder: Path) -> None:
+        """Tell the causes, the most frequent first.
+
+        Args:
+            failures: Which runs, and why.
+            folder: Where the others are.
+        """
+        self.failures = list(failures)
+        count: Counter[str] = Counter()
+        for failure in failures:
+            count[failure.why] += len(failure.runs)
+        causes = [f"{runs} runs: {why}" for why, runs in count.most_common(MOST_CAUSES)]
+        if len(count) > MOST_CAUSES:
+            causes.append(f"{len(count) - MOST_CAUSES} more causes")
+        first = failures[0].runs
+        super().__init__(
+            f"{sum(count.values())} runs could not be made ({'; '.join(causes)}). The others are "
+            f"stored: flatfast report {folder} tells of them, and the same command tries these "
+            f"again. The first was {first.method[0]}, lr {float(first.lr[0])!r}, momentum "
+            f"{float(first.momentum[0])!r}, seed {first.seed[0]}, {first.steps[0]} steps"
+        )
+
+
 def sweep(runs: Runs, store: Store, engine: Engine, progress: Progress | None = None) -> pa.Table:
     """Make the runs that the store does not have yet.
 
-    Every chunk is stored before the next begins.
+    What an engine has made is stored before it is asked for more. An error before anything was
+    made ends the sweep, for it is likely that of all runs; later ones are gathered.
 
     Args:
         runs: The runs wanted.
         store: Where they go.
-        engine: Computes them.
-        progress: Is told of every chunk.
+        engine: Makes them.
+        progress: Is told of all that comes from the engine.
 
     Returns:
         The store's rows of the runs wanted.
 
     Raises:
-        InterruptedSweepError: On Ctrl-C: the chunk in flight is dropped, the others are stored.
+        InterruptedSweepError: On Ctrl-C: what is in flight is dropped, the rest is stored.
+        FailedRunsError: If some runs could not be made; whatever the first chunk raises, if it
+            could not.
         StoreError: If the store cannot write.
     """
-    done = store.done()
-    missing = runs[np.array([key not in done for key in runs.identities()], bool)]
+    missing = runs.without(store.done())
     if progress is not None:
-        progress.begin(len(runs), len(runs) - len(missing), int(missing.steps.sum()))
+        progress.begin(
+            len(runs), len(runs) - len(missing), int(missing.steps.sum()), engine.workers
+        )
+    failures: list[Failure] = []
+    made = 0
     try:
-        for chunk in chunks(missing, engine.width):
-            rows = judge(engine.run(chunk), chunk, engine.goal)
-            store.append(rows)
-            if progress is not None:
-                taken = int(np.sum(rows["steps_run"].to_numpy()))
-                progress.advance(len(chunk), int(chunk.steps.sum()), taken)
+        with contextlib.closing(_made(engine, chunks(missing, engine.width))) as parts:
+            for part in parts:
+                if isinstance(part, Failure):
+                    if not made:
+                        raise part.error
+                    failures.append(part)
+                    if progress is not None:
+                        progress.fail(len(part.runs), part.why)
+                    continue
+                store.append(part)
+                made += len(part)
+                if progress is not None:
+                    planned, taken = (
+                        int(np.sum(part[name].to_numpy())) for name in ("steps", "steps_run")
+                    )
+                    progress.advance(len(part), planned, taken)
     except KeyboardInterrupt:
-        stored = len(store.done() & set(runs.identities()))
-        if not store.done():
-            told = "nothing was stored yet; repeat the command to start again"
-        else:
-            told = (
-                f"{stored} of {len(runs)} runs are stored in {store.folder}; "
-                "repeat the command to go on from there"
-            )
-        raise InterruptedSweepError(f"stopped: {told}") from None
-    table = store.table()
-    wanted = set(runs.identities())
-    keep = [key in wanted for key in key_rows(table)]
-    return table.filter(pa.array(keep, pa.bool_()))
+        raise InterruptedSweepError(f"stopped: {_kept(runs, store)}") from None
+    if failures:
+        raise FailedRunsError(failures, store.folder)
+    return store.rows(runs.identities())
+
+
+def _made(engine: Engine, parts: Sequence[Runs]) -> Generator[pa.Table | Failure, None, None]:
+    """What an engine makes; closed, it closes the engine's own iterator at once."""
+    yield from engine.run(parts)
+
+
+def _kept(runs: Runs, store: Store) -> str:
+    """What of the runs is stored, and how to go on."""
+    # From the disk: the stop may have come after a chunk was written and before it was noted.
+    kept = keys(store.survey().keys())
+    if not kept:
+        return "nothing was stored yet; repeat the command to start again"
+    stored = len(kept & set(runs.identities()))
+    return (
+        f"{stored} of {len(runs)} runs are stored in {store.folder}; "
+        "repeat the command to go on from there"
+    )

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+METRIC = "metric:"
+"""Prefix of the columns that hold a recorded metric, where trajectories are stored."""
+
 
 @dataclass(frozen=True)
 class Trajectories:

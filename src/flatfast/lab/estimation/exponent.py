@@ -48,7 +48,7 @@ from flatfast.lab.estimation.power_law import (
     leave_one_out,
     replicate_variance,
 )
-from flatfast.lab.estimation.resampling import t_quantile
+from flatfast.lab.estimation.resampling import student_interval
 from flatfast.lab.estimation.times import TimeGrid
 from flatfast.law import GAMMA
 
@@ -165,7 +165,7 @@ def fit_exponent(
     seeds = times.n_seeds - 1
     free = int(optima.located.sum()) - 2
 
-    exponent = _exponent_interval(law, level, seeds, free)
+    exponent = exponent_interval(law, level, seeds, free)
     error = float(np.sqrt(law.seed_variance + law.scatter_variance))
     jackknife = leave_one_out(np.log(times.lr), optima.log_mu, optima.boot_log_mu)
     return ExponentFit(
@@ -215,12 +215,17 @@ def _power_law(times: MedianTimes, optima: Optima) -> PowerLaw:
     return fit_power_law(np.log(times.lr), optima.log_mu, optima.boot_log_mu)
 
 
-def _exponent_interval(law: PowerLaw, level: float, seeds: int, free: int) -> Interval:
-    error = np.sqrt(law.seed_variance + law.scatter_variance)
-    reach = float(error) * t_quantile(
-        level, [(law.seed_variance, seeds), (law.scatter_variance, free)]
-    )
-    return Interval(law.slope, law.slope - reach, law.slope + reach)
+def exponent_interval(law: PowerLaw, level: float, seeds: int, free: int) -> Interval:
+    """The exponent with Student's interval on the sum of the seeds' and the scatter's variance.
+
+    Args:
+        law: The line through the optima.
+        level: Level of the interval, in (0, 1).
+        seeds: Degrees of freedom of the seeds: one less than there are.
+        free: Degrees of freedom of the scatter: located learning rates less 2.
+    """
+    parts = [(law.seed_variance, seeds), (law.scatter_variance, free)]
+    return student_interval(law.slope, level, parts)
 
 
 def _optimum_intervals(
@@ -241,24 +246,18 @@ def _optimum_intervals(
         parts = [(float(own), float(seeds))]
         if law is not None:
             parts.append((law.scatter**2, float(free)))
-        reach = t_quantile(level, parts) * np.sqrt(sum(part for part, _ in parts))
-        ends = (log_value, log_value - reach, log_value + reach)
-        intervals.append(Interval(*(float(np.exp(end)) for end in ends)))
+        intervals.append(student_interval(float(log_value), level, parts).exp())
     return tuple(intervals)
 
 
 def _prefactor(times: MedianTimes, optima: Optima, level: float) -> Interval:
     shift = LAW * np.log(times.lr)
     law = fit_power_law(np.zeros(len(shift)), optima.log_mu - shift, optima.boot_log_mu - shift)
-    reach = np.sqrt(law.level_seed_variance + law.level_scatter_variance) * t_quantile(
-        level,
-        [
-            (law.level_seed_variance, times.n_seeds - 1),
-            (law.level_scatter_variance, int(optima.located.sum()) - 1),
-        ],
-    )
-    ends = (law.intercept, law.intercept - reach, law.intercept + reach)
-    return Interval(*(float(np.exp(end)) for end in ends))
+    parts = [
+        (law.level_seed_variance, times.n_seeds - 1),
+        (law.level_scatter_variance, int(optima.located.sum()) - 1),
+    ]
+    return student_interval(law.intercept, level, parts).exp()
 
 
 def _alternative(times: MedianTimes, fit: CurveFit, level: float) -> Sensitivity:
@@ -274,7 +273,7 @@ def _alternative(times: MedianTimes, fit: CurveFit, level: float) -> Sensitivity
     lost = len(times.lr) - count
     return Sensitivity(
         fit.name,
-        _exponent_interval(law, level, times.n_seeds - 1, count - 2),
+        exponent_interval(law, level, times.n_seeds - 1, count - 2),
         f"{lost} of {len(times.lr)} learning rates not located" if lost else "",
     )
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -17,3 +19,7 @@ class Interval:
     def contains(self, value: float) -> bool:
         """Whether ``value`` lies in the closed interval (never, where it could not be located)."""
         return self.low <= value <= self.high
+
+    def exp(self) -> "Interval":
+        """The interval of the quantity of which this is the logarithm's."""
+        return Interval(*(float(np.exp(end)) for end in (self.estimate, self.low, self.high)))

@@ -106,7 +106,7 @@ class MedianTimes:
         lr: Learning rates, (E,).
         log_mu: Log of ``1 - momentum``, ascending, (M,).
         log_limit: Log of the run length, (E,).
-        n_seeds: Number of seeds.
+        n_seeds: Number of seeds; where learning rates have different ones, the fewest.
         log_time: Log of the median T_c of the data (first) and of each resample, (1 + B, E, M);
             +inf where censored, NaN where there are no runs.
     """
@@ -143,18 +143,22 @@ def median_times(grid: TimeGrid, *, n_boot: int, seed: int) -> MedianTimes:
     """Medians over seeds, of the data and of ``n_boot`` joint resamples of the seeds.
 
     Raises:
-        ValueError: If there are fewer than 2 seeds or 4 momenta, or ``n_boot`` is below 2.
+        ValueError: If there are fewer than 2 seeds, fewer than 4 momenta at every learning rate, or
+            ``n_boot`` is below 2.
     """
-    n_seeds = len(grid.seed)
+    n_seeds = int(np.sum(~np.isnan(grid.log_time).all(axis=1), axis=-1).min())
     if n_seeds < 2:
         raise ValueError(f"an error bar needs at least 2 seeds, got {n_seeds}")
-    if len(grid.mu) < FEWEST_CELLS:
+    # Learning rates may have momenta of their own: what all have together is no curve.
+    momenta = int(np.sum(~np.isnan(grid.log_time).all(axis=2), axis=-1).max())
+    if momenta < FEWEST_CELLS:
         raise ValueError(
-            f"a curve over momentum needs at least {FEWEST_CELLS} momenta, got {len(grid.mu)}"
+            f"a curve over momentum needs at least {FEWEST_CELLS} momenta at one learning rate, "
+            f"got {momenta}"
         )
     if n_boot < 2:
         raise ValueError(f"n_boot must be at least 2, got {n_boot}")
-    drawn = resampled_medians(grid.log_time, resamples(n_seeds, n_boot, seed))
+    drawn = resampled_medians(grid.log_time, resamples(len(grid.seed), n_boot, seed))
     both = np.concatenate([median(grid.log_time)[None], drawn])
     return MedianTimes(grid.lr, np.log(grid.mu), np.log(grid.limit), n_seeds, both)
 
@@ -225,6 +229,8 @@ def _problem(log_mu: Floats, log_time: Floats, place: Floats) -> NDArray[np.int6
 def _reason(times: MedianTimes, e: int, problem: int, share: float) -> str:
     row = times.log_time[0, e]
     mu = np.exp(times.log_mu[~np.isnan(row)])
+    if problem == _FEW and len(mu) < FEWEST_CELLS:
+        return f"runs of {len(mu)} momenta, at least {FEWEST_CELLS} are needed"
     if problem == _FEW:
         return (
             f"only {int(np.isfinite(row).sum())} of {len(mu)} momenta have a median time within "

@@ -5,6 +5,7 @@ momentum, so the times of one seed are correlated over the whole table. Seeds ar
 resampled jointly: one draw of seed indices is applied to all cells.
 """
 
+from collections.abc import Sequence
 from math import ceil, floor
 
 import numpy as np
@@ -64,7 +65,19 @@ def percentile_interval(estimate: float, replicates: Floats, level: float) -> In
     )
 
 
-def t_quantile(level: float, parts: list[tuple[float, float]]) -> float:
+def student_interval(value: float, level: float, parts: Sequence[tuple[float, float]]) -> Interval:
+    """Student's interval about a value whose variance is a sum of estimated variances.
+
+    Args:
+        value: The estimate.
+        level: Confidence level in (0, 1).
+        parts: Each variance with its degrees of freedom, as :func:`t_quantile` takes them.
+    """
+    reach = float(np.sqrt(sum(variance for variance, _ in parts))) * t_quantile(level, parts)
+    return Interval(value, value - reach, value + reach)
+
+
+def t_quantile(level: float, parts: Sequence[tuple[float, float]]) -> float:
     """Two-sided Student quantile for a variance that is a sum of estimated variances.
 
     Args:

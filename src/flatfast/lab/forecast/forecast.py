@@ -7,17 +7,27 @@ Two answers, of which the second takes longer and holds more:
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from flatfast.lab.estimation.optimum import DEFAULT_FIT
 from flatfast.lab.forecast.limit_times import predicted_times
-from flatfast.lab.forecast.model import metric_on_points, model_of
+from flatfast.lab.forecast.model import (
+    curvatures,
+    effective_modes,
+    metric_on_points,
+    model_of,
+)
 from flatfast.lab.forecast.record import Forecast
 from flatfast.lab.problem import Problem
 from flatfast.lab.threads import one_blas_thread
-from flatfast.theory import Prefactor, SquaredError, flow_relaxation, jacobian, prefactor
+from flatfast.theory import (
+    PathEndedError,
+    Prefactor,
+    SquaredError,
+    flow_relaxation,
+    prefactor,
+)
 from flatfast.theory.flow import method_for
 
 AROUND = tuple(float(factor) for factor in np.geomspace(0.5, 5.0, 7))
@@ -66,15 +76,23 @@ def forecast(
     model, start, noise_std = model_of(problem)
     read = metric_on_points(problem, model)
     begin = float(read(start[None])[0])
-    largest, smallest = _extremes(model, start)
+    eigenvalues = curvatures(model, start)
     way = "" if method_for(model) == "dense" else ", by products with the Jacobian"
     progress(f"the flow along it: {model.residual_count:,} modes{way}")
-    relaxed = flow_relaxation(
-        model, start, threshold=problem.goal.threshold_from(begin), metric=read
-    )
+    threshold = problem.goal.threshold_from(begin)
+    try:
+        relaxed = flow_relaxation(model, start, threshold=threshold, metric=read)
+    except PathEndedError as ended:
+        value = float(read(ended.path.points[-1:])[0])
+        raise PathEndedError(
+            f"the flow cannot be followed to the goal, {threshold:.4g}: near {value:.4g} the "
+            "manifold has singular points, where the solver's steps are too small. A goal that "
+            "leaves more is met before",
+            ended.path,
+        ) from None
     found = prefactor(relaxed.rate, noise_std, model.examples, relaxed.fraction)
     curve: tuple[tuple[float, ...], tuple[float | None, ...]] = ((), ())
-    best_prefactor = best_time = None
+    best_prefactor = best_time = paths = None
     evaluations = relaxed.evaluations
     if limit or (limit is None and model.size * model.residual_count <= DENSE_UP_TO):
         predicted = predicted_times(
@@ -85,14 +103,15 @@ def forecast(
             progress=lambda C: progress(f"the limit dynamics at C {C:.3g}"),
         )
         evaluations += predicted.evaluations
+        paths = predicted.paths
         times = tuple(float(t) if np.isfinite(t) else None for t in predicted.time)
         curve = (tuple(float(c) for c in predicted.C), times)
         best_prefactor, best_time = minimum_of(*curve)
     return Forecast(
         problem.name,
         model.residual_count,
-        largest,
-        smallest,
+        float(eigenvalues[-1]),
+        float(eigenvalues[0]),
         noise_std,
         model.examples,
         float(relaxed.rate),
@@ -105,6 +124,8 @@ def forecast(
         best_prefactor,
         best_time,
         evaluations,
+        effective_modes(eigenvalues),
+        paths,
     )
 
 
@@ -132,9 +153,3 @@ def _flow_curve(found: Prefactor, fraction: float) -> tuple[tuple[float, float],
     constants = found.C * np.geomspace(1, AROUND[-1], FLOW_CURVE)
     times = found.time_at(constants, fraction)
     return tuple(zip(constants.tolist(), times.tolist(), strict=True))
-
-
-def _extremes(model: SquaredError, start: Any) -> tuple[float, float]:
-    J = jacobian(model, start)
-    values = np.linalg.eigvalsh(J @ J.T) / model.examples
-    return float(values[-1]), float(max(values[0], 0.0))

@@ -16,7 +16,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from flatfast.lab.estimation.convergence import MEMORIES_PAST, convergence, settled
-from flatfast.lab.forecast.model import metric_on_points, model_of
+from flatfast.lab.forecast.model import (
+    curvatures,
+    effective_modes,
+    metric_on_points,
+    model_of,
+)
 from flatfast.lab.problem import Problem
 from flatfast.lab.threads import one_blas_thread
 from flatfast.theory import PathEndedError, limit_ensemble, limit_path
@@ -38,8 +43,10 @@ class Following:
 
     Attributes:
         records: Readings of the goal's metric on a path.
-        few_modes: Modes up to which their amplitudes are drawn: more average out, and the mean
-            path serves.
+        few_modes: Effective modes (:func:`.model.effective_modes`) up to which their amplitudes are
+            drawn: more average out, and the mean path serves.
+        most_modes: Modes in all up to which they are: a path's cost grows as the third power, and
+            of a hundred modes paths would take hours.
         paths: Draws of the amplitudes for one mode. M modes scatter the times by ``1 / sqrt(M)`` of
             what one does, and need 1 / M of the draws for the same error.
         fewest_paths: Draws at least, where any are made.
@@ -62,6 +69,7 @@ class Following:
 
     records: int = 512
     few_modes: int = 16
+    most_modes: int = 40
     paths: int = 256
     fewest_paths: int = 16
     step: float = 0.1
@@ -73,9 +81,11 @@ class Following:
     tries: int = 6
     tries_near: int = 3
 
-    def draws(self, modes: int) -> int:
-        """Paths for each C with so many modes; 1 is the mean path."""
-        return max(self.paths // modes, self.fewest_paths) if modes <= self.few_modes else 1
+    def draws(self, modes: int, effective: float) -> int:
+        """Paths for each C with so many modes, of which so many count; 1 is the mean path."""
+        if effective > self.few_modes or modes > self.most_modes:
+            return 1
+        return max(int(self.paths / effective), self.fewest_paths)
 
     def steps_on(self, duration: float) -> int:
         """Most steps of the solver on a path of a length in units of the limit's time."""
@@ -193,7 +203,8 @@ class _Follower:
         self._problem, self._seed = problem, seed
         self._model, self._start, self._noise_std = model_of(problem)
         self._read = metric_on_points(problem, self._model)
-        self.draws = paths or FOLLOWING.draws(self._model.residual_count)
+        effective = effective_modes(curvatures(self._model, self._start))
+        self.draws = paths or FOLLOWING.draws(self._model.residual_count, effective)
         self.evaluations = 0
 
     def settling(self, C: float, expected: float, tries: int) -> tuple[float, float]:

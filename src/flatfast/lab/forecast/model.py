@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +12,14 @@ from numpy.typing import NDArray
 from flatfast.lab.descent import descend
 from flatfast.lab.goal import COOLED
 from flatfast.lab.problem import Metric, Params, Problem
-from flatfast.theory import NotOnManifoldError, SquaredError, flow_end, hessian_trace, nearest
+from flatfast.theory import (
+    NotOnManifoldError,
+    SquaredError,
+    flow_end,
+    hessian_trace,
+    jacobian,
+    nearest,
+)
 from flatfast.theory.flow import method_for
 
 NEAR = 0.2
@@ -93,3 +101,20 @@ def metric_on_points(
             return np.asarray(values).reshape(points.shape[:-1])
 
     return read
+
+
+def curvatures(model: SquaredError, point: Any) -> NDArray[np.float64]:
+    """The Hessian's eigenvalues across Γ at a point (D,), ascending, (M,)."""
+    J = jacobian(model, point)
+    found: NDArray[np.float64] = np.linalg.eigvalsh(J @ J.T) / model.examples
+    return np.maximum(found, 0.0)
+
+
+def effective_modes(eigenvalues: NDArray[np.float64]) -> float:
+    """How many equal modes would average their amplitudes out as well: ``(Σ λ)^2 / Σ λ^2``.
+
+    The sharpness is the sum of the eigenvalues, and by each mode's amplitude its own pulls. (On the
+    lab's problems the count by the slopes of the eigenvalues along the drift is the same to a
+    tenth.)
+    """
+    return float(eigenvalues.sum() ** 2 / (eigenvalues @ eigenvalues))

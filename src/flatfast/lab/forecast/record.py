@@ -34,6 +34,10 @@ class Forecast:
         C, time: The limit's curve; times are None where paths stop or do not settle.
         best_prefactor, best_time: Its minimum; None without a curve.
         evaluations: Frames of the manifold (a Jacobian and its modes each) made for all of it.
+        effective_modes: Equal modes that would average out as well at the start; None in a forecast
+            of an earlier version.
+        paths: Paths of the limit at each prefactor, 1 for the mean path; None where none were
+            followed, or not told.
     """
 
     problem: str
@@ -53,6 +57,8 @@ class Forecast:
     best_prefactor: float | None
     best_time: float | None
     evaluations: int
+    effective_modes: float | None = None
+    paths: int | None = None
 
     @property
     def answer(self) -> float:

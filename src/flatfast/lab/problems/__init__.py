@@ -1,8 +1,8 @@
 """The lab's problems, by name: one file per experiment, found by its ``PROBLEMS``.
 
-``matrix-sensing``, ``teacher-student`` and ``fashion-mlp`` are experiments of arXiv 2210.16400;
-``scalar-product``, ``digits-mlp`` and ``digits-resnet`` are their smallest relatives.
-:mod:`.template` shows how to bring your own, which :func:`load` finds as
+``matrix-sensing``, ``teacher-student``, ``fashion-mlp`` and ``cifar-resnet`` are experiments of
+arXiv 2210.16400; ``scalar-product``, ``digits-mlp`` and ``digits-resnet`` are their smallest
+relatives. :mod:`.template` shows how to bring your own, which :func:`load` finds as
 ``path/to/file.py:function``.
 """
 
@@ -12,6 +12,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Mapping
+from numbers import Integral, Real
 from pathlib import Path
 
 from flatfast.lab.gather import gathered
@@ -19,6 +20,10 @@ from flatfast.lab.problem import Problem, Scalar
 
 PROBLEMS: dict[str, Callable[..., Problem]] = gathered(__name__, __path__, "PROBLEMS")
 """Name to the function that makes the problem of its settings."""
+
+
+OF_A_FILE = "flatfast_problem_"
+"""How the name of a module begins that was read from somebody's file."""
 
 
 class UnknownProblemError(ValueError):
@@ -37,7 +42,8 @@ def load(name: str, settings: Mapping[str, Scalar] | None = None) -> Problem:
 
     Raises:
         UnknownProblemError: If there is none; the message names the nearest.
-        ValueError: If a setting is unknown or out of range.
+        ValueError: If a setting is unknown, out of range, or not of the kind that the function's
+            annotation names.
         TypeError: If a file's function does not return a :class:`Problem`.
     """
     make = factory(name)
@@ -51,10 +57,38 @@ def load(name: str, settings: Mapping[str, Scalar] | None = None) -> Problem:
                 f"problem {name!r} has no setting {setting!r}{hint}; "
                 f"it has {', '.join(known) or 'none'}"
             )
+        settings[setting] = _of_kind(setting, settings[setting], known[setting].annotation)
     made = make(**settings)
     if not isinstance(made, Problem):
         raise TypeError(f"{name} must return a flatfast Problem, got {type(made).__name__}")
     return made
+
+
+KINDS: dict[str, tuple[type, str]] = {
+    "bool": (bool, "true or false"),
+    "int": (Integral, "a whole number"),
+    "float": (Real, "a number"),
+    "str": (str, "text"),
+}
+"""What a setting must be, by the name of its annotation; others are left to the function."""
+
+
+def _of_kind(name: str, value: Scalar, annotation: object) -> Scalar:
+    """A setting of the kind that its annotation names; a whole number may be written ``1e3``.
+
+    Raises:
+        ValueError: If it is of another kind. The function would fail without the setting's name.
+    """
+    # Somebody's file may have its annotations as text (``from __future__ import annotations``).
+    named = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
+    if named not in KINDS:
+        return value
+    kind, wanted = KINDS[named]
+    if kind is Integral and isinstance(value, float) and value.is_integer():
+        return int(value)
+    if not isinstance(value, kind) or isinstance(value, bool) is not (kind is bool):
+        raise ValueError(f"{name} must be {wanted}, got {value!r}")
+    return value
 
 
 def defaults(name: str) -> dict[str, Scalar]:
@@ -94,7 +128,7 @@ def _from_file(path: Path, function: str) -> Callable[..., Problem]:
             f"{path} must lie where every name is UTF-8, for JAX keeps the place of each line that "
             f"it compiles; got {os.path.abspath(path)!r}"
         ) from None
-    spec = importlib.util.spec_from_file_location(f"flatfast_problem_{path.stem}", path)
+    spec = importlib.util.spec_from_file_location(f"{OF_A_FILE}{path.stem}", path)
     if spec is None or spec.loader is None:
         raise UnknownProblemError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)

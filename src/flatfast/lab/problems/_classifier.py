@@ -1,5 +1,6 @@
-"""What the image problems share: an MLP on small labelled images."""
+"""What the image problems share: images, what is measured on them, an MLP on small ones."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ from flatfast.lab.images import ImageSet, load_images
 from flatfast.lab.problem import Metric, Params, Problem, Scalar
 from flatfast.lab.problems._settings import Perceptron
 from flatfast.lab.training import mlp
-from flatfast.lab.training.curvature import hutchinson_trace
+from flatfast.lab.training.curvature import TraceEstimate, hutchinson_trace
 from flatfast.lab.training.supervised import like, supervised
 
 PROBES = 16
@@ -99,6 +100,71 @@ def standardised(images: Images) -> Images:
     )
 
 
+def averaged_down(images: Images, shape: tuple[int, int, int], side: int) -> Images:
+    """Images of fewer pixels, each the mean of a square of them, standardised anew.
+
+    Args:
+        images: Of this shape.
+        shape: Height, width and channels of an image.
+        side: Pixels along a side that are to be left.
+
+    Raises:
+        ValueError: If the side is not a divisor of height and width.
+    """
+    height, width, channels = shape
+    if side < 1 or height % side or width % side:
+        raise ValueError(f"side must divide the images' {height} x {width} pixels, got {side}")
+
+    def fewer(flat: NDArray[np.float64]) -> NDArray[np.float64]:
+        squares = flat.reshape(-1, side, height // side, side, width // side, channels)
+        means: NDArray[np.float64] = squares.mean(axis=(2, 4)).reshape(len(flat), -1)
+        return means
+
+    return standardised(images._replace(train=fewer(images.train), test=fewer(images.test)))
+
+
+def on_test_images(
+    outputs: Callable[[Params, jax.Array], jax.Array], images: Images, *, squared: bool = True
+) -> dict[str, Metric]:
+    """What is measured on the test images.
+
+    Args:
+        outputs: ``(params, inputs (B, D)) -> (B, K)``.
+        images: The data.
+        squared: Whether the loss is the squared error on one-hot targets; else cross-entropy.
+
+    Returns:
+        ``test_error`` (fraction misclassified), ``accuracy``, and ``test_loss`` (mean over images
+        of the squared error, summed over outputs; or of the cross-entropy).
+    """
+
+    def test_error(params: Params) -> jax.Array:
+        guess = jnp.argmax(outputs(params, like(params, images.test)), axis=1)
+        return jnp.mean(like(params, guess != images.test_classes))
+
+    def test_loss(params: Params) -> jax.Array:
+        guess = outputs(params, like(params, images.test))
+        if squared:
+            one_hot = np.eye(guess.shape[-1])[images.test_classes]
+            return jnp.mean(jnp.sum((guess - like(params, one_hot)) ** 2, axis=1))
+        scores = jax.nn.log_softmax(guess)
+        return -jnp.mean(scores[jnp.arange(len(scores)), images.test_classes])
+
+    return {
+        "test_error": test_error,
+        "accuracy": lambda params: 1 - test_error(params),
+        "test_loss": test_loss,
+    }
+
+
+def probed_trace(estimate: Callable[[Params], TraceEstimate]) -> dict[str, Metric]:
+    """``trace`` and its standard error, ``trace_error``, by random probes."""
+    return {
+        "trace": lambda params: estimate(params).trace,
+        "trace_error": lambda params: estimate(params).standard_error,
+    }
+
+
 def image_classifier(
     name: str,
     images: Images,
@@ -109,6 +175,7 @@ def image_classifier(
     cooling: Descent,
     goal: Goal,
     settings: dict[str, Scalar],
+    changed: int = 0,
 ) -> Problem:
     """An MLP on images: one-hot regression with Gaussian label noise, or cross-entropy with flips.
 
@@ -121,10 +188,11 @@ def image_classifier(
         cooling: Descent before cooled metrics are read.
         goal: Metric to bring down.
         settings: The instance's settings besides those of the network.
+        changed: How often the problem was changed in a way that changes its runs.
 
     Returns:
-        A problem with metrics ``loss``, ``test_error`` (fraction misclassified), ``test_loss``
-        (mean squared error, or cross-entropy) and ``trace``: for squared error exactly
+        A problem with metrics ``loss``, those of :func:`on_test_images`, and ``trace``: for squared
+        error exactly
         ``(1/P)|J|^2``, the Hessian's on the manifold; for cross-entropy the Hessian's by
         Hutchinson's estimator with fixed probes, with ``trace_error``, its standard error.
 
@@ -141,29 +209,15 @@ def image_classifier(
     squared = network.squared
     outputs = partial(mlp.predict, activate=activate)
 
-    def test_error(params: Params) -> jax.Array:
-        guess = jnp.argmax(outputs(params, like(params, images.test)), axis=1)
-        return jnp.mean(like(params, guess != images.test_classes))
-
-    def test_loss(params: Params) -> jax.Array:
-        guess = outputs(params, like(params, images.test))
-        if squared:
-            return jnp.mean(
-                jnp.sum((guess - like(params, one_hot[images.test_classes])) ** 2, axis=1)
-            )
-        scores = jax.nn.log_softmax(guess)
-        return -jnp.mean(scores[jnp.arange(len(scores)), images.test_classes])
-
     def exact_trace(params: Params) -> jax.Array:
         train = like(params, images.train)
         return mlp.jacobian_norm_squared(params, train, activate) / len(images.train)
 
-    metrics: dict[str, Metric] = {"test_error": test_error, "test_loss": test_loss}
-    if squared:
-        metrics["trace"] = exact_trace
-    else:
-        metrics["trace"] = lambda params: probed(params)[0]
-        metrics["trace_error"] = lambda params: probed(params)[1]
+    def probed(params: Params) -> TraceEstimate:
+        # The same probes at every point: their noise cancels in the fall of the trace.
+        return hutchinson_trace(problem.loss, params, jax.random.key(0), PROBES)
+
+    trace = {"trace": exact_trace} if squared else probed_trace(probed)
     problem = supervised(
         name,
         outputs,
@@ -174,17 +228,12 @@ def image_classifier(
         **network.noise,
         batch_size=network.batch_size,
         loss=network.loss,
-        metrics=metrics,
+        metrics={**on_test_images(outputs, images, squared=squared), **trace},
         start=network.start,
         descent=descent,
         interpolated_at=interpolated_at,
         cooling=cooling,
         settings={**settings, **network.settings()},
-        version=1 if squared else 2,
+        version=changed + (1 if squared else 2),
     )
-
-    def probed(params: Params) -> tuple[jax.Array, jax.Array]:
-        # The same probes at every point: their noise cancels in the fall of the trace.
-        return hutchinson_trace(problem.loss, params, jax.random.key(0), PROBES)
-
     return problem

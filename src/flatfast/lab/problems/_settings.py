@@ -4,7 +4,7 @@ import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 from flatfast.lab.problem import Problem, Scalar
 
@@ -19,7 +19,8 @@ class Training:
         batch_size: Examples in a step's gradient, drawn with replacement; 0 for all.
         data_seed: Seed of the data: what is drawn, and the split.
         init_seed: Seed of the initial weights.
-        start: ``interpolating``, after noise-free descent, or ``init`` (Kaiming).
+        start: ``interpolating``, after noise-free descent; ``bad-minimizer``, after it on shuffled
+            labels and then on the true ones; or ``init`` (Kaiming).
     """
 
     noise_std: float = 0.5
@@ -34,19 +35,15 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Perceptron(Training):
-    """A perceptron on images, and how it is trained.
+class Classifier(Training):
+    """A network that classifies, and how it is trained.
 
     Attributes:
-        width: Width of the hidden layers.
-        depth: Number of layers, the last included.
         activation: ``tanh``, ``relu`` or ``gelu``.
         loss: ``squared`` (one-hot targets) or ``cross-entropy``.
         flip_probability: Probability of a label flip (cross-entropy).
     """
 
-    width: int = 40
-    depth: int = 6
     activation: str = "tanh"
     loss: str = "squared"
     flip_probability: float = 0.1
@@ -69,6 +66,19 @@ class Perceptron(Training):
         return {**super().settings(), **self.noise}
 
 
+@dataclass(frozen=True)
+class Perceptron(Classifier):
+    """A perceptron on images, and how it is trained.
+
+    Attributes:
+        width: Width of the hidden layers.
+        depth: Number of layers, the last included.
+    """
+
+    width: int = 40
+    depth: int = 6
+
+
 Settings = TypeVar("Settings", bound=Training)
 
 
@@ -84,6 +94,7 @@ def takes(
         kind: The shared settings.
         **defaults: Defaults that differ for this problem.
     """
+    kinds = get_type_hints(kind)
     shared = [field.name for field in fields(kind)]
 
     def decorate(function: Callable[..., Problem]) -> Callable[..., Problem]:
@@ -96,7 +107,10 @@ def takes(
         standard = kind(**defaults)
         keyword = inspect.Parameter.KEYWORD_ONLY
         listed = [
-            inspect.Parameter(name, keyword, default=getattr(standard, name)) for name in shared
+            inspect.Parameter(
+                name, keyword, default=getattr(standard, name), annotation=kinds[name]
+            )
+            for name in shared
         ]
         signature = inspect.Signature([*own, *listed], return_annotation=Problem)
         made.__signature__ = signature  # type: ignore[attr-defined]

@@ -6,15 +6,16 @@ with ResNet-18 on CIFAR-10. There is no batch norm, which would couple the examp
 """
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
 from flatfast.lab.descent import Descent
 from flatfast.lab.goal import Goal
 from flatfast.lab.problem import Params, Problem
-from flatfast.lab.problems._classifier import digits
+from flatfast.lab.problems._classifier import digits, on_test_images, probed_trace
 from flatfast.lab.problems._settings import Training, takes
+from flatfast.lab.training.convolution import shifted
+from flatfast.lab.training.curvature import TraceEstimate, jacobian_trace
 from flatfast.lab.training.mlp import activation as activation_named
 from flatfast.lab.training.supervised import like, supervised
 
@@ -42,9 +43,9 @@ def digits_resnet(
         activation: ``tanh``, ``relu`` or ``gelu``.
 
     Returns:
-        A problem with metrics ``loss``, ``test_error`` (fraction misclassified) and ``trace``, the
-        Hessian's on the manifold by random probes; the goal is the cooled trace, to 40% of its
-        start.
+        A problem with metrics ``loss``, ``test_error`` (fraction misclassified), ``accuracy``,
+        ``test_loss``, and ``trace``, the Hessian's on the manifold by random probes, with
+        ``trace_error``, its standard error; the goal is the cooled trace, to 40% of its start.
 
     Raises:
         ValueError: If a setting is out of range.
@@ -66,21 +67,14 @@ def digits_resnet(
         found: jax.Array = last @ params["head"]["weight"] + params["head"]["bias"]
         return found
 
-    def test_error(params: Params) -> jax.Array:
-        guess = jnp.argmax(outputs(params, like(params, images.test)), axis=1)
-        return jnp.mean(like(params, guess != images.test_classes))
-
-    def trace(params: Params) -> jax.Array:
-        train = like(params, images.train)
-        _, backward = jax.vjp(lambda params: outputs(params, train), params)
-
-        def probe(key: jax.Array) -> jax.Array:
-            signs = jax.random.rademacher(key, (examples, CLASSES), train.dtype)
-            squares = [jnp.sum(leaf**2) for leaf in jax.tree.leaves(backward(signs)[0])]
-            return jnp.sum(jnp.stack(squares)) / examples
-
-        keys = jax.random.split(jax.random.key(0), PROBES)
-        return jnp.mean(jax.lax.map(probe, keys))
+    def trace(params: Params) -> TraceEstimate:
+        # The same probes at every point: their noise cancels in the fall of the trace.
+        return jacobian_trace(
+            lambda params: outputs(params, like(params, images.train)),
+            params,
+            jax.random.key(0),
+            PROBES,
+        )
 
     return supervised(
         "digits-resnet",
@@ -91,7 +85,7 @@ def digits_resnet(
         goal=Goal("cooled:trace", 0.4),
         noise_std=training.noise_std,
         batch_size=training.batch_size,
-        metrics={"test_error": test_error, "trace": trace},
+        metrics={**on_test_images(outputs, images), **probed_trace(trace)},
         start=training.start,
         descent=Descent(lr=0.02, momentum=0.9, steps=20_000),
         interpolated_at=1e-4,
@@ -107,18 +101,9 @@ def digits_resnet(
 
 
 def _convolved(maps: jax.Array, layer: Params) -> jax.Array:
-    """A 3 x 3 convolution that keeps the size, (B, S, S, I) to (B, S, S, O).
-
-    As one matrix product over shifted copies: convolutions whose kernels differ from run to run
-    have no fast program, batched matrix products have.
-    """
-    padded = jnp.pad(maps, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    shifts = [
-        padded[:, row : row + SIDE, column : column + SIDE]
-        for row in range(3)
-        for column in range(3)
-    ]
-    found: jax.Array = jnp.concatenate(shifts, axis=-1) @ layer["weight"] + layer["bias"]
+    """A 3 x 3 convolution that keeps the size, (B, S, S, I) to (B, S, S, O)."""
+    channels = maps.shape[-1]
+    found: jax.Array = shifted(maps, layer["weight"].reshape(3, 3, channels, -1)) + layer["bias"]
     return found
 
 

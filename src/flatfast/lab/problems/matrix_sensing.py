@@ -18,7 +18,8 @@ import numpy as np
 from flatfast.lab.descent import Descent
 from flatfast.lab.goal import Goal
 from flatfast.lab.problem import Params, Problem
-from flatfast.lab.training.supervised import Noise, like, minibatch, starting_point
+from flatfast.lab.training.starting import starting_point
+from flatfast.lab.training.supervised import Noise, like, minibatch
 
 
 def matrix_sensing(

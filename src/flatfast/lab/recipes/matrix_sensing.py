@@ -73,4 +73,24 @@ RECIPES: dict[str, Sizes] = {
         per_decade=8,
         seeds=8,
     ),
+    "matrix-sensing-nesterov": sizes(
+        Recipe(
+            "matrix-sensing",
+            question="what if the momentum is Nesterov's?",
+            lr=spaced(6.25e-5, 4e-3, 7),
+            # Lower than heavy ball's: its friction across the manifold is mu + lr * curvature, and
+            # with so much of it from the second term the best mu is smaller, and later.
+            scaled_mu=(0.006, 0.4),
+            per_decade=12,
+            seeds=8,
+            duration=200,
+            records=128,
+            nesterov=True,
+        ),
+        lr=spaced(2.5e-4, 4e-3, 5),
+        scaled_mu=(0.01, 0.3),
+        per_decade=8,
+        duration=150,
+        records=80,
+    ),
 }

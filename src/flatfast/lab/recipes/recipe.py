@@ -7,8 +7,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from flatfast.lab.adaptive.plan import FIRST_SEEDS, even_grid
 from flatfast.lab.goal import Goal
+from flatfast.lab.length import scaled_length
 from flatfast.lab.problem import Scalar
+from flatfast.lab.records import ADAPTIVE_RECORDS
 from flatfast.law import GAMMA
 
 
@@ -21,8 +24,8 @@ class Recipe:
         lr: Learning rates of the grid.
         scaled_mu: Least and greatest ``mu / lr^(2/3)`` swept at each learning rate.
         per_decade: Points per factor of ten in ``mu``.
-        seeds: Runs at each pair.
-        duration: Length of a run, in units of ``lr^(-2/3)`` steps.
+        seeds: Runs at each pair; of an adaptive sweep, the most.
+        duration: Length of a run, in units of ``lr^(-2/3)`` steps; of an adaptive sweep, the most.
         records: How often metrics are read during a run.
         metrics: Metrics to record besides the goal's.
         settings: The problem's settings that differ from its defaults.
@@ -38,7 +41,15 @@ class Recipe:
         comparison_shared_length: Whether all runs close to the stability limits have the length of
             the longest: fewer and wider batches, where a step is cheap and waste costs little.
         dtype: Floating-point type of the runs; float64 where steps are too small for float32.
+        adaptive: Whether the sweep chooses its own points (:mod:`flatfast.lab.adaptive`).
+        width: Full width of the exponent's 95% interval at which an adaptive sweep ends.
+        budget: Steps of all runs after which an adaptive sweep begins no further round.
+        nesterov: Whether the runs have Nesterov's momentum, not heavy ball. Methods are compared by
+            the stability limits of heavy ball: such a recipe compares none.
         question: What a departure asks; empty for a problem's own recipe.
+
+    Raises:
+        ValueError: If methods are to be compared with Nesterov's momentum.
     """
 
     problem: str
@@ -58,7 +69,28 @@ class Recipe:
     comparison_shared_length: bool = False
     comparison_cycles: bool = False
     dtype: Literal["float32", "float64"] = "float32"
+    adaptive: bool = False
+    width: float = 0.1
+    budget: int | None = None
+    nesterov: bool = False
     question: str = ""
+
+    def __post_init__(self) -> None:
+        if self.nesterov and self.comparison_lr:
+            raise ValueError(
+                "comparison_lr must be empty with nesterov, as the compared methods' stability "
+                f"limits are those of heavy ball, got {self.comparison_lr}"
+            )
+
+    def adaptively(self) -> "Recipe":
+        """This recipe as an adaptive sweep: its runs are shorter, and need fewer records."""
+        return replace(
+            self,
+            adaptive=True,
+            records=min(self.records, ADAPTIVE_RECORDS),
+            per_decade=even_grid(self.lr),
+            seeds=max(self.seeds, FIRST_SEEDS),
+        )
 
     def momenta(self, lr: float) -> tuple[float, ...]:
         """The momenta swept at a learning rate, descending ``mu``: points of the common grid."""
@@ -67,7 +99,7 @@ class Recipe:
 
     def steps(self, lr: float) -> int:
         """Length of a run at a learning rate, in steps."""
-        return math.ceil(self.duration * float(lr**-GAMMA))
+        return scaled_length(self.duration, lr)
 
     def grid_size(self) -> int:
         """Number of runs of the main sweep."""

@@ -48,4 +48,22 @@ RECIPES: dict[str, Sizes] = {
         per_decade=6,
         seeds=6,
     ),
+    "teacher-student-nesterov": sizes(
+        Recipe(
+            "teacher-student",
+            question="what if the momentum is Nesterov's?",
+            # The larger ones of heavy ball's: the others are most of the steps.
+            lr=spaced(1e-3, 3e-2, 6)[2:],
+            # Lower than heavy ball's, as on matrix sensing.
+            scaled_mu=(0.01, 0.2),
+            per_decade=10,
+            seeds=8,
+            duration=120,
+            records=64,
+            nesterov=True,
+        ),
+        lr=spaced(3e-3, 3e-2, 4),
+        per_decade=6,
+        seeds=6,
+    ),
 }

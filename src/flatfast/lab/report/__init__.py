@@ -6,7 +6,7 @@ Reads data, never a simulator: everything here works on the output of a sweep, o
     page = write_report(study, folder)
 """
 
-from flatfast.lab.report.narrative import advice, headline
+from flatfast.lab.report.narrative import advice, headline, sample_line
 from flatfast.lab.report.study import CannotDraw, Study
 from flatfast.lab.report.summary import SCHEMA_VERSION, summarise
 from flatfast.lab.report.write import remove_report, write_report
@@ -18,6 +18,7 @@ __all__ = [
     "advice",
     "headline",
     "remove_report",
+    "sample_line",
     "summarise",
     "write_report",
 ]

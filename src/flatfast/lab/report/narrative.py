@@ -1,10 +1,12 @@
 """A summary in sentences, for the terminal and the top of the page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from flatfast.lab.estimation.correction import corrected_law
+from flatfast.lab.report.generalizations import generalization_line
 from flatfast.lab.report.typography import (
+    count,
     fixed,
     method_name,
     momentum,
@@ -21,6 +23,9 @@ FIRST_AGAINST = ("momentum 0.9", "plain SGD")
 
 FEWEST_FOR_CORRECTION = 4
 """Best momenta from which the law's two constants are fitted with some left to judge them."""
+FEWEST_FOR_LINE = 3
+"""Best momenta through which a line is fitted with a single one left to judge it by."""
+
 
 ORACLE = "oracle"
 """How the source of a method begins that chose its momentum knowing the times; it is no rule."""
@@ -31,7 +36,7 @@ LEFT_OUT = ("rows", "manifest", "forecast")
 
 
 def headline(summary: Mapping[str, Any]) -> tuple[str, ...]:
-    """What was found, in one to seven lines of plain text; the first is the answer.
+    """What was found, in one to eight lines of plain text; the first is the answer.
 
     Args:
         summary: What :func:`flatfast.lab.report.summary.summarise` returned, or ``summary.json``.
@@ -46,6 +51,7 @@ def headline(summary: Mapping[str, Any]) -> tuple[str, ...]:
         constant_line(summary),
         speed_line(summary),
         faster_line(summary),
+        generalization_line(summary),
         forecast_line(summary),
     )
     return tuple(line for line in lines if line)
@@ -194,6 +200,19 @@ def ratio_text(speedup: Mapping[str, Any]) -> str:
     return words[relation] + times(estimate)
 
 
+def sample_line(summary: Mapping[str, Any]) -> str:
+    """Of which runs trajectories and the test metric are; "" if of all."""
+    counts = summary["counts"]
+    sample = counts.get("sample")
+    if sample is None:
+        return ""
+    return (
+        f"Trajectories and the test metric are those of a sample of {count(sample['runs'])} of "
+        f"{count(counts['runs'])} runs, all of {count(sample['seeds'])} of "
+        f"{count(sample['of_seeds'])} seeds, drawn at random; times and fits are of all runs."
+    )
+
+
 def advice(summary: Mapping[str, Any]) -> tuple[str, ...]:
     """What could not be determined, and what to do about it; empty where all is well."""
     said = []
@@ -229,7 +248,24 @@ def advice(summary: Mapping[str, Any]) -> tuple[str, ...]:
         )
     elif summary["exponent"] is None and counts.get("converged", 0):
         said.append(sentence(f"no exponent: {summary['missing'].get('fit', 'it was not fitted')}"))
-    return (*said, *left_out(summary))
+    return (*said, *_few_rates(summary), *left_out(summary))
+
+
+def _few_rates(summary: Mapping[str, Any]) -> Iterator[str]:
+    """What to know of an interval of the exponent from the fewest learning rates."""
+    located = sum(entry["located"] for entry in summary["best_momentum"])
+    if summary["exponent"] is not None and located == FEWEST_FOR_LINE:
+        yield (
+            "Three best momenta say little about how far they lie off a line: the interval of the "
+            "exponent can be narrower than its level says, and a verdict at its edge is none. More "
+            "learning rates tell."
+        )
+
+
+def caution_line(summary: Mapping[str, Any]) -> str:
+    """What the exponent's interval cannot see; "" if nothing is known, or in older summaries."""
+    told = summary["exponent"].get("caution")
+    return f" A caution: {told}." if told else ""
 
 
 def left_out(summary: Mapping[str, Any]) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flatfast.lab.report.explanations import glossary
+from flatfast.lab.report.generalizations import generalization_line
 from flatfast.lab.report.markup import Markup, element, emphasise, formula, join, text
 from flatfast.lab.report.narrative import (
     FIRST_AGAINST,
@@ -42,7 +43,7 @@ def opening(summary: Mapping[str, Any]) -> Markup:
         )
         pieces.append(element("ul", join(chips), class_="verdicts"))
         # Tiles and verdicts say the rest of the headline, but for these.
-        rest = [faster_line(summary), forecast_line(summary)]
+        rest = [faster_line(summary), generalization_line(summary), forecast_line(summary)]
     if any(rest):
         pieces.append(element("p", formula(" ".join(line for line in rest if line)), class_="lead"))
     notes = advice(summary)

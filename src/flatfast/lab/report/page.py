@@ -12,6 +12,7 @@ from typing import Any
 
 from flatfast.lab.report.explanations import meaning
 from flatfast.lab.report.figures import Drawing
+from flatfast.lab.report.generalizations import generalization_table
 from flatfast.lab.report.markup import (
     Markup,
     definitions,
@@ -20,9 +21,7 @@ from flatfast.lab.report.markup import (
     picture,
     text,
 )
-from flatfast.lab.report.narrative import (
-    interval_text,
-)
+from flatfast.lab.report.narrative import caution_line, interval_text, sample_line
 from flatfast.lab.report.opening import opening
 from flatfast.lab.report.tables import (
     best_momentum_table,
@@ -86,7 +85,7 @@ def page(summary: Mapping[str, Any], figures: Sequence[Shown]) -> str:
         opening(summary),
         _best_momenta(summary),
         _meaning(summary),
-        _figures(list(shown.values())),
+        _figures(list(shown.values()), sample_line(summary)),
         _comparison(summary, [figure for figure in compared if figure is not None]),
         _confidence(summary),
         _provenance(summary),
@@ -109,7 +108,7 @@ def _meaning(summary: Mapping[str, Any]) -> Markup:
     return _section("What this means for your training", "", said) if said else said
 
 
-def _figures(figures: Iterable[Shown]) -> Markup:
+def _figures(figures: Iterable[Shown], note: str) -> Markup:
     listed = list(figures)
     cards = [card for card in map(_card, listed) if card]
     pieces = [element("div", join(cards), class_="figures")] if cards else []
@@ -118,7 +117,7 @@ def _figures(figures: Iterable[Shown]) -> Markup:
     if reasons:
         items = join(element("li", text(reason)) for reason in reasons)
         pieces.append(element("ul", items, class_="absent"))
-    return _section("What the runs show", "", *pieces)
+    return _section("What the runs show", note, *pieces)
 
 
 def _card(figure: Shown) -> Markup:
@@ -157,6 +156,9 @@ def _comparison(summary: Mapping[str, Any], figures: Sequence[Shown]) -> Markup:
             class_="aside",
         ),
     ]
+    judged = generalization_table(summary)
+    if judged is not None:
+        pieces += [element("h3", text("On the test set, each at its own best")), judged]
     beyond = beyond_table(summary)
     if beyond is not None:
         pieces += [
@@ -199,7 +201,7 @@ def _confidence(summary: Mapping[str, Any]) -> Markup:
                     f"{exponent['resamples']} resamples of the seeds and the scatter of the "
                     f"optima about the line, which is {number(100 * exponent['scatter'], 2)}% "
                     "beyond what the seeds explain. The jackknife over learning rates gives "
-                    f"{number(jackknife['standard_error'], 2)}."
+                    f"{number(jackknife['standard_error'], 2)}.{caution_line(summary)}"
                 ),
             ),
             element("h3", text("Other ways to find the optimum")),

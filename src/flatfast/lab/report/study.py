@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from flatfast.lab.estimation.collapse import Collapse
 from flatfast.lab.estimation.comparison import Comparison
 from flatfast.lab.estimation.exponent import ExponentFit
+from flatfast.lab.estimation.generalization import Generalization
 from flatfast.lab.estimation.interval import Interval
 from flatfast.lab.estimation.optimum import Optima
 from flatfast.lab.estimation.resampling import median, percentile_interval
@@ -47,6 +48,9 @@ class Study:
         comparison: The law beside other rules for the momentum.
         forecast: What the theory said before the runs.
         missing: Part (``fit``, ``collapse``, ...) to the reason why it could not be estimated.
+        generalization: Test metric over momentum, where one was recorded.
+        sample: The rows whose trajectories are shown, and of which the test metric is read; None if
+            they are all of ``runs``.
     """
 
     runs: pa.Table
@@ -58,6 +62,13 @@ class Study:
     comparison: Comparison | None = None
     forecast: Forecast | None = None
     missing: Mapping[str, str] = field(default_factory=dict)
+    generalization: Generalization | None = None
+    sample: pa.Table | None = None
+
+    @property
+    def recorded(self) -> pa.Table:
+        """Rows with their trajectories, where they were kept."""
+        return self.runs if self.sample is None else self.sample
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,9 +120,7 @@ def _intervals(log_value: NDArray[np.float64], boot: NDArray[np.float64]) -> tup
         if np.isnan(value):
             intervals.append(Interval(np.nan, np.nan, np.nan))
             continue
-        found = percentile_interval(float(value), draws, LEVEL)
-        ends = (found.estimate, found.low, found.high)
-        intervals.append(Interval(*(float(np.exp(end)) for end in ends)))
+        intervals.append(percentile_interval(float(value), draws, LEVEL).exp())
     return tuple(intervals)
 
 

@@ -14,11 +14,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from flatfast.lab.atomic import atomically
 from flatfast.lab.estimation.exponent import LAW
 from flatfast.lab.estimation.interval import Interval
 from flatfast.lab.report.comparisons import comparison_summary
+from flatfast.lab.report.generalizations import generalization_summary
 from flatfast.lab.report.provenance import provenance
 from flatfast.lab.report.study import Best, Study, best_momenta
 
@@ -65,7 +67,8 @@ def summarise(study: Study) -> dict[str, Any]:
             "collapse": _collapse(study),
             "forecast": _forecast(study, best),
             **comparison_summary(study),
-            "counts": _counts(study.runs),
+            "generalization": generalization_summary(study),
+            "counts": {**_counts(study.runs), "sample": _sample(study)},
             "missing": missing,
             "sweep": known.sweep,
             "machine": known.machine,
@@ -146,6 +149,7 @@ def _exponent(study: Study) -> dict[str, Any]:
             "scatter": fit.scatter,
             "resamples": fit.n_boot,
             "seed": fit.seed,
+            "caution": fit.caution,
         },
         "best_C": {
             **_interval(fit.prefactor),
@@ -216,6 +220,13 @@ def _counts(runs: pa.Table) -> dict[str, Any]:
         "by_status": _tally(status),
         "by_method": {name: _tally(status[method == name]) for name in np.unique(method)},
     }
+
+
+def _sample(study: Study) -> dict[str, int] | None:
+    if study.sample is None:
+        return None
+    seeds, of = (len(pc.unique(rows["seed"])) for rows in (study.sample, study.runs))
+    return {"runs": len(study.sample), "seeds": seeds, "of_seeds": of}
 
 
 def _tally(status: np.ndarray) -> dict[str, int]:

@@ -8,9 +8,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from flatfast.lab.report.study import CannotDraw, Study, best_momenta, median_time
-
-PREFIX = "metric:"
-"""Prefix of the columns that hold a recorded metric."""
+from flatfast.lab.trajectories import METRIC
 
 FACTOR = 4.0
 """How far from the best ``1 - momentum`` the "too low" and "too high" examples should lie."""
@@ -62,7 +60,7 @@ def recorded_metrics(runs: pa.Table) -> tuple[str, ...]:
     """Names of the metrics whose trajectories the table holds."""
     if "record_step" not in runs.column_names:
         return ()
-    return tuple(n.removeprefix(PREFIX) for n in runs.column_names if n.startswith(PREFIX))
+    return tuple(n.removeprefix(METRIC) for n in runs.column_names if n.startswith(METRIC))
 
 
 def trajectories(runs: pa.Table, lr: float, mu: float) -> tuple[Trajectory, ...]:
@@ -86,7 +84,7 @@ def trajectories(runs: pa.Table, lr: float, mu: float) -> tuple[Trajectory, ...]
     found = []
     for row in rows:
         steps = np.asarray(row["record_step"] or [], dtype=np.float64)
-        read = {n: np.asarray(row[PREFIX + n] or [], dtype=np.float64) for n in names}
+        read = {n: np.asarray(row[METRIC + n] or [], dtype=np.float64) for n in names}
         values = {n: value for n, value in read.items() if np.isfinite(value).any()}
         count = min([len(steps), *(len(value) for value in values.values())])
         if count < 2 or not values or not (np.diff(steps[:count]) > 0).all():
@@ -116,7 +114,7 @@ def pick_examples(study: Study, metrics: Sequence[str] = ()) -> Examples:
     Raises:
         CannotDraw: If no such trajectories were kept, or nothing converged.
     """
-    if not recorded_metrics(study.runs):
+    if not recorded_metrics(study.recorded):
         raise CannotDraw(
             "The runs were stored without their trajectories. Run the sweep again with "
             "trajectories kept to see them."
@@ -142,7 +140,9 @@ def pick_examples(study: Study, metrics: Sequence[str] = ()) -> Examples:
     chosen = [("too low", low), ("best", middle), ("too high", high)]
     kept = []
     for label, m in chosen:
-        runs = trajectories(study.runs, lr, float(mu[m])) if label == "best" or m != middle else ()
+        runs = (
+            trajectories(study.recorded, lr, float(mu[m])) if label == "best" or m != middle else ()
+        )
         whole = tuple(run for run in runs if set(metrics) <= set(run.values))
         if whole:
             kept.append(Example(label, float(mu[m]), whole))

@@ -11,6 +11,7 @@ from flatfast.lab.report.study import CannotDraw, Study
 from flatfast.lab.report.summary import summarise, write_summary
 from flatfast.lab.report.theme import THEMES, save
 from flatfast.lab.rows import export_runs
+from flatfast.lab.status import LIVE, STATUS
 
 
 def write_report(study: Study, folder: Path, progress: Callable[[str], None] | None = None) -> Path:
@@ -56,12 +57,12 @@ def write_report(study: Study, folder: Path, progress: Callable[[str], None] | N
 
 
 def remove_report(folder: Path) -> None:
-    """Remove what :func:`write_report` made, where it is there."""
+    """Remove what :func:`write_report` made, and how its runs went on, where it is there."""
     drawn = folder / "figures"
     _remove_others(drawn, [])
     if drawn.is_dir() and not any(drawn.iterdir()):
         drawn.rmdir()
-    for name in ("summary.json", "runs.parquet", FORECAST, "index.html"):
+    for name in ("summary.json", "runs.parquet", FORECAST, "index.html", STATUS, LIVE):
         (folder / name).unlink(missing_ok=True)
 
 

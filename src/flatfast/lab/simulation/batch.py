@@ -20,6 +20,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from flatfast.lab.descent import descend
 from flatfast.lab.goal import COOLED
 from flatfast.lab.problem import Params, Problem
+from flatfast.lab.simulation.products import largest_in_products
 from flatfast.lab.simulation.schedule import Schedule
 from flatfast.lab.simulation.tile import tile_width
 
@@ -106,9 +107,16 @@ class Batch:
         return result
 
     def temporary_bytes(self, records: int) -> int:
-        """Memory for temporaries that the compiler plans on each device, for calls so long."""
-        plan = self.program(records).memory_analysis()
-        return 0 if plan is None else int(plan.temp_size_in_bytes)
+        """Memory on each device, for calls so long, besides the state.
+
+        What the compiler plans for temporaries, and what its plan does not know: the libraries that
+        multiply matrices on a CPU have buffers of their own, for which the largest operand or
+        result of a product stands.
+        """
+        program = self.program(records)
+        plan = program.memory_analysis()
+        planned = 0 if plan is None else int(plan.temp_size_in_bytes)
+        return planned + largest_in_products(program.as_text() or "")
 
 
 @functools.lru_cache(maxsize=16)
@@ -186,6 +194,13 @@ def compile_batch(
         constants,
     )
     return batch
+
+
+def gradient_tile(problem: Problem, dtype: str, platform: str) -> int:
+    """Runs of a tile on a device of this kind (:func:`.tile.tile_width`)."""
+    start = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), problem.start())
+    gradient = _hoisted(problem.gradient, start, jax.random.key(0))
+    return tile_width(gradient.jaxpr, platform)
 
 
 @dataclass(frozen=True)

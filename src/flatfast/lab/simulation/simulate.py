@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from flatfast.lab.length import check_length
 from flatfast.lab.problem import Problem
-from flatfast.lab.simulation.batch import Batch, ProblemError, compile_batch
+from flatfast.lab.simulation.batch import Batch, ProblemError, compile_batch, gradient_tile
 from flatfast.lab.simulation.schedule import Schedule
 from flatfast.lab.trajectories import Trajectories
 
@@ -186,8 +186,8 @@ class Footprint:
 
     Attributes:
         width: Runs that are advanced at once: a tile on each device.
-        at_once: Bytes of their state and temporaries, as the compiler plans them. The arrays that
-            all runs share are not counted.
+        at_once: Bytes of their state and temporaries: as the compiler plans them, and the buffers
+            of matrix products. The arrays that all runs share are not counted.
         per_run: Bytes of the records of one run.
     """
 
@@ -209,8 +209,23 @@ def footprint(
     with _precision(dtype):
         batch = compile_batch(problem, names, nesterov, dtype, _mesh(), schedule)
         temporary = batch.mesh.size * batch.temporary_bytes(_block(records))
+        # Weights and velocities; a batch gives them to each call, which writes over them.
         held = 2 * batch.width * sum(leaf.nbytes for leaf in jax.tree.leaves(batch.start))
-    return Footprint(batch.width, 2 * held + temporary, 8 * (records + 1) * len(names))
+    return Footprint(batch.width, held + temporary, 8 * (records + 1) * len(names))
+
+
+def tile_of(
+    problem: Problem, dtype: Literal["float32", "float64"] = "float32", platform: str = "cpu"
+) -> int:
+    """Runs that a device of a kind advances at once; nothing is compiled for it.
+
+    Args:
+        problem: The experiment.
+        dtype: Floating-point type of the runs.
+        platform: Kind of the device: ``cpu``, or another.
+    """
+    with _precision(dtype):
+        return gradient_tile(problem, dtype, platform)
 
 
 @contextlib.contextmanager

@@ -53,16 +53,42 @@ def hutchinson_trace(
     Raises:
         ValueError: If ``probes`` is below 2.
     """
-    if probes < 2:
-        raise ValueError(f"probes must be at least 2 for a standard error, got {probes}")
+    _check_probes(probes)
     flat, unravel = ravel_pytree(params)
     signs = jax.random.rademacher(key, (probes, flat.size), dtype=flat.dtype)
 
     def estimate(direction: jax.Array) -> jax.Array:
         return direction @ _product(loss, unravel, flat, direction)
 
-    values = jax.lax.map(estimate, signs)
-    return TraceEstimate(jnp.mean(values), jnp.std(values, ddof=1) / probes**0.5)
+    return _estimate(jax.lax.map(estimate, signs))
+
+
+def jacobian_trace(
+    outputs: Callable[[Any], jax.Array], params: Any, key: jax.Array, probes: int
+) -> TraceEstimate:
+    """``(1/P) |J|^2`` by random signs: the trace of a squared error's Hessian on the manifold.
+
+    Args:
+        outputs: ``params -> (P,) or (P, K)``, with derivative J.
+        params: Pytree of arrays.
+        key: Draws the probes; the same at two points gives the same.
+        probes: How many, at least 2 (one gives no standard error).
+
+    Returns:
+        The mean over the probes of ``|J^T s|^2 / P``, s random signs, and its standard error.
+
+    Raises:
+        ValueError: If ``probes`` is below 2.
+    """
+    _check_probes(probes)
+    found, backward = jax.vjp(outputs, params)
+
+    def probe(key: jax.Array) -> jax.Array:
+        signs = jax.random.rademacher(key, found.shape, found.dtype)
+        squares = [jnp.sum(leaf**2) for leaf in jax.tree.leaves(backward(signs)[0])]
+        return jnp.sum(jnp.stack(squares)) / len(found)
+
+    return _estimate(jax.lax.map(probe, jax.random.split(key, probes)))
 
 
 def largest_eigenvalue(
@@ -85,6 +111,15 @@ def largest_eigenvalue(
     direction = direction / jnp.maximum(jnp.linalg.norm(direction), 1e-30)
     quotient: jax.Array = direction @ _product(loss, unravel, flat, direction)
     return quotient
+
+
+def _check_probes(probes: int) -> None:
+    if probes < 2:
+        raise ValueError(f"probes must be at least 2 for a standard error, got {probes}")
+
+
+def _estimate(values: jax.Array) -> TraceEstimate:
+    return TraceEstimate(jnp.mean(values), jnp.std(values, ddof=1) / len(values) ** 0.5)
 
 
 def _product(

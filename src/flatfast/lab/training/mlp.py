@@ -20,7 +20,7 @@ ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "gelu": jax.nn.gelu,
 }
 
-_GAINS = {"tanh": 5 / 3, "relu": 2**0.5, "gelu": 2**0.5}
+GAINS = {"tanh": 5 / 3, "relu": 2**0.5, "gelu": 2**0.5}
 
 
 def activation(name: str) -> Callable[[jax.Array], jax.Array]:
@@ -46,7 +46,7 @@ def kaiming(sizes: Sequence[int], name: str, seed: int) -> list[dict[str, NDArra
         One ``{"weight": (inputs, outputs), "bias": (outputs,)}`` per layer.
     """
     rng = np.random.default_rng(seed)
-    gains = [_GAINS[name]] * (len(sizes) - 2) + [1.0]
+    gains = [GAINS[name]] * (len(sizes) - 2) + [1.0]
     return [
         {
             "weight": gain / np.sqrt(rows) * rng.standard_normal((rows, columns)),

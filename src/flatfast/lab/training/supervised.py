@@ -14,9 +14,9 @@ labels, q. Its zeros are the minimizers. With ``noise_std = 0`` and a batch
 size it is ordinary SGD, whose noise vanishes on the zero-loss manifold.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -24,10 +24,10 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from flatfast.lab.cache import cached, content_hash
-from flatfast.lab.descent import Descent, interpolate
+from flatfast.lab.descent import Descent
 from flatfast.lab.goal import Goal
 from flatfast.lab.problem import Metric, Params, Problem, Scalar
+from flatfast.lab.training.starting import starting_point
 
 Predict = Callable[[Params, jax.Array], jax.Array]
 """``(params, inputs (B, ...)) -> outputs (B,) or (B, K)``."""
@@ -76,6 +76,12 @@ def like(params: Params, values: ArrayLike) -> jax.Array:
     return jnp.asarray(values, jax.tree.leaves(params)[0].dtype)
 
 
+def inputs_like(params: Params, inputs: ArrayLike) -> jax.Array:
+    """Inputs as :func:`like` has them, but whole numbers, which may be the indices of words."""
+    whole = np.issubdtype(np.asarray(inputs).dtype, np.integer)
+    return jnp.asarray(inputs) if whole else like(params, inputs)
+
+
 def minibatch(noise: Noise, key: jax.Array, labels: jax.Array) -> tuple[jax.Array, jax.Array]:
     """A step's examples: (B,) indices drawn with replacement, and their noisy labels.
 
@@ -93,51 +99,6 @@ def minibatch(noise: Noise, key: jax.Array, labels: jax.Array) -> tuple[jax.Arra
     if noise.std:
         labels += noise.std * jax.random.normal(draw, labels.shape, labels.dtype)
     return chosen, labels
-
-
-def starting_point(
-    loss: Metric, init: Params, *, start: str, descent: Descent, target: float
-) -> Callable[[], Params]:
-    """Where runs start: at ``init``, or where noise-free descent from it interpolates.
-
-    Args:
-        loss: Noise-free loss.
-        init: Initial parameters.
-        start: ``init`` or ``interpolating``.
-        descent: How phase 1 descends.
-        target: Loss that counts as interpolating.
-
-    Returns:
-        A function without arguments; phase 1 runs when it is first called, in float32, and is
-        cached on disk by the content of loss, initial point and settings.
-
-    Raises:
-        ValueError: If ``start`` is neither.
-    """
-    if start == "init":
-        return lambda: init
-    if start != "interpolating":
-        raise ValueError(f"start must be 'interpolating' or 'init', got {start!r}")
-    found: list[Params] = []
-
-    def begin() -> Params:
-        if not found:
-            with jax.enable_x64(False):
-                point = jax.tree.map(jnp.asarray, init)
-                traced = jax.make_jaxpr(loss)(point)
-                # The traced program stands for the code; addresses in its text would differ
-                # from process to process.
-                program = re.sub(r"0x[0-9a-f]+", "", str(traced))
-                key = content_hash(program, list(traced.consts), point, vars(descent), target)
-                # Leaf by leaf: the cache knows lists and dictionaries, parameters can be any tree.
-                tree = jax.tree.structure(point)
-                end = cached(
-                    key, lambda: jax.tree.leaves(interpolate(loss, point, descent, target))
-                )
-                found.append(jax.tree.unflatten(tree, jax.tree.leaves(end)))
-        return found[0]
-
-    return begin
 
 
 def supervised(
@@ -167,7 +128,7 @@ def supervised(
         predict: ``(params, inputs (B, ...)) -> outputs``, (B,) or (B, K) for squared error, logits
             (B, K) for cross-entropy; a JAX function.
         init: Initial parameters, a pytree of arrays.
-        inputs: (P, ...) training inputs.
+        inputs: (P, ...) training inputs; whole numbers stay whole, others follow the precision.
         targets: (P,) or (P, K) regression targets, or (P,) integer classes for cross-entropy.
         goal: Metric to bring down, and how far.
         noise_std: Standard deviation of Gaussian label noise (squared error only).
@@ -175,7 +136,8 @@ def supervised(
         loss: ``squared`` or ``cross-entropy``.
         flip_probability: Probability of a label flip (cross-entropy only).
         metrics: More metrics, name to scalar function of ``params``; ``loss`` is always there.
-        start: ``interpolating`` (phase 1 first) or ``init``.
+        start: ``interpolating`` (phase 1 first), ``bad-minimizer`` (phase 1 on shuffled targets,
+            then on the true ones) or ``init``.
         descent: Phase 1.
         interpolated_at: Loss at which phase 1 counts as interpolating.
         cooling: Descent before cooled metrics are read; by default 300 steps like phase 1's.
@@ -186,8 +148,9 @@ def supervised(
         The problem.
 
     Raises:
-        ValueError: If a setting is out of range, inputs and targets differ in length, or targets
-            for cross-entropy are not all classes of the outputs.
+        ValueError: If a setting is out of range, inputs and targets differ in length, targets for
+            squared error have not the shape of the outputs, or those for cross-entropy are not all
+            classes of the outputs.
     """
     if loss not in ("squared", "cross-entropy"):
         raise ValueError(f"loss must be 'squared' or 'cross-entropy', got {loss!r}")
@@ -200,30 +163,32 @@ def supervised(
     if loss == "cross-entropy" and noise_std:
         raise ValueError("noise_std needs loss='squared'; use flip_probability for cross-entropy")
     noise = Noise(len(inputs), noise_std, batch_size, flip_probability)
-    if loss == "cross-entropy":
-        one = jax.ShapeDtypeStruct((1, *inputs.shape[1:]), jnp.float32)
-        _check_classes(np.asarray(targets), jax.eval_shape(predict, init, one).shape[-1])
+    shape = jax.eval_shape(lambda init: predict(init, inputs_like(init, inputs)), init).shape
+    if loss == "squared":
+        _check_shape(shape, np.shape(targets))
+    else:
+        _check_classes(np.asarray(targets), shape)
     descent = descent or Descent(steps=20_000)
 
     error = _squared_error if loss == "squared" else _cross_entropy
 
-    def labels_like(params: Params) -> jax.Array:
+    def labels_like(params: Params, targets: NDArray[Any] = targets) -> jax.Array:
         return like(params, targets) if loss == "squared" else jnp.asarray(targets, jnp.int32)
 
     def outputs(params: Params) -> jax.Array:
-        return predict(params, like(params, inputs))
+        return predict(params, inputs_like(params, inputs))
 
     def residuals(params: Params) -> jax.Array:
         return outputs(params) - labels_like(params)
 
-    def training_loss(params: Params) -> jax.Array:
+    def training_loss(params: Params, targets: NDArray[Any] = targets) -> jax.Array:
         found = outputs(params)
         if loss == "squared":
-            return _squared_error(found, labels_like(params))
-        return _divergence(found, labels_like(params), flip_probability)
+            return _squared_error(found, labels_like(params, targets))
+        return _divergence(found, labels_like(params, targets), flip_probability)
 
     def gradient(params: Params, key: jax.Array) -> Params:
-        batch, labels = like(params, inputs), labels_like(params)
+        batch, labels = inputs_like(params, inputs), labels_like(params)
         if batch_size:
             chosen, labels = minibatch(noise, key, labels)
             batch = batch[chosen]
@@ -238,7 +203,12 @@ def supervised(
     return Problem(
         name=name,
         start=starting_point(
-            training_loss, init, start=start, descent=descent, target=interpolated_at
+            training_loss,
+            init,
+            start=start,
+            descent=descent,
+            target=interpolated_at,
+            shuffled=partial(training_loss, targets=np.random.default_rng(0).permutation(targets)),
         ),
         gradient=gradient,
         loss=training_loss,
@@ -252,8 +222,24 @@ def supervised(
     )
 
 
-def _check_classes(targets: NDArray[Any], classes: int) -> None:
+def _check_shape(outputs: tuple[int, ...], targets: tuple[int, ...]) -> None:
+    """Outputs (P, 1) less targets (P,) would be (P, P): each example fitted to all targets."""
+    if outputs == targets:
+        return
+    raise ValueError(
+        f"targets for squared error must have the shape of the outputs, got targets {targets} and "
+        f"outputs {outputs}"
+    )
+
+
+def _check_classes(targets: NDArray[Any], outputs: tuple[int, ...]) -> None:
     """Flips would make a class of any number, and the loss read outputs that are not there."""
+    if len(outputs) != 2 or outputs[0] != len(targets):
+        raise ValueError(
+            "outputs for cross-entropy must be logits of each class, (P, K), got outputs "
+            f"{outputs} and targets {targets.shape}"
+        )
+    classes = outputs[1]
     if targets.ndim != 1 or targets.dtype.kind not in "iu":
         raise ValueError(
             f"targets for cross-entropy must be one integer class an example, (P,), got "
@@ -272,6 +258,23 @@ def flipped(labels: jax.Array, probability: float, classes: int, key: jax.Array)
     flip, replace = jax.random.split(key)
     flips = jax.random.bernoulli(flip, probability, labels.shape)
     return jnp.where(flips, jax.random.randint(replace, labels.shape, 0, classes), labels)
+
+
+def flip_probability_of(wrong: float, classes: int) -> float:
+    """The probability of flips of which a share ``wrong`` of all labels becomes *another* class.
+
+    A flip draws from all classes, the label's own among them, so that ``wrong`` of all labels
+    change at a flip probability of ``wrong * classes / (classes - 1)``. The first is what Damian,
+    Ma and Lee (NeurIPS 2021) call label flipping.
+
+    Raises:
+        ValueError: If there is none below 1.
+    """
+    if not 0 <= wrong < 1 - 1 / classes:
+        raise ValueError(
+            f"the probability of a wrong label must be in [0, 1 - 1/{classes}), got {wrong}"
+        )
+    return wrong * classes / (classes - 1)
 
 
 def _squared_error(outputs: jax.Array, targets: jax.Array) -> jax.Array:

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from flatfast.lab.report.figures.best_momentum import best_momentum
 from flatfast.lab.report.figures.cooled_metric import cooled_metric, cooled_metrics
 from flatfast.lab.report.figures.example_runs import example_runs
+from flatfast.lab.report.figures.generalization import generalization
 from flatfast.lab.report.figures.heat_map import heat_map
 from flatfast.lab.report.figures.manifold_path import METRICS, manifold_path
 from flatfast.lab.report.figures.method_comparison import method_comparison
@@ -80,6 +81,16 @@ FIGURES = (
         "The same curves rescaled by the law: if it holds, all learning rates lie on one.",
     ),
     Drawing(
+        "generalization",
+        generalization,
+        "Test metric against 1 minus momentum, one curve per learning rate: when the runs are "
+        "trained, and after as many steps as the best momentum needs.",
+        "Does the fastest momentum cost test error? Left, every run when it is trained: compare "
+        "the diamonds with the rest of their curves. Right, every run after the steps that the "
+        "best of its learning rate takes.",
+        lambda study: study.generalization is not None,
+    ),
+    Drawing(
         "method_range",
         method_range,
         "Median convergence time against learning rate for the law and other rules for the "
@@ -114,7 +125,7 @@ FIGURES = (
         "minimizers.",
         "The same three momenta on the hyperbola of minimizers: the noise drives each run along it "
         "to the flattest minimum, where u\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}v.",
-        lambda study: set(METRICS) <= set(recorded_metrics(study.runs)),
+        lambda study: set(METRICS) <= set(recorded_metrics(study.recorded)),
     ),
     Drawing(
         "cooled_metric",

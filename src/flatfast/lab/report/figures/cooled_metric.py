@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from flatfast.lab.adaptive.plan import PILOT
 from flatfast.lab.estimation.exponent import LAW
 from flatfast.lab.goal import COOLED
 from flatfast.lab.report.axes import FORECAST, lr_colorbar, lr_colours
@@ -46,7 +47,7 @@ class Panel:
 
 def cooled_metrics(study: Study) -> tuple[str, ...]:
     """Recorded metrics of the cooled iterate; the goal's own first, then the Hessian's trace."""
-    names = [name for name in recorded_metrics(study.runs) if name.startswith(COOLED)]
+    names = [name for name in recorded_metrics(study.recorded) if name.startswith(COOLED)]
     first = [goal_metric(study), f"{COOLED}trace"]
     return tuple(sorted(names, key=lambda name: first.index(name) if name in first else len(first)))
 
@@ -69,9 +70,14 @@ def cooled_metric(study: Study, theme: Theme) -> Figure:
     metric = names[0]
     panels = _panels(study)
     if not panels:
+        chosen = PILOT in study.recorded["method"].to_pylist()
         raise CannotDraw(
-            "No value of C = (1 − momentum) / lr^(2/3) has runs at two learning rates. Choose "
-            "momenta that grow with the learning rate to the power 2/3."
+            "No value of C = (1 − momentum) / lr^(2/3) has runs at two learning rates"
+            + (
+                ", as can be where a sweep chooses its own momenta; a grid of them has."
+                if chosen
+                else ". Choose momenta that grow with the learning rate to the power 2/3."
+            )
         )
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
@@ -82,7 +88,7 @@ def cooled_metric(study: Study, theme: Theme) -> Figure:
     for axes, panel in zip(drawn, panels, strict=False):
         for order, (e, mu) in enumerate(panel.members):
             lr = float(study.grid.lr[e])
-            runs = [run for run in trajectories(study.runs, lr, mu) if metric in run.values]
+            runs = [run for run in trajectories(study.recorded, lr, mu) if metric in run.values]
             if runs:
                 steps, middle, low, high = _over_seeds(runs, metric)
                 scaled = steps * lr**LAW
@@ -107,7 +113,7 @@ def cooled_metric(study: Study, theme: Theme) -> Figure:
 
 def _foretold(axes: Axes, study: Study, panel: Panel, metric: str, theme: Theme) -> None:
     """A mark where the theory foretold that the goal is met; only the goal's metric has one."""
-    thresholds = study.runs["threshold"].to_numpy()
+    thresholds = study.recorded["threshold"].to_numpy()
     if study.forecast is None or metric != goal_metric(study) or not np.isfinite(thresholds[0]):
         return
     time = float(study.forecast.time_at(panel.middle))
