@@ -11,7 +11,7 @@ Blocks of steps are timed in turns, in an order that changes; a ratio is the med
 of a turn's ratio, with a 95% interval of that median. Writes
 ``results/speed/optimizer_overhead.json``.
 
-    python benchmarks/optimizer_overhead.py
+    python -m benchmarks.optimizer_overhead
 """
 
 import argparse

@@ -14,14 +14,13 @@ cooled one of a sweep costs is measured apart, in steps.
 Then the cost of one step of one run as the batch grows from 1 to 4,096 and as d grows from 10 to
 100, and the arithmetic and the bytes of a step. Writes ``results/speed/sweep_throughput.json``.
 
-    python benchmarks/sweep_throughput.py
+    python -m benchmarks.sweep_throughput
 """
 
 import argparse
 import dataclasses
 import json
 import statistics
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,32 +31,25 @@ from flatfast.lab.engines.devices import use_all_cores
 
 use_all_cores()
 
-import jax  # noqa: E402 - after the devices are set
-import jax.numpy as jnp  # noqa: E402
-import torch  # noqa: E402
+import torch  # noqa: E402 - after the devices are set
 
+from benchmarks.cases import matrix_sensing  # noqa: E402
+from benchmarks.timing import PRODUCT_FLOPS, interleaved, products, rate, seconds  # noqa: E402
+from benchmarks.ways import MOMENTUM, torch_ensemble, torch_loop  # noqa: E402
+from benchmarks.ways import ours as simulated  # noqa: E402
 from flatfast.lab.goal import COOLED, Goal  # noqa: E402
 from flatfast.lab.machine import machine  # noqa: E402
 from flatfast.lab.problem import Problem  # noqa: E402
 from flatfast.lab.problems import load  # noqa: E402
 from flatfast.lab.simulation.simulate import simulate  # noqa: E402
 
-LR, MOMENTUM, NOISE = 1e-3, 0.9, 0.1
+LR = 1e-3
 ALL_THREADS = torch.get_num_threads()
-
-
-def seconds(work: Callable[[], Any]) -> float:
-    """Wall-clock time of ``work()``."""
-    begin = time.perf_counter()
-    work()
-    return time.perf_counter() - begin
 
 
 def ours(problem: Problem, runs: int, steps: int) -> Callable[[], Any]:
     """The simulator, with few and cheap records."""
-    seeds = np.arange(runs)
-    cheap = dataclasses.replace(problem, goal=Goal("test_error", 0.1))
-    return lambda: simulate(cheap, LR, MOMENTUM, seeds, steps=steps, records=16)
+    return simulated(problem, LR, runs, steps, "test_error", 16)
 
 
 def record_in_steps(problem: Problem, metric: str, runs: int, steps: int = 256) -> float:
@@ -75,67 +67,6 @@ def record_in_steps(problem: Problem, metric: str, runs: int, steps: int = 256) 
     few = spent(steps, 16)
     step = (spent(3 * steps, 16) - few) / (2 * steps)
     return (spent(steps, 128) - few) / (128 - 16) / step
-
-
-def sensing(dimension: int, examples: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Measurements (P, d * d) and targets, for the PyTorch versions."""
-    rng = np.random.default_rng(0)
-    raw = rng.standard_normal((examples, dimension, dimension))
-    symmetric = ((raw + raw.transpose(0, 2, 1)) / np.sqrt(2)).reshape(examples, -1)
-    factor = rng.standard_normal((dimension, 2)) / np.sqrt(dimension)
-    targets = symmetric @ (factor @ factor.T).ravel()
-    return torch.tensor(symmetric, dtype=torch.float32), torch.tensor(targets, dtype=torch.float32)
-
-
-def torch_loop(dimension: int, examples: int, steps: int, threads: int) -> Callable[[], Any]:
-    """One run in PyTorch as one would write it."""
-    rows, targets = sensing(dimension, examples)
-
-    def work() -> None:
-        torch.set_num_threads(threads)
-        factor = torch.eye(dimension, requires_grad=True)
-        optimizer = torch.optim.SGD([factor], lr=LR, momentum=MOMENTUM)
-        for _ in range(steps):
-            optimizer.zero_grad()
-            noisy = targets + NOISE * torch.randn(examples)
-            errors = rows @ (factor @ factor.T).flatten() - noisy
-            (errors.square().mean() / 2).backward()
-            optimizer.step()
-        torch.set_num_threads(ALL_THREADS)
-
-    return work
-
-
-def torch_ensemble(dimension: int, examples: int, runs: int, steps: int) -> Callable[[], Any]:
-    """All runs at once with ``torch.func``."""
-    rows, targets = sensing(dimension, examples)
-
-    def loss(factor: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
-        errors = rows @ (factor @ factor.T).flatten() - targets - NOISE * noise
-        return errors.square().mean() / 2
-
-    gradient = torch.func.vmap(torch.func.grad(loss))
-
-    def work() -> None:
-        factors = torch.eye(dimension).repeat(runs, 1, 1)
-        velocity = torch.zeros_like(factors)
-        for _ in range(steps):
-            velocity.mul_(MOMENTUM).add_(gradient(factors, torch.randn(runs, examples)))
-            factors.add_(velocity, alpha=-LR)
-
-    return work
-
-
-def products(size: int = 2048) -> dict[str, Callable[[], Any]]:
-    """Float32 matrix products by three libraries."""
-    left = np.random.default_rng(0).standard_normal((size, size)).astype(np.float32)
-    tensor, array = torch.tensor(left), jnp.asarray(left)
-    multiply = jax.jit(jnp.matmul)
-    return {
-        "numpy": lambda: left @ left,
-        "torch": lambda: tensor @ tensor,
-        "jax": lambda: multiply(array, array).block_until_ready(),
-    }
 
 
 def arithmetic(dimension: int, examples: int) -> dict[str, float]:
@@ -165,13 +96,14 @@ def main() -> None:
     counts = arithmetic(20, 120)
     flops = sum(value for name, value in counts.items() if name.startswith("flops"))
 
-    problem = load("matrix-sensing")
+    case = matrix_sensing()
+    problem = case.problem
     loop_steps, ensemble_steps, our_steps = 500, 20, 640
     work: dict[str, Callable[[], Any]] = {
         "flatfast": ours(problem, runs, our_steps),
-        "torch_loop_one_thread": torch_loop(20, 120, loop_steps, 1),
-        "torch_loop_all_threads": torch_loop(20, 120, loop_steps, ALL_THREADS),
-        "torch_ensemble": torch_ensemble(20, 120, runs, ensemble_steps),
+        "torch_loop_one_thread": torch_loop(case, LR, loop_steps, 1),
+        "torch_loop_all_threads": torch_loop(case, LR, loop_steps, ALL_THREADS),
+        "torch_ensemble": torch_ensemble(case, LR, runs, ensemble_steps),
         **products(),
     }
     run_steps = {
@@ -180,35 +112,29 @@ def main() -> None:
         "torch_loop_all_threads": loop_steps,
         "torch_ensemble": runs * ensemble_steps,
     }
-    times: dict[str, list[float]] = {name: [] for name in work}
-    for repeat in range(repeats + 1):
-        for name, task in work.items():
-            spent = seconds(task)
-            if repeat:  # the first round warms up and compiles
-                times[name].append(spent)
-
-    rate = {name: run_steps[name] / statistics.median(times[name]) for name in run_steps}
-    rate["torch_loop"] = max(rate["torch_loop_one_thread"], rate["torch_loop_all_threads"])
-    gemm = {name: 2 * 2048**3 / statistics.median(times[name]) for name in products()}
+    times = interleaved(work, repeats)
+    rates = {name: rate(times[name], run_steps[name]) for name in run_steps}
+    rates["torch_loop"] = max(rates["torch_loop_one_thread"], rates["torch_loop_all_threads"])
+    gemm = {name: rate(times[name], PRODUCT_FLOPS) for name in products()}
     best = max(gemm.values())
     result: dict[str, Any] = {
         "machine": machine(),
         "runs": runs,
         "repeats": repeats,
         "seconds": times,
-        "run_steps_per_second": rate,
+        "run_steps_per_second": rates,
         "gemm_flops_per_second": gemm,
         "step": counts,
-        "speedup_over_torch_loop": rate["flatfast"] / rate["torch_loop"],
-        "speedup_over_torch_ensemble": rate["flatfast"] / rate["torch_ensemble"],
-        "fraction_of_gemm": rate["flatfast"] * flops / best,
+        "speedup_over_torch_loop": rates["flatfast"] / rates["torch_loop"],
+        "speedup_over_torch_ensemble": rates["flatfast"] / rates["torch_ensemble"],
+        "fraction_of_gemm": rates["flatfast"] * flops / best,
     }
-    print(f"flatfast        {rate['flatfast']:12,.0f} run-steps/s")
+    print(f"flatfast        {rates['flatfast']:12,.0f} run-steps/s")
     print(
-        f"torch loop      {rate['torch_loop']:12,.0f}   x {result['speedup_over_torch_loop']:.1f}"
+        f"torch loop      {rates['torch_loop']:12,.0f}   x {result['speedup_over_torch_loop']:.1f}"
     )
     print(
-        f"torch ensemble  {rate['torch_ensemble']:12,.0f}"
+        f"torch ensemble  {rates['torch_ensemble']:12,.0f}"
         f"   x {result['speedup_over_torch_ensemble']:.1f}"
     )
     print(f"of GEMM rate    {result['fraction_of_gemm']:.2f}  ({best / 1e9:.0f} Gflop/s)")

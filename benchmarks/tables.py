@@ -1,6 +1,14 @@
 """Tables of the benchmarks, from ``results/speed/*.json``."""
 
+import statistics
+from typing import Any
+
+from benchmarks.engine_tables import engine_driver, engine_kills, engine_starts, engines
+from studies.markdown import NOT_YET, between, table
 from studies.quotes.values import load
+
+# Pages quote benchmarks.TABLE: those of the engines as well.
+__all__ = ["engine_driver", "engine_kills", "engine_starts", "engines"]
 
 
 def throughput() -> str:
@@ -47,6 +55,127 @@ def scaling() -> str:
         for row in found["by_dimension"]
     ]
     return "\n".join(lines)
+
+
+def networks() -> str:
+    """The simulator on the lab's networks, beside PyTorch and the machine's own rates."""
+    found = load("results/speed/network_throughput.json")
+    if found is None:
+        return NOT_YET
+    rows, notes = [], []
+    for case in found["cases"]:
+        rates = case["run_steps_per_second"]
+        product = max(v for n, v in case["flops_per_second"].items() if n.startswith("product_"))
+        shares = [between(case["share_of_gemm"])]
+        notes.append(f"{case['problem']}: {product / 1e9:.0f} Gflop/s")
+        if "share_of_convolution" in case:
+            shares.append(between(case["share_of_convolution"]))
+            oneDNN = case["flops_per_second"]["convolutions"] / 1e9
+            notes[-1] += f", oneDNN at its shapes {oneDNN:.0f}"
+        rows.append(
+            [
+                f"`{case['problem']}`, {case['flops_of_a_run_step'] / 1e6:.0f} Mflop a run-step",
+                f"{rates['flatfast']:.0f}",
+                between(case["over_torch_loop"]),
+                between(case["over_torch_ensemble"]),
+                shares[0],
+                shares[1] if len(shares) > 1 else "",
+            ]
+        )
+    heads = (
+        "problem",
+        "flatfast, run-steps a second",
+        "over a PyTorch loop",
+        "over a `torch.func` ensemble",
+        "of the matrix product's rate",
+        "of oneDNN's convolutions'",
+    )
+    machine, load_ = found["machine"], found["load"]
+    cores = f"{machine['cores']} core{'s' if machine['cores'] > 1 else ''}"
+    note = (
+        f"{machine['processor']}, {cores}, {found['cases'][0]['runs']} runs at once; medians of "
+        f"{found['repeats']} repeats, interleaved, with the middle half of them. Other work ran "
+        f"beside it: load {load_['before']:.1f} before, {load_['after']:.1f} after. Matrix product "
+        f"in the same repeats, {'; '.join(notes)}."
+    )
+    return table(heads, rows, note)
+
+
+def memory() -> str:
+    """What a batch of runs takes, as told beforehand and as measured."""
+    found = load("results/speed/chunk_memory.json")
+    if found is None:
+        return NOT_YET
+    rows = [
+        [
+            f"`{row['problem']}`",
+            f"{row['width']:,}",
+            f"{row['predicted'] / 1e6:.1f}",
+            f"{row['measured'] / 1e6:.1f}",
+            f"{row['ratio']:.2f}",
+        ]
+        for row in found["rows"]
+    ]
+    heads = ("problem", "runs at once", "predicted, MB", "measured, MB", "ratio")
+    machine = found["machine"]
+    return table(heads, rows, f"{machine['processor']}, one device; medians of three peaks.")
+
+
+STORED = {
+    "open": "open it for a sweep",
+    "open_anew": "the same of a copy, of which no index knows",
+    "append": "append a chunk of 256 runs",
+    "go_on": "the rows of 1,000 runs that a sweep finds stored",
+    "one_run": "the row of one run",
+    "read_scalars": "all rows without trajectories",
+    "read_all": "all rows with them",
+    "report": "`flatfast report`",
+}
+"""What is timed of a store, and what it is called."""
+
+BEFORE = {"open_anew": "open"}
+"""Under what name the same was timed before there was an index."""
+
+
+def store() -> str:
+    """What a store of many runs costs, now and before there was an index of it."""
+    found = load("results/speed/store_size.json")
+    if found is None or "now" not in found:
+        return NOT_YET
+    now, before = found["now"]["sizes"], found["before"]["sizes"]
+    rows = []
+    for name, told in STORED.items():
+        cells = []
+        for size in now:
+            cell = _seconds(now[size][name])
+            then = before.get(size, {}).get(BEFORE.get(name, name))
+            cells.append(cell if then is None else f"{cell} ({_seconds(then)})")
+        rows.append([told, *cells])
+    for name in ("read_all", "report"):
+        told = f"peak memory of {STORED[name].removeprefix('all ')}, MB"
+        cells = [
+            f"{now[size][name]['peak_mb']:,.0f} ({before[size][name]['peak_mb']:,.0f})"
+            for size in now
+        ]
+        rows.append([told, *cells])
+    heads = (
+        "seconds of the processor, and in brackets before",
+        *(f"{int(size):,} runs" for size in now),
+    )
+    machine = found["now"]["machine"]
+    load_ = [one["load"][when] for one in now.values() for when in ("before", "after")]
+    note = (
+        f"{machine['processor']}, {machine['cores']} cores, one thread; 64 records of two metrics, "
+        "0.7 kB a run on the disk, files that the system had read before. Medians of three, the "
+        "report once. Other work ran beside it, so that the clock said more: load "
+        f"{min(load_):.1f} to {max(load_):.1f}."
+    )
+    return table(heads, rows, note)
+
+
+def _seconds(measured: dict[str, Any]) -> str:
+    seconds = statistics.median(measured["cpu_seconds"])
+    return f"{seconds:,.0f}" if seconds >= 10 else f"{seconds:.2g}"
 
 
 def overhead() -> str:

@@ -48,10 +48,12 @@ def test_readme_runs_as_it_stands():
     "page",
     [
         "docs/howto.md",
+        "docs/rescale.md",
         "docs/calibration.md",
         "docs/theory.md",
         "docs/timescales.md",
         "docs/prefactor.md",
+        "docs/your_problem.md",
     ],
 )
 def test_code_blocks_run(page):
@@ -109,7 +111,7 @@ def test_claims_are_read():
     assert claim("    optimizer.step()  # at learning rate 0.4") is None
     assert (
         sum(bool(claim(line)) for block in blocks("docs/howto.md") for line in block.splitlines())
-        == 4
+        == 6
     )
 
 

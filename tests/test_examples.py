@@ -113,6 +113,28 @@ def test_resnet_with_every_option_of_a_gpu(cifar, tmp_path, run_here):
     assert [entry["momentum"] for entry in history(tmp_path)] == [0.9] * 3
 
 
+def test_a_resnet_with_other_options_does_not_go_on_in_the_same_folder(cifar, tmp_path, run_here):
+    short = ("--epochs", 1)
+    run_here("resnet18_cifar10.py", *tiny(cifar, tmp_path, "--C", 0.464, *short))
+    before = history(tmp_path)
+    with pytest.raises(SystemExit, match=r"another lr, C \(0\.1, 0\.464\): give another --out"):
+        run_here("resnet18_cifar10.py", *tiny(cifar, tmp_path, "--lr", 0.2, *short))
+    assert history(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--batch-size", 0), r"--batch-size must be in \[1, 96\], got 0"),
+        (("--batch-size", 97), r"--batch-size must be in \[1, 96\], got 97"),
+        (("--data", "nowhere/at/all"), r"--data: .*nowhere"),
+    ],
+)
+def test_a_resnet_says_which_option_is_wrong(cifar, tmp_path, run_here, options, message):
+    with pytest.raises(SystemExit, match=message):
+        run_here("resnet18_cifar10.py", *tiny(cifar, tmp_path, *options))
+
+
 def test_a_killed_resnet_goes_on_where_it_was(cifar, tmp_path):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     run("resnet18_cifar10.py", *tiny(cifar, whole, "--C", 0.464))

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flatfast import MomentumLaw, effective_step, memory, transfer
@@ -115,7 +115,7 @@ def test_a_corrected_law_passes_through_its_reference(lr, momentum, a):
 
 @given(prefactors, st.floats(0, 0.9999), corrections)
 def test_lr_at_inverts_a_corrected_law(constant, momentum, a):
-    law = MomentumLaw(constant, correction=a)
+    law = MomentumLaw(constant, correction=a, max_momentum=1 - 1e-15)  # lr_at knows no ceiling
     try:
         lr = law.lr_at(momentum)
     except ValueError:
@@ -145,6 +145,44 @@ def test_a_correction_out_of_range():
     with pytest.raises(ValueError, match="with gamma = 1 it must be 0, got 1"):
         MomentumLaw.from_reference(0.1, 0.9, 1.0, correction=1.0)
     assert MomentumLaw(0.2, correction=50.0)(1e6) == 0.0
+
+
+def test_the_law_of_a_larger_batch():
+    law = MomentumLaw.from_reference(0.1, 0.9)
+    assert law.for_batch(4)(0.1) == pytest.approx(1 - 0.1 * 4 ** (-1 / 3), rel=1e-14)
+    assert pytest.approx(law.C / 2, rel=1e-14) == law.for_batch(8).C
+    assert law.for_batch(1) == law
+
+
+@settings(deadline=None)
+@given(st.floats(1e-3, 1), st.floats(0.4, 1.2), st.floats(0.1, 10), st.floats(1e-6, 1e-2))
+def test_a_law_of_another_batch_keeps_the_one_variable_of_noise_and_learning_rate(
+    constant, gamma, k, lr
+):
+    """At learning rate k^2 lr and batch k the equation per sample is the same: momentum is k c."""
+    law = MomentumLaw(constant, gamma, max_momentum=1 - 1e-15)
+    there = law.for_batch(k)
+    near, far = law.C * lr**gamma, there.C * (k * k * lr) ** gamma
+    assert far == pytest.approx(k * near, rel=1e-9)
+    corrected = MomentumLaw(constant, correction=0.7)
+    moved = corrected.for_batch(k)
+    assert moved.correction * (k * k * lr) ** (1 / 3) == pytest.approx(0.7 * lr ** (1 / 3))
+
+
+@settings(deadline=None)
+@given(st.floats(1e-2, 1e2), st.floats(1e-2, 1e2))
+def test_two_changes_of_batch_are_one(one, two):
+    law = MomentumLaw(0.3, min_momentum=0.1, max_momentum=0.99, correction=0.4)
+    there, at_once = law.for_batch(one).for_batch(two), law.for_batch(one * two)
+    assert pytest.approx(at_once.C) == there.C
+    assert there.correction == pytest.approx(at_once.correction)
+    assert (there.min_momentum, there.max_momentum) == (0.1, 0.99)
+
+
+@pytest.mark.parametrize("k", [0, -1.0, math.nan, math.inf])
+def test_bad_changes_of_batch(k):
+    with pytest.raises(ValueError, match=f"k, new batch .* must be positive and finite, got {k}"):
+        MomentumLaw(0.3).for_batch(k)
 
 
 def test_memory_and_effective_step():

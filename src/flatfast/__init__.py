@@ -1,6 +1,7 @@
 """flatfast: given my learning rate, what should momentum be?
 
-The law (:class:`MomentumLaw`, :func:`transfer`) needs nothing but Python;
+The law (:class:`MomentumLaw`, :func:`transfer`) and what becomes of a setting at another batch
+(:func:`rescale`) need nothing but Python;
 :mod:`flatfast.timescales` needs NumPy; :mod:`flatfast.lab`, which measures, needs the extra
 ``flatfast[lab]``.
 """
@@ -10,13 +11,27 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from flatfast.law import MomentumLaw, effective_step, memory, transfer
+from flatfast.rescaling import Change, Rescaled, Rule, Setting, rescale, rules
 
 if TYPE_CHECKING:
     from flatfast import timescales
 
 __version__ = "0.1.0"
 
-__all__ = ["MomentumLaw", "__version__", "effective_step", "memory", "timescales", "transfer"]
+__all__ = [
+    "Change",
+    "MomentumLaw",
+    "Rescaled",
+    "Rule",
+    "Setting",
+    "__version__",
+    "effective_step",
+    "memory",
+    "rescale",
+    "rules",
+    "timescales",
+    "transfer",
+]
 
 if not TYPE_CHECKING:  # so that NumPy is imported when it is used
 

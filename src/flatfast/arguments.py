@@ -17,6 +17,7 @@ def as_number(name: str, value: Any, valid: str) -> float:
 
     Raises:
         TypeError: If it is no number, but text or a truth value for instance.
+        ValueError: If it is a whole number that is too large for a float.
     """
     return _converted(float, name, value, valid)
 
@@ -28,8 +29,12 @@ def as_whole(name: str, value: Any, valid: str) -> int:
 
 def _converted(convert: Callable[[Any], Number], name: str, value: Any, valid: str) -> Number:
     try:
-        if isinstance(value, str | bool):  # of which float() would make numbers
+        # Of text and of truth values, NumPy's and those in tensors too, float() would make numbers.
+        truth = str(getattr(value, "dtype", "")).endswith("bool")
+        if truth or isinstance(value, str | bytes | bytearray | bool):
             raise TypeError
         return convert(value)
     except (TypeError, ValueError, RuntimeError):
         raise TypeError(f"{name} must be {valid}, got {value!r}") from None
+    except OverflowError:
+        raise ValueError(f"{name} must be {valid}, got one that no float holds") from None

@@ -25,14 +25,15 @@ def require(part: str, extra: str, *modules: str) -> None:
         ModuleNotFoundError: If one is not installed; says what to type.
     """
     for module in modules:
-        if not _is_there(module):
+        if not is_there(module):
             raise ModuleNotFoundError(
                 f"{part} is not installed: {ways_to_install(extra)} ({module} is missing)",
                 name=module,
             )
 
 
-def _is_there(module: str) -> bool:
+def is_there(module: str) -> bool:
+    """Whether a module could be imported."""
     try:
         return importlib.util.find_spec(module) is not None
     except (ValueError, ImportError):  # somebody keeps it from being imported

@@ -10,7 +10,7 @@ them, or arrays that know comparison, power and ``clip``.
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar, overload
 
 GAMMA = 2 / 3
@@ -109,6 +109,33 @@ class MomentumLaw:
         clamps.setdefault("max_momentum", max(MAX_MOMENTUM, momentum))
         C = (1 - momentum) / _power(lr, gamma, correction)
         return cls(C, gamma, correction=correction, **clamps)
+
+    def for_batch(self, k: float) -> "MomentumLaw":
+        """The law of a batch k times as large: ``C * k**(1 - 2 * gamma)``, for 2/3 ``k**(-1/3)``.
+
+        Where steps are small, noise and learning rate count through one variable alone: best
+        ``(1 - momentum) / lr**(1/2)`` is a function of ``noise**2 * lr**(1/2)``, and a batch k
+        times as large divides ``noise**2`` by k (docs/regimes.md). So the power follows for any
+        exponent: 0 for 1/2, where no noise counts, and -1 for 1. A correction becomes
+        ``a * k**(-2/3)``.
+        Floor and ceiling stay: they are memories in steps.
+
+        ::
+
+            MomentumLaw.from_reference(0.1, 0.9).for_batch(4)(0.4)  # 0.841
+
+        Args:
+            k: New batch over old batch, positive.
+
+        Returns:
+            The new law.
+
+        Raises:
+            ValueError: If ``k`` is not positive and finite, or the new prefactor is no number.
+        """
+        _check_positive("k, new batch over old batch,", k)
+        C = self.C * k ** (1 - 2 * self.gamma)
+        return replace(self, C=C, correction=self.correction * k ** (-2 * ORDER))
 
     @overload
     def __call__(self, lr: float) -> float: ...

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from flatfast.calibration import Calibration, CalibrationError, Verdict, calibrate
-from flatfast.calibration.calibrate import LEAST, plan
+from flatfast.calibration.plan import LEAST, plan, with_rows
 from flatfast.calibration.result import DAMPING
 from tests.calibration.plain import Bowl, X
 
@@ -48,6 +48,20 @@ def test_plans_keep_to_their_budget(budget):
     planned = plan(budget)
     cost = 2 * planned.pairs + 6 * planned.probes + 2 * planned.products
     assert 0.8 * budget <= cost <= 1.1 * budget
+
+
+@pytest.mark.parametrize("budget", [LEAST, 60, 240, 3000])
+def test_rows_take_the_place_of_probes_where_they_cost_no_more(budget):
+    planned = plan(budget)
+    assert planned.cost == 2 * planned.pairs + 4 + 6 * planned.probes + 2 * planned.products
+    assert with_rows(planned, 0) == with_rows(planned, 10_000) == planned
+    few = with_rows(planned, 1)
+    assert (few.rows, few.probes, few.products) == (1, 0, 2)
+    assert few.pairs > planned.pairs
+    most = max(n for n in range(2000) if with_rows(planned, n).rows)
+    assert most >= {LEAST: 4, 60: 8, 240: 32, 3000: 400}[budget]
+    for outputs in range(1, most + 1):
+        assert planned.cost - 1 <= with_rows(planned, outputs).cost <= planned.cost
 
 
 def test_the_way_to_the_manifold_is_told():
@@ -299,3 +313,13 @@ def test_bad_arguments(arguments, message):
 def test_gradients_that_are_not_finite():
     with pytest.raises(ValueError, match="gradients must be finite"):
         calibrate(Bowl(np.full(3, np.nan)), 0.1)
+
+
+def test_a_slope_that_is_not_finite():
+    class Kinked(Bowl):
+        def probe(self):
+            value, slope = super().probe()
+            return value, slope * math.nan
+
+    with pytest.raises(ValueError, match="slope of the sharpness must be finite"):
+        calibrate(Kinked(X), 0.1)

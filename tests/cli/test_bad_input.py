@@ -13,6 +13,7 @@ pytestmark = pytest.mark.usefixtures("unrendered")
 
 PAIR = ("--lr", 0.02, "--momentum", 0.9, *TINY[2:])
 SCALAR = ("sweep", "scalar-product", *PAIR)
+DIGITS = ("sweep", "digits-mlp", *PAIR)
 
 
 @pytest.mark.parametrize(
@@ -25,6 +26,11 @@ SCALAR = ("sweep", "scalar-product", *PAIR)
         ([*SCALAR, "--set", "noise=1"], "did you mean noise_std?"),
         ([*SCALAR, "--set", "noise_std"], "--set takes NAME=VALUE, got 'noise_std'"),
         ([*SCALAR, "--set", "noise_std=-1"], "noise_std must be at least 0"),
+        ([*SCALAR, "--set", "noise_std=much"], "noise_std must be a number, got 'much'"),
+        ([*SCALAR, "--set", "noise_std=true"], "noise_std must be a number, got True"),
+        ([*SCALAR, "--set", "width=2.5"], "width must be a whole number, got 2.5"),
+        ([*SCALAR, "--set", "start=3"], "start must be text, got 3"),
+        ([*DIGITS, "--set", "depth=deep"], "depth must be a whole number, got 'deep'"),
         ([*SCALAR, "--lr", "0.1:0.2"], "lr takes a list like 0.1,0.2 or a range like 0.1:0.4:5"),
         ([*SCALAR, "--lr", "0.1:0.2:0"], "got '0.1:0.2:0'"),
         ([*SCALAR, "--lr", "0"], "lr must be positive and finite, got 0"),

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from flatfast.cli.reproduce import _next_commands
 from flatfast.cli.studies import portable
 from tests.made_up import image_folder
 
@@ -80,3 +81,10 @@ def test_a_command_as_anybody_can_repeat_it(given):
     assert portable(given) == "flatfast sweep fashion-mlp --lr 0.1"
     kept = "flatfast sweep fashion-mlp --set width=8 --lr 0.1"
     assert portable(kept) == kept
+
+
+def test_the_next_command_finds_the_images_too():
+    assert "reproduce fashion-mlp --full --data 'my images'  " in _next_commands(
+        "fashion-mlp", "my images"
+    )
+    assert "reproduce digits-mlp --full  " in _next_commands("digits-mlp", None)

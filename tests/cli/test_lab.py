@@ -145,8 +145,16 @@ def test_longer_runs_in_the_same_folder(flatfast, swept):
         ("flatfast sweep x --out=/home/me/a --fresh", "flatfast sweep x"),
         ("flatfast sweep '/home/my files/p.py:make'", "flatfast sweep p.py:make"),
         ("flatfast sweep x --set data=/srv/images", "flatfast sweep x"),
+        (
+            "flatfast sweep x --slurm account=me --slurm=time=9 --seeds 2",
+            "flatfast sweep x --seeds 2",
+        ),
         ("flatfast sweep x --set file=/srv/a.csv", "flatfast sweep x --set file=a.csv"),
         ("flatfast sweep ../p.py:make --lr 0.1:0.2:3", "flatfast sweep p.py:make --lr 0.1:0.2:3"),
+        (
+            "flatfast sweep x --engine ray --address 10.0.0.1:6379 --address=head:6379",
+            "flatfast sweep x --engine ray",
+        ),
     ],
 )
 def test_a_command_is_kept_without_places(given, kept):
@@ -276,9 +284,12 @@ def test_list_names_every_experiment(flatfast):
     assert answer.code == 0
     for name in recipes.RECIPES:
         assert name in answer.out
-        sizes = [recipes.recipe_of(name, size).grid_size() for size in ("quick", "full")]
-        assert f"{sizes[0]:,}, {sizes[1]:,}" in answer.out
-    assert answer.out.count("Needs data: --data FOLDER") == 1  # fashion-mlp alone
+        quick, full = (recipes.recipe_of(name, size) for size in ("quick", "full"))
+        if not full.adaptive:
+            assert f"{quick.grid_size():,}, {full.grid_size():,}" in answer.out
+    adaptive = [name for name in recipes.RECIPES if recipes.recipe_of(name, "full").adaptive]
+    assert answer.out.count("chosen as it goes") == len(adaptive) >= 3
+    assert answer.out.count("Needs data: --data FOLDER") == 2  # fashion-mlp, cifar-resnet
 
 
 def test_version_and_help(flatfast):
@@ -297,7 +308,7 @@ def progress_lines(terminal, patience, monkeypatch):
     monkeypatch.setattr("flatfast.cli.progress.PATIENCE", patience)
     console = Console(file=io.StringIO(), force_terminal=terminal, width=100)
     with SweepProgress(console, ("grid",)) as bars, told_stages(console, "forecast: ") as tell:
-        bars.begin(6, 2, 40)
+        bars.begin(6, 2, 40, 1)
         bars.advance(1, 10, 10)
         tell("a closer look")
         printed = console.file.getvalue()

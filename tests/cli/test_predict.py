@@ -1,8 +1,12 @@
 """``flatfast predict``, and the forecast that ``reproduce`` draws."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
+
+from flatfast.lab.forecast.record import read_forecast
 
 
 def test_a_prediction(flatfast, tmp_path):
@@ -17,6 +21,28 @@ def test_a_prediction(flatfast, tmp_path):
     assert f"{momentum:.6g}" in answer.out
     assert "near instability" not in answer.out
     assert "underdamped" in answer.out
+
+
+@pytest.mark.parametrize(
+    ("paths", "told"),
+    [
+        (None, "of their flow, whose best C"),
+        (1, "of their mean path, whose best C"),
+        (64, "medians"),
+    ],
+)
+def test_few_of_many_modes_may_count(flatfast, monkeypatch, paths, told):
+    stored = read_forecast(Path(__file__).parents[2] / "results/teacher-student/forecast.json")
+    found = replace(stored, effective_modes=6.65, paths=paths)
+    monkeypatch.setattr("flatfast.lab.forecast.forecast.forecast", lambda *_, **__: found)
+    printed = " ".join(flatfast("predict", "scalar-product").out.split())
+    assert "100 modes, with the weight of 6.7 equal ones only: convergence times scatter" in printed
+    assert told in printed
+    monkeypatch.setattr(
+        "flatfast.lab.forecast.forecast.forecast",
+        lambda *_, **__: replace(found, effective_modes=60.0),
+    )
+    assert "scatter" not in flatfast("predict", "scalar-product").out
 
 
 def test_regimes(flatfast):

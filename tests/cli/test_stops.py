@@ -193,7 +193,7 @@ SWEEP = ("sweep", "scalar-product", "--lr", "0.02", "--momentum", "0.9", *TINY, 
 
 
 @pytest.mark.parametrize(
-    "place", ["flatfast.cli.sweep.tell_leftovers", "flatfast.lab.engines.local.LocalEngine.run"]
+    "place", ["flatfast.cli.sweep.tell_leftovers", "flatfast.lab.engines.simulator.Simulator.run"]
 )
 def test_a_stop_before_the_first_chunk_does_not_speak_of_runs(capsys, monkeypatch, tmp_path, place):
     monkeypatch.setattr(place, raising(Stopped(signal.SIGINT)))

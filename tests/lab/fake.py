@@ -1,6 +1,7 @@
 """A light engine whose rows depend on the run alone, for tests of store and sweep."""
 
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from flatfast.lab.goal import Goal
 from flatfast.lab.judge import judge
 from flatfast.lab.runs import Runs, runs_of
 from flatfast.lab.store import Store
-from flatfast.lab.sweep import sweep
+from flatfast.lab.sweep import Failure, sweep
 from flatfast.lab.trajectories import Trajectories
 
 SETTINGS = {"problem": {"name": "fake", "version": 1, "settings": {"size": 3}}, "records": 4}
@@ -36,17 +37,18 @@ def rows_of(runs: Runs) -> pa.Table:
 class FakeEngine:
     """Takes ``pause`` seconds a chunk."""
 
-    goal = GOAL
+    workers = 1
 
     def __init__(self, width: int = 8, pause: float = 0.0) -> None:
         self.width = width
         self.pause = pause
         self.seen: list[Runs] = []
 
-    def run(self, chunk: Runs) -> Trajectories:
-        time.sleep(self.pause)
-        self.seen.append(chunk)
-        return paths_of(chunk)
+    def run(self, chunks: Sequence[Runs]) -> Iterator[pa.Table | Failure]:
+        for chunk in chunks:
+            time.sleep(self.pause)
+            self.seen.append(chunk)
+            yield rows_of(chunk)
 
 
 def plan(seeds: int = 6) -> Runs:

@@ -38,6 +38,8 @@ def test_probes_and_products_are_those_of_the_gauss_newton_matrix(loss):
         assert np.asarray(landscape.product(jnp.asarray(v, jnp.float32))) == pytest.approx(
             G @ v, rel=1e-3, abs=1e-4 * np.abs(G @ v).max()
         )
+    rows = [landscape.row(number) for number in range(landscape.outputs)]
+    assert sum(value for value, _ in rows) == pytest.approx(np.trace(G), rel=1e-4)
     values = [landscape.probe()[0] for _ in range(400)]
     assert np.mean(values) == pytest.approx(
         np.trace(G), abs=4 * np.std(values) / len(values) ** 0.5

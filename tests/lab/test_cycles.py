@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from flatfast.lab.cycles import CYCLE, PER_OCTAVE, SHORTEST, SLOWER, cycle_peaks, sweep_cycles
+from flatfast.lab.engines.local import LocalEngine
 from flatfast.lab.estimation.comparison import compare
 from flatfast.lab.estimation.methods import ONE_CYCLE, PEAK_MOMENTUM, one_cycle
 from flatfast.lab.recipes.recipe import Recipe
 from flatfast.lab.store import Store
 from tests.lab.fake import SETTINGS
-from tests.lab.test_local_engine import quadratic
+from tests.lab.test_simulator import quadratic
 
 RECIPE = Recipe("quadratic", (0.1,), (0.1, 1.0), 4, 2, 100, comparison_seeds=2)
 
@@ -39,7 +40,7 @@ def test_the_shortest_cycle_is_found(tmp_path):
     peaks = [0.1, 0.2, 0.4]
     with Store(tmp_path, SETTINGS) as store:
         table, again = (
-            sweep_cycles(RECIPE, quadratic(), store, peaks, best_scaled_time=1.0, longest=2_000)
+            sweep_cycles(RECIPE, quadratic(), store, peaks, 1.0, 2_000, LocalEngine)
             for _ in range(2)
         )
     assert again.num_rows == table.num_rows == len(store.done())

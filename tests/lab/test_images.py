@@ -1,6 +1,7 @@
 """Labelled images: found, chosen, decoded, cached, told by a checksum and not by a place."""
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -138,6 +139,30 @@ def test_damaged_files(fashion):
     (fashion / "train-00000-of-00001.parquet").unlink()
     with pytest.raises(FileNotFoundError, match=r"of the split train .*it has test"):
         load_images(FASHION_MNIST, str(fashion), "train")
+
+
+def test_damage_within_files_says_where(fashion):
+    path = fashion / "train-00000-of-00001.parquet"
+    table = pq.read_table(path)
+    pictures = [{**cell, "bytes": cell["bytes"][:40]} for cell in table["image"].to_pylist()]
+    cells = pa.array(pictures, table["image"].type)
+    pq.write_table(table.set_column(0, table.field("image"), cells), path)
+    with pytest.raises(ValueError, match=r"a picture in .*fashion_mnist cannot be read: "):
+        load_images(FASHION_MNIST, str(fashion), "train")
+    whole = bytearray(path.read_bytes())
+    whole[100:400] = bytes(300)
+    path.write_bytes(whole)
+    with pytest.raises(ValueError, match=r"train-00000-of-00001.parquet cannot be read as Parquet"):
+        load_images(FASHION_MNIST, str(fashion), "train")
+
+
+@pytest.mark.parametrize("data", ["", "mistyped/folder"])
+def test_without_a_folder_and_without_what_reads_the_hub(monkeypatch, data):
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    named = data or FASHION_MNIST.hub
+    message = f"as '{named}', because no local folder is named .--data FOLDER or {DATA}.*data"
+    with pytest.raises(ModuleNotFoundError, match=message):
+        load_images(FASHION_MNIST, data, "train", 10)
 
 
 def test_columns_of_other_names(fashion):

@@ -8,11 +8,9 @@ import numpy as np
 import pytest
 
 from flatfast.lab.descent import NotInterpolatingError
-from flatfast.lab.goal import Goal
 from flatfast.lab.problems import PROBLEMS, UnknownProblemError, defaults, load, template
 from flatfast.lab.simulation.simulate import simulate
 from flatfast.lab.training.curvature import hessian_trace
-from flatfast.lab.training.supervised import supervised
 from tests.made_up import image_folder
 
 SMALL = {
@@ -149,29 +147,6 @@ def test_cross_entropy_with_label_flips():
     assert float(jnp.max(jnp.abs((last.mean(axis=0) - expected) / error))) < 4.5
 
 
-@pytest.mark.parametrize(
-    ("targets", "message"),
-    [
-        ([0, 1, -100, 2], r"classes in \[0, 3\), got -100"),
-        ([0, 1, 3, 2], r"classes in \[0, 3\), got 3"),
-        ([0.0, 1.0, 2.0, 0.0], "one integer class an example.*float64"),
-        ([[0, 1, 0]] * 4, r"of shape \(4, 3\)"),
-    ],
-)
-def test_targets_that_are_no_classes(targets, message):
-    with pytest.raises(ValueError, match=message):
-        supervised(
-            "mine",
-            lambda w, x: x @ w,
-            jnp.zeros((2, 3)),
-            np.ones((4, 2)),
-            np.asarray(targets),
-            goal=Goal("loss", 0.1),
-            loss="cross-entropy",
-            flip_probability=0.1,
-        )
-
-
 def _train_classes(problem, settings):
     from sklearn.datasets import load_digits
 
@@ -222,7 +197,7 @@ def test_the_template_runs_as_it_stands():
     ("name", "message"),
     [
         ("matrix-sensng", "no problem 'matrix-sensng'; did you mean matrix-sensing"),
-        ("xyzzy", "there are digits-mlp, digits-resnet"),
+        ("xyzzy", "there are cifar-resnet, digits-mlp, digits-resnet"),
         ("nowhere.py:problem", "no file nowhere.py"),
         ("nowhere.py", "name the function in the file too: nowhere.py:problem"),
     ],
@@ -273,3 +248,26 @@ def test_settings_hold_all_that_the_function_takes():
     for name in SMALL:
         assert set(load(name, SMALL[name]).settings) == set(defaults(name))
     assert set(PROBLEMS) >= set(SMALL)
+
+
+TEXTUAL = """
+from __future__ import annotations
+
+def problem(*, width: int = 2, scale: float = 1, anything=3, maybe: int | None = None):
+    return (width, scale, anything, maybe)
+"""
+
+
+def test_settings_are_of_the_kind_that_the_function_names(tmp_path):
+    (tmp_path / "mine.py").write_text(TEXTUAL)
+    name = f"{tmp_path / 'mine.py'}:problem"
+    with pytest.raises(ValueError, match=r"width must be a whole number, got 2\.5"):
+        load(name, {"width": 2.5})
+    with pytest.raises(ValueError, match="scale must be a number, got 'big'"):
+        load(name, {"scale": "big"})
+    # The rest gets as far as the function, which here makes no problem.
+    with pytest.raises(TypeError, match="must return a flatfast Problem, got tuple"):
+        load(name, {"width": 3.0, "scale": 2, "anything": "x", "maybe": 1.5})
+    settings = {"width": 3.0, "noise_std": 1}
+    assert load("scalar-product", settings).settings["width"] == 3
+    assert isinstance(load("scalar-product", settings).settings["width"], int)

@@ -3,10 +3,12 @@
 import inspect
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from flatfast.lab.engines.simulator import Simulator
 from flatfast.lab.estimation.methods import SCAN, constant_momentum, standard_methods
 from flatfast.lab.estimation.ranges import (
     SAFE,
@@ -14,16 +16,21 @@ from flatfast.lab.estimation.ranges import (
     rates_beyond,
     stability_limit,
 )
-from flatfast.lab.problems import PROBLEMS
+from flatfast.lab.goal import Goal
+from flatfast.lab.problems import PROBLEMS, load
 from flatfast.lab.recipes import DEPARTURES, RECIPES, recipe_of
-from flatfast.lab.recipes.recipe import log_points
+from flatfast.lab.recipes.recipe import Recipe, log_points
 from flatfast.lab.reproduce import (
     PATIENCE,
     PATIENCE_NEAR,
     SCAN_PATIENCE,
     grid_runs,
+    identity_of,
     method_runs,
+    plan_of,
+    reproduce,
 )
+from flatfast.lab.store import Store
 
 EVERY = [(name, size) for name in RECIPES for size in ("quick", "full")]
 
@@ -117,3 +124,48 @@ def test_runs_close_to_the_limits_may_share_a_length():
 def test_unknown_recipes():
     with pytest.raises(ValueError, match="no experiment 'digit'; did you mean digits-mlp"):
         recipe_of("digit", "quick")
+
+
+def test_nesterov_is_the_one_thing_changed(tmp_path):
+    heavy = Recipe(
+        "scalar-product", lr=(0.02,), scaled_mu=(0.3, 1), per_decade=4, seeds=2, duration=9
+    )
+    heavy = replace(heavy, records=20)
+    recipe = replace(heavy, nesterov=True)
+    problem = load("scalar-product", {})
+    before, after = identity_of(heavy, problem), identity_of(recipe, problem)
+    assert before["nesterov"] is False
+    assert after == {**before, "nesterov": True}
+    with Store(tmp_path, after) as store:
+        rows = reproduce(recipe, problem, store).sort_by([("momentum", "ascending")])
+    runs = grid_runs(recipe)
+    for nesterov in (True, False):
+        path = Simulator(problem, records=20, nesterov=nesterov).run(runs)
+        same = sorted(path.values[problem.goal.metric][:, -1]) == pytest.approx(
+            sorted(rows["metric_end"].to_pylist())
+        )
+        assert same is nesterov
+
+
+def test_nesterov_is_not_compared_by_the_limits_of_heavy_ball():
+    recipe = recipe_of("matrix-sensing", "quick")
+    with pytest.raises(ValueError, match=r"comparison_lr must be empty with nesterov, .*0\.001"):
+        replace(recipe, nesterov=True)
+    for name in RECIPES:
+        if name.endswith("-nesterov"):
+            full = recipe_of(name, "full")
+            own = recipe_of(full.problem, "full")
+            assert full.nesterov
+            assert (full.problem, full.goal) == (own.problem, own.goal)
+            assert set(full.lr) <= set(own.lr)
+            # One lattice: cells of the one are cells of the other.
+            assert full.per_decade == own.per_decade
+            assert full.scaled_mu[0] < own.scaled_mu[0]
+
+
+@pytest.mark.parametrize("size", ["quick", "full"])
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_can_choose_its_own_points(name, size):
+    recipe = recipe_of(name, size)
+    plan = plan_of(recipe.adaptively(), SimpleNamespace(goal=Goal("trace", 0.4)))
+    assert plan.rates == tuple(sorted(recipe.lr, reverse=True))

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from flatfast.lab.engines.local import LocalEngine
+from flatfast.lab.engines.simulator import Simulator
 from flatfast.lab.judge import judge
 from flatfast.lab.problems.scalar_product import scalar_product
 from flatfast.lab.rejudge import rejudge
@@ -23,7 +23,7 @@ RUNS = together(
 
 
 def run(problem, runs):
-    engine = LocalEngine(problem, records=150)
+    engine = Simulator(problem, records=150)
     chunks = [runs[runs.steps == steps] for steps in np.unique(runs.steps)]
     return pa.concat_tables([judge(engine.run(c), c, problem.goal) for c in chunks])
 
@@ -50,6 +50,13 @@ def test_it_is_as_if_the_runs_had_been_made_for_that_goal(stored, factor, smooth
     # Stored metrics are in single precision.
     np.testing.assert_allclose(times(judged), times(made), rtol=1e-4)
     np.testing.assert_allclose(judged["threshold"], made["threshold"])
+
+
+def test_many_runs_are_judged_part_by_part(stored, monkeypatch):
+    goal = replace(PROBLEM.goal, threshold=1.2 * PROBLEM.goal.threshold)
+    whole = rejudge(stored, SETTINGS, goal)
+    monkeypatch.setattr("flatfast.lab.rejudge.AT_ONCE", 3)
+    assert rejudge(stored, SETTINGS, goal).equals(whole)
 
 
 def test_compared_methods_are_left_out(stored):

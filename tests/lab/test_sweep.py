@@ -1,5 +1,6 @@
 """Plans, chunks, resuming, interrupting; killed at random moments, nothing is lost."""
 
+import itertools
 import multiprocessing
 import random
 import time
@@ -7,6 +8,7 @@ import time
 import numpy as np
 import pytest
 
+from flatfast.lab.chunks import write_chunk
 from flatfast.lab.runs import chunks, runs_of, together
 from flatfast.lab.store import Store, read_chunks
 from flatfast.lab.sweep import InterruptedSweepError, sweep
@@ -17,7 +19,7 @@ class Ledger:
     def __init__(self):
         self.told = []
 
-    def begin(self, runs, done, planned_steps):
+    def begin(self, runs, done, planned_steps, workers):
         self.told.append(("begin", runs, done, planned_steps))
 
     def advance(self, runs, planned_steps, steps):
@@ -55,18 +57,39 @@ def test_interrupting_drops_the_chunk_in_flight(tmp_path):
     runs = plan()
 
     class Stopped(FakeEngine):
-        def run(self, chunk):
-            if len(self.seen) == 2:
-                raise KeyboardInterrupt
-            return super().run(chunk)
+        def run(self, parts):
+            for made in super().run(parts):
+                if len(self.seen) == 3:
+                    raise KeyboardInterrupt
+                yield made
 
     with Store(tmp_path / "s", SETTINGS) as store:
         engine = Stopped()
         with pytest.raises(InterruptedSweepError, match=r"stopped: \d+ of 54 runs are stored"):
             sweep(runs, store, engine)
-        assert len(store.done()) == sum(len(chunk) for chunk in engine.seen)
+        assert len(store.done()) == sum(len(chunk) for chunk in engine.seen[:2])
         whole = sweep(runs, store, FakeEngine())
     assert whole.num_rows == len(runs)
+
+
+def test_a_stop_just_after_a_chunk_was_written_counts_it(tmp_path, monkeypatch):
+    runs, written = plan(), []
+
+    def write(*words):
+        written.append(write_chunk(*words))
+        if len(written) == 2:
+            raise KeyboardInterrupt
+        return written[-1]
+
+    monkeypatch.setattr("flatfast.lab.store.write_chunk", write)
+    with (
+        Store(tmp_path / "s", SETTINGS) as store,
+        pytest.raises(InterruptedSweepError) as stop,
+    ):
+        sweep(runs, store, FakeEngine())
+    stored = read_chunks(tmp_path / "s")[0].num_rows
+    assert stored > len(store.done())
+    assert str(stop.value).startswith(f"stopped: {stored} of 54 runs are stored")
 
 
 @pytest.mark.parametrize(
@@ -99,35 +122,36 @@ def test_killed_at_random_moments_nothing_is_lost_and_nothing_is_twice(tmp_path)
     whole = sweeping(tmp_path / "whole")
     whole.join()
     assert whole.exitcode == 0
+    expected, _ = read_chunks(tmp_path / "whole")
+    order = [(name, "ascending") for name in ("lr", "momentum", "seed")]
     chance = random.Random(0)
     kills = resumed = 0
-    folder = tmp_path / "broken"
-    while True:
-        process = sweeping(folder)
-        begin = time.monotonic()
-        before = len(list(folder.glob("chunks/chunk-*"))) if folder.exists() else 0
-        # Wait for some chunks of this life, then for a moment within one.
-        chunks_more, moment = chance.randint(0, 2), chance.uniform(0, 0.02)
-        while process.is_alive() and time.monotonic() - begin < 60:
-            if len(list(folder.glob("chunks/chunk-*"))) >= before + chunks_more:
+    # A machine that wakes us late leaves few kills to a sweep: then another one is begun.
+    for folder in (tmp_path / f"broken-{n}" for n in itertools.count()):
+        while True:
+            process = sweeping(folder)
+            begin = time.monotonic()
+            before = len(list(folder.glob("chunks/chunk-*"))) if folder.exists() else 0
+            # Wait for some chunks of this life, then for a moment within one.
+            chunks_more, moment = chance.randint(0, 2), chance.uniform(0, 0.02)
+            while process.is_alive() and time.monotonic() - begin < 60:
+                if len(list(folder.glob("chunks/chunk-*"))) >= before + chunks_more:
+                    break
+                time.sleep(0.001)
+            time.sleep(moment)
+            if process.is_alive():
+                process.kill()
+                kills += 1
+                resumed += before > 0
+            process.join()
+            if process.exitcode == 0:
                 break
-            time.sleep(0.001)
-        time.sleep(moment)
-        if process.is_alive():
-            process.kill()
-            kills += 1
-            resumed += before > 0
-        process.join()
-        if process.exitcode == 0:
+            # Killed or not, what is there can be read.
+            if (folder / "chunks").exists():
+                assert read_chunks(folder)[1] == []
+        found, problems = read_chunks(folder)
+        assert problems == []
+        assert found.sort_by(order).equals(expected.sort_by(order))
+        assert not list(folder.glob("chunks/.*"))
+        if kills >= 20 and resumed >= 10:
             break
-        # Killed or not, what is there can be read.
-        if (folder / "chunks").exists():
-            assert read_chunks(folder)[1] == []
-    assert kills >= 20
-    assert resumed >= 10
-    expected, _ = read_chunks(tmp_path / "whole")
-    found, problems = read_chunks(folder)
-    assert problems == []
-    order = [(name, "ascending") for name in ("lr", "momentum", "seed")]
-    assert found.sort_by(order).equals(expected.sort_by(order))
-    assert not list(folder.glob("chunks/.*"))

@@ -20,9 +20,10 @@ from flatfast.lab.calibration import ProblemLandscape
 from flatfast.lab.descent import Descent
 from flatfast.lab.goal import Goal
 from flatfast.lab.problems import load
-from flatfast.lab.rows import METRIC, conform
+from flatfast.lab.rows import conform
 from flatfast.lab.store import Store
 from flatfast.lab.training.supervised import supervised
+from flatfast.lab.trajectories import METRIC
 from studies.calibration import candidates
 from studies.calibration.analysis import summarise
 from studies.calibration.cases import CASES, CENTRE_BUDGET, Case

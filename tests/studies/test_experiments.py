@@ -9,6 +9,7 @@ from flatfast.lab.recipes import DEPARTURES, RECIPES
 from studies import catalogue, runner
 from studies.experiments import cases, run
 from studies.experiments.cases import EXPERIMENTS, Experiment
+from studies.machines import measured
 from studies.runner import Order
 from studies.study import RESULTS
 
@@ -69,6 +70,8 @@ def test_every_committed_page_is_an_experiment_of_the_study():
     assert pages == {experiment.folder for experiment in EXPERIMENTS}
     index = catalogue.load("experiments").load(RESULTS / "experiments/experiments.json")
     assert set(index["experiments"]) == {experiment.name for experiment in EXPERIMENTS}
+    # What is committed is not made again, and it is known where it was made.
+    assert set(measured(index)) == set(index["experiments"])
     for experiment in EXPERIMENTS:
         summary = json.loads((RESULTS / experiment.folder / "summary.json").read_text())
         assert index["experiments"][experiment.name]["exponent"] == summary["exponent"]
@@ -76,4 +79,5 @@ def test_every_committed_page_is_an_experiment_of_the_study():
 
 def test_recipes_are_known():
     assert {name for e in EXPERIMENTS for name in e.command[1:2]} <= set(RECIPES)
-    assert set(cases.DEPARTURES) == DEPARTURES
+    committed = {n for n in DEPARTURES if RECIPES[n]["full"].problem in cases.RECIPES}
+    assert {*cases.DEPARTURES, *cases.WAITING} == committed

@@ -17,9 +17,11 @@ from studies.regimes import optima as regime_optima
 from studies.regimes import run as regime_map
 from studies.regimes import tables as quotes
 from studies.regimes.cases import CASES, Case
+from studies.regimes.fashion import FASHION_CASES
 from studies.regimes.problems import with_slow_mode
 from studies.regimes.run import STUDY
 from studies.runner import Order, collect, compute, missing
+from studies.sweeps import same_seeds
 from tests.lab.estimation.conftest import make_sweep
 
 HALF_DECADES = {"rates": 5, "decades": 2.0, "per_decade": 10}
@@ -85,6 +87,28 @@ def test_the_fastest_cell_stands_beside_a_cliff():
     assert found[1] is None
 
 
+@pytest.mark.parametrize(
+    ("kept", "side"), [(slice(0, -7), "at least"), (slice(7, None), "at most")]
+)
+def test_an_optimum_beyond_the_grid_is_a_bound(kept, side):
+    """A sweep cut off at its best momentum or before it."""
+    grid = make_sweep(**HALF_DECADES, margin=0.6)
+    cut = {name: getattr(grid, name)[:, kept] for name in ("log_time", "diverged")}
+    grid = dataclasses.replace(grid, mu=grid.mu[kept], **cut)
+    found = regime_optima.optimum_of(grid, n_boot=20)
+    bounds = regime_optima.edge_bounds(grid, found)
+    for lr, place, bound in zip(grid.lr, found.log_mu, bounds, strict=True):
+        assert (bound is None) == np.isfinite(place)
+        truth = math.exp(-4) * lr ** (2 / 3) / math.sqrt(lr)
+        if bound is not None:
+            assert bound["side"] == side
+            assert truth >= bound["c"] if side == "at least" else truth <= bound["c"]
+    assert any(bound is None for bound in bounds) != all(bound is None for bound in bounds)
+    nothing = dataclasses.replace(grid, log_time=np.full_like(grid.log_time, np.inf))
+    lost = regime_optima.optimum_of(nothing, n_boot=20)
+    assert regime_optima.edge_bounds(nothing, lost) == [None] * len(grid.lr)
+
+
 def family(power):
     """Sweeps at noise 1 and 10^(1/2), the best mu being ``noise^power lr^(2/3)``."""
     return [
@@ -111,15 +135,16 @@ def test_a_noise_of_another_power_is_seen():
 
 def test_sweeps_are_cut_to_the_seeds_that_all_have():
     many, few = make_sweep(seeds=12), make_sweep(seeds=5)
-    cut = regime_optima.same_seeds([many, few])
+    cut = same_seeds([many, few])
     assert [len(grid.seed) for grid in cut] == [5, 5]
     assert np.array_equal(cut[0].log_time, many.log_time[..., :5])
     assert all(grid.diverged.shape == grid.log_time.shape for grid in cut)
 
 
 def test_momenta_come_from_one_lattice_per_case():
-    assert len({case.name for case in CASES}) == len(CASES)
-    for case in CASES:
+    every = (*CASES, *FASHION_CASES)
+    assert len({case.name for case in every}) == len(every)
+    for case in every:
         mu = np.log10([1 - m for lr in case.lr for m in case.momenta(lr)]) * case.per_decade
         assert np.allclose(mu, np.rint(mu), atol=1e-6)
         largest = max(len(case.momenta(lr)) for lr in case.lr) * case.seeds
@@ -134,6 +159,14 @@ def test_the_slow_mode_is_one_more_example():
     exact = jax.grad(problem.loss)(start)
     assert np.allclose(slope["U"], exact["U"], atol=1e-4)
     assert float(slope["x"]) == pytest.approx(float(exact["x"])) == pytest.approx(0.01)
+
+
+def test_no_grid_is_little_more_than_plain_sgd():
+    case = dataclasses.replace(small(), guess=(100.0,), reach=4.0, least=7)
+    mu = [1 - momentum for momentum in case.momenta(0.1)]
+    assert mu[0] == 1
+    assert mu[-1] < 0.2
+    assert case.steps(0.1) == 7 + small().steps(0.1)
 
 
 def small(name="made-up", part="manifold", noise=0.5):
@@ -157,6 +190,7 @@ def cases(monkeypatch):
     """Two cases in place of all."""
     made = (small(), small("made-up-2", "init", 0.5 * math.sqrt(10)))
     monkeypatch.setattr(regime_map, "CASES", made)
+    monkeypatch.setattr(regime_map, "FASHION_CASES", ())
     monkeypatch.setattr(regime_map, "QUICK_CASES", ())
     monkeypatch.setattr(regime_map, "STEPS", 100)
     return made

@@ -4,14 +4,16 @@ import json
 import os
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
+from flatfast.lab.engines.local import LocalEngine
 from flatfast.lab.sweep import InterruptedSweepError
 from studies import __main__ as command_line
-from studies import catalogue, machines, runner, study
+from studies import catalogue, engines, machines, runner, study
 from studies.runner import Order
-from studies.study import Part, Study, json_part, kept_json, read_json
+from studies.study import Part, Study, TimeIsUpError, json_part, kept_json, read_json
 
 
 def squared(number):
@@ -154,6 +156,33 @@ def test_again(order):
     assert runner.compute(numbers.study, other).computed == ["square.2"]
 
 
+class GoesOn:
+    """A timed part that needs two turns."""
+
+    def __init__(self):
+        self.left = []
+
+    def __call__(self, seconds):
+        self.left.append(seconds)
+        if len(self.left) == 1:
+            raise TimeIsUpError("1 of 2 runs are kept")
+        return len(self.left)
+
+
+def test_a_timed_part_begins_however_long_it_takes_and_is_told_what_is_left(order):
+    folder, part = order().folder, GoesOn()
+    queue = of_parts(
+        json_part(folder, "long", part, seconds=6000, timed=True),
+        json_part(folder, "plain", lambda: 1, seconds=1),
+    )
+    first = runner.compute(queue, order(minutes=10))
+    assert first.computed == ["plain"]  # and the long one is not begun again
+    assert first.left == {"long": "the time is up: 1 of 2 runs are kept"}
+    assert runner.compute(queue, order()).computed == ["long"]
+    assert 590 < part.left[0] <= 600
+    assert part.left[1] == float("inf")
+
+
 def test_nothing_measured_writes_nothing(order):
     runner.collect(Numbers(2).study, order())
     assert not order().result.exists()
@@ -190,6 +219,10 @@ def nothing():
     time.sleep(0.1)
 
 
+def slow():
+    time.sleep(1)
+
+
 def stopped():
     raise InterruptedSweepError("as by Ctrl-C in a sweep")
 
@@ -198,15 +231,18 @@ def stopped():
 @pytest.mark.parametrize("kind", ["threads", "processes"])
 def test_a_stop_begins_nothing_more_and_keeps_what_is_there(order, workers, kind):
     folder = order().folder
-    parts = [json_part(folder, f"p.{n}", stopped if n == 2 else nothing) for n in range(12)]
+    do = [nothing, nothing, stopped] + 9 * [slow]
+    parts = [json_part(folder, f"p.{n}", each) for n, each in enumerate(do)]
     study = of_parts(*parts, side_by_side=kind)
     with pytest.raises(KeyboardInterrupt):
         runner.compute(study, order(workers=workers))
     there = {part.name for part in parts if runner.is_kept(part, order())}
-    assert "p.0" in there
-    assert len(there) < 10
-    parts[2] = json_part(folder, "p.2", nothing)
-    again = of_parts(*parts, side_by_side=kind)
+    # Whoever begins p.2 has ended one before it; with two processes the other one may be in flight.
+    assert there & {"p.0", "p.1"}
+    assert "p.2" not in there
+    assert "p.11" not in there
+    quick = [json_part(folder, part.name, nothing) for part in parts]
+    again = of_parts(*quick, side_by_side=kind)
     assert set(runner.compute(again, order()).computed) == {p.name for p in parts} - there
 
 
@@ -331,6 +367,19 @@ class TestCommandLine:
         self.call(monkeypatch, "numbers", "--collect")
         assert self.numbers.computed == [2, 3]
 
+    def test_a_pack(self, monkeypatch, capsys):
+        with pytest.raises(SystemExit) as nothing:
+            self.call(monkeypatch, "numbers", "--pack", "--out", str(self.folder))
+        assert nothing.value.code == 2
+        assert "numbers needs no data that could be packed" in capsys.readouterr().out
+        self.numbers.study = replace(self.numbers.study, pack=lambda folder: f"packed in {folder}")
+        self.call(monkeypatch, "numbers", "--pack", "--out", "there")
+        assert "packed in there" in capsys.readouterr().out
+        with pytest.raises(SystemExit):
+            self.call(monkeypatch, "numbers", "--pack")
+        assert "a pack needs a folder to be written to: --out FOLDER" in capsys.readouterr().out
+        assert self.numbers.computed == []
+
     def test_a_failure_is_the_exit_code(self, monkeypatch):
         self.numbers = Numbers(-1)
         with pytest.raises(SystemExit) as stopped:
@@ -388,3 +437,27 @@ class TestCommandLine:
         with pytest.raises(SystemExit):
             self.call(monkeypatch, "numbers", "--workers", workers)
         assert "--workers" in capsys.readouterr().err
+
+
+def told_engine():
+    return engines.in_use().__class__.__name__
+
+
+def test_sweeps_of_parts_are_made_by_the_engine_of_the_command(order):
+    parts = [json_part(order().folder, "one", told_engine)]
+    runner.compute(of_parts(*parts), order(engine="processes"))
+    assert kept_json(order().folder, "one") == "Processes"
+    assert engines.in_use() is LocalEngine
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"engine": "clouds"}, "engine must be one of local"),
+        ({"engine": "processes", "workers": 2}, "give --engine processes or --workers 2, not both"),
+    ],
+)
+def test_engines_that_do_not_go(order, options, message):
+    parts = [json_part(order().folder, "one", told_engine)]
+    with pytest.raises(ValueError, match=message):
+        runner.compute(of_parts(*parts, side_by_side="processes"), order(**options))

@@ -74,6 +74,31 @@ def test_from_one_measured_time(ratio):
     assert critical_from_time(ratio * critical, time, 0.1) == pytest.approx(critical, rel=1e-3)
 
 
+def test_a_goal_beyond_the_end_of_the_flow_is_refused_early():
+    """The trace ends at 1. Each doubling costs as much as all before it: 24 would not end."""
+    looks = []
+
+    def trace(points):
+        looks.append(points[-1, 0])
+        return 1 + 1.5 * points[:, 0] ** 2
+
+    with pytest.raises(ValueError, match=r"has passed most of its way and creeps at 1\.00"):
+        flow_relaxation(valley(3.0), np.array([0.8, 0.0]), threshold=0.5, metric=trace)
+    assert 5 <= len(looks) <= 10
+
+
+@pytest.mark.parametrize(("power", "goal"), [(0.5, 0.3), (1.0, 0.1)])
+def test_a_metric_that_falls_slowly_reaches_its_goal_all_the_same(power, goal):
+    """``(1 - ln(x / x_0))^-p`` is ``(1 + h S)^-p``: it falls by less and less each doubling."""
+    found = flow_relaxation(
+        valley(3.0),
+        np.array([0.8, 0.0]),
+        threshold=goal,
+        metric=lambda points: (1 - np.log(np.abs(points[:, 0]) / 0.8)) ** -power,
+    )
+    assert found.time == pytest.approx((goal ** (-1 / power) - 1) / 3, rel=0.02)
+
+
 def test_what_is_refused():
     with pytest.raises(ValueError, match="threshold must be below"):
         flow_relaxation(scalar_product(), [2, 0.5], threshold=5.0)

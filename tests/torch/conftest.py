@@ -6,6 +6,11 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the torch extra")
 
 
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("gpu") and not torch.cuda.is_available():
+        pytest.skip("needs a GPU")
+
+
 @pytest.fixture(autouse=True)
 def _one_thread():
     """Small tensors; threads only get into each other's way."""

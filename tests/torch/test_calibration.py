@@ -46,6 +46,51 @@ def test_kappa_of_the_scalar_product():
     assert found.kappa == pytest.approx(0.5**2 / 4 * slope / (2 * trace), rel=0.1)
 
 
+@pytest.mark.parametrize("kind", ["squares", "classes"])
+def test_rows_add_up_to_the_trace_and_its_slope(kind):
+    """Of the Gauss-Newton matrix with the loss's Hessian held fixed, as probes have it."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 3)).double()
+    x, labels = torch.randn(4, 3).double(), torch.tensor([0, 1, 2, 1])
+    loss, y = (F.mse_loss, x) if kind == "squares" else (F.cross_entropy, labels)
+    params = list(model.parameters())
+    options = {"seed": 0, "batches_per_step": 1}
+    landscape = ModelLandscape(model, loss, (x, y), params, pair, **options)
+    assert landscape.outputs == 12
+    outputs = model(x).detach().flatten()
+    S = torch.autograd.functional.hessian(lambda o: loss(o.view(4, 3), y), outputs)
+    rows = [torch.autograd.grad(o, params, create_graph=True) for o in model(x).flatten()]
+    J = torch.stack([torch.cat([part.flatten() for part in row]) for row in rows])
+    trace = torch.trace(S @ J @ J.T)
+    parts = torch.autograd.grad(trace, params, materialize_grads=True)
+    slope = torch.cat([part.flatten() for part in parts])
+    found = [landscape.row(number) for number in range(12)]
+    assert sum(value for value, _ in found) == pytest.approx(float(trace), rel=1e-4)
+    assert sum(part for _, part in found).tolist() == pytest.approx(
+        slope.tolist(), rel=1e-3, abs=1e-5
+    )
+
+
+def test_rows_are_had_where_a_batch_is_all_there_is():
+    loss, params = half_square(LabelNoise(0.3)), list(Pairs().parameters())
+
+    def outputs(data):
+        options = {"seed": 0, "batches_per_step": 1}
+        return ModelLandscape(Pairs(), loss, data, params, pair, **options).outputs
+
+    data = TensorDataset(INDEX, ZEROS)
+    assert outputs((INDEX, ZEROS)) == outputs(DataLoader(data, batch_size=40)) == 40
+    assert outputs(DataLoader(data, batch_size=10)) == outputs([(INDEX, ZEROS)] * 2) == 0
+
+
+def test_few_outputs_are_measured_without_probes():
+    model = Pairs(examples=8)
+    found = calibrate(model, half_square(LabelNoise(0.3)), (INDEX[:8], ZEROS[:8]), 0.01)
+    assert found.sharpness == pytest.approx(float(model.x.detach().square().sum()) / 8)
+    assert found.sharpness.error == found.along.error == 0
+    assert found.ok
+
+
 def test_batches_and_all_examples_agree():
     data = TensorDataset(INDEX, ZEROS)
     loader = DataLoader(data, batch_size=10, shuffle=True)
@@ -250,7 +295,7 @@ def test_a_saved_prefactor_is_loaded_with_its_error(tmp_path):
     assert (kept, kept.error) == (found.C, found.C.error)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.gpu
 def test_on_an_accelerator():
     model = Pairs().cuda()
     data = DataLoader(TensorDataset(INDEX, ZEROS), batch_size=40)  # on the host: it is moved

@@ -9,6 +9,7 @@ from torch.utils.data import TensorDataset
 from torch.utils.flop_counter import FlopCounterMode
 
 from flatfast.torch import LabelNoise, calibrate
+from flatfast.torch.crossing import check_pairing
 from tests.torch.calibrated import INDEX, ZEROS, Pairs, half_square
 
 
@@ -137,6 +138,42 @@ def test_a_loss_that_is_not_reduced_is_named(arguments):
         calibrate(Pairs(), each, (INDEX, ZEROS), lr=0.1, **arguments)
     with pytest.raises(TypeError, match=r"loss_fn must return a tensor with one.*got float"):
         calibrate(Pairs(), number, (INDEX, ZEROS), lr=0.1, **arguments)
+
+
+def squared(outputs, targets):
+    return nn.functional.mse_loss(outputs, targets)
+
+
+@pytest.mark.filterwarnings("ignore:Using a target size")
+@pytest.mark.parametrize("noise", [None, LabelNoise(0.1)], ids=["bare", "noisy"])
+@pytest.mark.parametrize("column", ["outputs", "targets"])
+def test_targets_that_are_broadcast_are_named(column, noise):
+    """(40, 1) less (40,) is (40, 40): each output would be fitted to the mean of all targets."""
+    targets = torch.linspace(-1, 1, 40)
+    shape = r"outputs of shape \({}\) and targets of shape \({}\) are broadcast"
+    ways = ("40, 1", "40,") if column == "outputs" else ("40,", "40, 1")
+    with pytest.raises(ValueError, match=shape.format(*ways)):
+        calibrate(
+            Pairs(),
+            lambda f, y: squared(f, noise(y) if noise else y),
+            (INDEX, targets if column == "outputs" else targets[:, None]),
+            0.01,
+            forward=lambda m, b: (m(b[0])[:, None] if column == "outputs" else m(b[0]), b[1]),
+        )
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda f, y: squared(f.squeeze(1), y),
+        lambda f, y: squared(f, y[:, None]),
+        lambda f, y: squared(f.squeeze(1), y - y.mean()),
+        lambda f, y: f.square().mean(),
+        lambda f, y: nn.functional.binary_cross_entropy_with_logits(f[:, 0], y.sigmoid()),
+    ],
+)
+def test_losses_that_bring_shapes_together_themselves_are_legal(loss):
+    check_pairing(loss, torch.linspace(0, 1, 40)[:, None], torch.linspace(-1, 1, 40))
 
 
 def test_an_operation_without_a_second_derivative():

@@ -227,6 +227,19 @@ def test_sparse_embeddings_are_as_dense_ones():
         measured(Words(sparse=False, functional=True))
 
 
+def test_inputs_that_are_whole_numbers():
+    words = torch.arange(30)[:, None] * torch.tensor([1, 7]) % 11
+    torch.manual_seed(1)
+    model = nn.Sequential(nn.Embedding(11, 6), nn.Flatten(), nn.Tanh(), nn.Linear(12, 1))
+
+    def one_hot(model, batch):
+        rows = F.one_hot(batch[0], 11).float() @ model[0].weight
+        return model[3](torch.tanh(rows.flatten(1))), batch[1]
+
+    found = measured(model, data=(words, Y))
+    assert found == pytest.approx(measured(model, data=(words, Y), forward=one_hot), rel=1e-3)
+
+
 class Blind(nn.Module):
     """Outputs without a way back to the parameters."""
 

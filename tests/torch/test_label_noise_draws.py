@@ -158,7 +158,7 @@ def test_under_vmap_every_entry_has_a_draw_of_its_own(make):
     assert torch.equal(one, two)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.gpu
 def test_it_draws_on_the_device_of_the_targets(kind):
     make, targets = kind
     assert make(0)(targets.cuda()).device.type == "cuda"

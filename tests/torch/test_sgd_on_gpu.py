@@ -10,7 +10,7 @@ import flatfast.torch
 from tests.torch.assertions import assert_same_weights
 from tests.torch.small import LAW, cosine, network
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+pytestmark = pytest.mark.gpu
 
 
 def test_a_learning_rate_on_the_device_is_followed_there():

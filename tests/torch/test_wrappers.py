@@ -68,7 +68,7 @@ def test_several_optimizers_inside_are_to_be_coupled_each():
             self.inside = inside
 
     first, second = sgd(weight()), torch.optim.RMSprop([weight()])
-    with pytest.raises(ValueError, match="Both steps by 2 optimizers, SGD and RMSprop; couple ea"):
+    with pytest.raises(ValueError, match="Both steps by 2 optimizers, SGD and RMSprop; give each"):
         couple(Both(first, second), LAW)
     for each in (first, second):
         couple(each, LAW)

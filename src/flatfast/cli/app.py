@@ -18,7 +18,9 @@ from flatfast.cli import (
     predict,
     report,
     reproduce,
+    rescale,
     sweep,
+    watch,
 )
 from flatfast.cli.console import Console
 from flatfast.cli.interrupts import behind
@@ -41,13 +43,13 @@ class Commands(TyperGroup):
 app = typer.Typer(
     cls=Commands,
     name="flatfast",
-    help="Given my learning rate, what should momentum be?",
+    help="Given my learning rate, my batch, my optimizer: what should momentum be?",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-for command in (momentum, predict, calibrate, reproduce, sweep, report, catalogue):
+for command in (momentum, rescale, predict, calibrate, reproduce, sweep, watch, report, catalogue):
     command.register(app)
 
 
@@ -55,7 +57,7 @@ for command in (momentum, predict, calibrate, reproduce, sweep, report, catalogu
 def version(
     show: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
 ) -> None:
-    """Given my learning rate, what should momentum be?"""
+    """Given my learning rate, my batch, my optimizer: what should momentum be?"""
     if show:
         print(flatfast.__version__)
         raise typer.Exit

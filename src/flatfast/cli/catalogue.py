@@ -37,6 +37,8 @@ def list_experiments() -> None:
             if "data" in defaults(name):
                 about += f" [bold]Needs data[/]: {NEEDS_DATA}"
         runs = ", ".join(f"{sizes[size].grid_size():,}" for size in ("quick", "full"))
+        if sizes["full"].adaptive:
+            runs = "chosen as it goes"
         table.add_row(name, about, runs)
     console = Console()
     console.print(table)

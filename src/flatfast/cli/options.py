@@ -26,6 +26,54 @@ Data = Annotated[
         "FLATFAST_DATA, or the hub.",
     ),
 ]
+EngineName = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        help="Where runs are made: local (this process), processes (several), ray (a cluster) or "
+        "slurm (jobs).",
+    ),
+]
+Workers = Annotated[
+    int | None, typer.Option(help="How many at once, where the engine has workers; all by default.")
+]
+Cores = Annotated[int | None, typer.Option(help="Of each worker, where the engine has workers.")]
+Live = Annotated[
+    bool,
+    typer.Option(
+        "--live",
+        help="Keep a page in the folder, progress.html, that shows how the runs go on.",
+    ),
+]
+Gpus = Annotated[float | None, typer.Option(help="Of each worker, with --engine ray.")]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT",
+        help="A Ray cluster that this machine is a node of, or auto; by default RAY_ADDRESS, or "
+        "one of this machine's own cores while the command runs.",
+    ),
+]
+Slurm = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--slurm",
+        metavar="KEY=VALUE",
+        help="A setting of the jobs of --engine slurm: time (minutes), partition, account, mem, "
+        "gpus_per_node, any other of sbatch, or cluster=local; may be repeated.",
+    ),
+]
+Adaptive = Annotated[
+    bool | None,
+    typer.Option(
+        "--adaptive/--dense",
+        help="Choose momenta, lengths and seeds as the runs go, or run a grid.",
+    ),
+]
+Width = Annotated[
+    float | None,
+    typer.Option(help="An adaptive sweep ends when the exponent's 95% interval is so wide."),
+]
 GoalMetric = Annotated[
     str | None, typer.Option("--goal", help="Metric to bring down, e.g. cooled:test_error.")
 ]

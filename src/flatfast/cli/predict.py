@@ -19,7 +19,7 @@ RATES = (0.001, 0.01, 0.1, 0.5)
 """Learning rates of the table, in units of the stability limit of plain SGD at the start."""
 
 SCATTER_UP_TO = 16
-"""Modes up to which convergence times scatter from run to run even as the learning rate falls."""
+"""Effective modes up to which times scatter from run to run even as the learning rate falls."""
 
 LOOSE = 0.3
 """What a goal may leave of the excess for the oscillator to have a fastest C."""
@@ -110,11 +110,19 @@ def _tell(console: Console, found: "Forecast") -> None:
             f"the goal leaves {100 * found.fraction:.0f}% of the excess: one swing of any low C "
             "meets it, so the flow has no fastest C and gives the least that it looks at",
         )
-    if found.modes <= SCATTER_UP_TO:
+    effective = found.modes if found.effective_modes is None else found.effective_modes
+    if effective <= SCATTER_UP_TO:
+        told = _count(found.modes, "mode")
+        if round(effective) < found.modes:
+            told = f"{told}, with the weight of {effective:.2g} equal ones"
+        what = "these are medians"
+        if found.paths == 1 or found.paths is None:
+            way = "mean path" if found.paths else "flow"
+            what = f"these are of their {way}, whose best C may be too low"
         _note(
             console,
-            f"{_count(found.modes, 'mode')} only: convergence times scatter from run to run at "
-            "every learning rate; these are medians",
+            f"{told} only: convergence times scatter from run to run at every learning rate; "
+            f"{what}",
         )
 
 

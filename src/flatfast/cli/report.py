@@ -45,11 +45,12 @@ def report(
 def _report(folder: Path, out: Path, another: dict[str, float]) -> None:
     from flatfast.lab.goal import Goal
     from flatfast.lab.rejudge import rejudge
-    from flatfast.lab.store import manifest_of_chunks, read_store
+    from flatfast.lab.store import manifest_of_chunks, read_sampled, read_store
 
     console = Console()
     known, problems = manifest_of_chunks(folder)
-    stored = read_store(folder, manifest=known)
+    # Another goal judges trajectories anew, and needs them all.
+    stored = read_store(folder, manifest=known) if another else read_sampled(folder, known)
     runs, manifest = stored.rows, stored.manifest
     tell_problems(console, [*problems, *stored.problems])
     if not len(runs):
@@ -61,10 +62,14 @@ def _report(folder: Path, out: Path, another: dict[str, float]) -> None:
         settings = manifest["settings"]
         goal = Goal(**{**settings["problem"]["goal"], **another})
         runs = rejudge(runs, settings, goal)
+        missing["comparison"] = "the runs of the methods are not held to another goal"
         settings["problem"]["goal"] = asdict(goal)
     else:
         forecast, missing = forecast_of(console, folder)
     page = write_study(
-        console, lambda: study_of(runs, manifest, forecast, missing), out, runs=folder
+        console,
+        lambda: study_of(runs, manifest, forecast, missing, stored.sample),
+        out,
+        runs=folder,
     )
     tell_page(console, page)

@@ -1,5 +1,6 @@
 """``flatfast reproduce``: an experiment of the lab from its recipe to its report."""
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -10,11 +11,14 @@ from flatfast.cli import options
 from flatfast.cli.console import Console
 from flatfast.cli.interrupts import keeping
 from flatfast.cli.studies import (
+    engines_of,
     make_forecast,
     open_store,
     report_of,
+    status_file,
     stored_in,
     tell_leftovers,
+    tell_live,
     tell_page,
     warn_unstable,
 )
@@ -28,8 +32,14 @@ def register(app: typer.Typer) -> None:
 def reproduce(
     name: Annotated[str, typer.Argument(help="An experiment; `flatfast list` shows them.")],
     full: Annotated[
-        bool, typer.Option("--full/--quick", help="All the runs, or a look in a few minutes.")
+        bool,
+        typer.Option(
+            "--full/--quick",
+            help="All the runs, or a look in minutes (on images a quarter of an hour or more).",
+        ),
     ] = False,
+    adaptive: options.Adaptive = None,
+    width: options.Width = None,
     out: options.Out = None,
     fresh: options.Fresh = False,
     set_: options.Set = None,
@@ -38,6 +48,13 @@ def reproduce(
     threshold: options.Threshold = None,
     absolute: options.Absolute = False,
     smoothing: options.Smoothing = None,
+    engine: options.EngineName = "local",
+    workers: options.Workers = None,
+    cores: options.Cores = None,
+    live: options.Live = False,
+    gpus: options.Gpus = None,
+    address: options.Address = None,
+    slurm: options.Slurm = None,
 ) -> None:
     """Sweep an experiment of the paper, find its law, compare methods, write the report."""
     from flatfast.cli.values import settings
@@ -45,10 +62,21 @@ def reproduce(
 
     size = "full" if full else "quick"
     recipe = recipe_of(name, size)
-    recipe = replace(recipe, settings={**recipe.settings, **settings(set_, data)})
+    if adaptive and not recipe.adaptive:
+        recipe = recipe.adaptively()
+    if adaptive is None:
+        adaptive = recipe.adaptive
+    if width is not None and not adaptive:
+        raise ValueError(f"--width is for adaptive sweeps, got {width:g} without --adaptive")
+    recipe = replace(
+        recipe,
+        settings={**recipe.settings, **settings(set_, data)},
+        adaptive=adaptive,
+        width=recipe.width if width is None else width,
+    )
 
     from flatfast.lab.engines.devices import use_all_cores
-    from flatfast.lab.reproduce import identity_of, problem_of
+    from flatfast.lab.reproduce import grid_runs, identity_of, problem_of
     from flatfast.lab.reproduce import reproduce as run
 
     use_all_cores()
@@ -57,22 +85,50 @@ def reproduce(
     console = Console()
     console.say((name, "bold"), f" ({size}), into {folder}")
     warn_unstable(console, problem, recipe.lr, max(recipe.momenta(max(recipe.lr))))
-    from flatfast.cli.progress import SweepProgress
+    if live:
+        tell_live(console, folder)
+    from flatfast.cli.progress import Both, SweepProgress
 
     with (
         open_store(folder, identity_of(recipe, problem), fresh) as store,
         keeping(lambda: stored_in(store)),
+        engines_of(
+            console,
+            engine,
+            folder,
+            fresh,
+            workers=workers,
+            cores=cores,
+            gpus=gpus,
+            address=address,
+            slurm=slurm,
+        ) as engines,
     ):
         tell_leftovers(console, store)
-        make_forecast(console, problem, store)
-        with SweepProgress(console, ("grid", "methods")) as progress:
-            runs = run(recipe, problem, store, progress)
+        if recipe.nesterov:
+            console.note("no forecast: the theory that makes it is heavy ball's")
+        else:
+            make_forecast(console, problem, store)
+        names = ("methods",) if recipe.adaptive else ("grid", "methods")
+        grid = None if recipe.adaptive else grid_runs(recipe)
+        with (
+            SweepProgress(console, names) as progress,
+            status_file(store, name, names, engine, live, grid) as status,
+        ):
+            told = Both(progress, status)
+            runs = run(recipe, problem, store, told, told, engines)
         page = report_of(console, store, runs)
     tell_page(console, page)
     if not full:
-        console.print(
-            f"next: flatfast reproduce {name} --full   (more learning rates, momenta and seeds)\n"
-            "      flatfast list                      (the other experiments)\n"
-            "      flatfast momentum --lr 0.4 --like 0.1:0.9   (the law for your own pair)",
-            highlight=False,
-        )
+        console.print(_next_commands(name, data), highlight=False)
+
+
+def _next_commands(name: str, data: str | None) -> str:
+    """What to do after a quick look; the images are where they were for it."""
+    where = "" if data is None else f" --data {shlex.quote(data)}"
+    return (
+        f"next: flatfast reproduce {name} --full{where}   "
+        "(more learning rates, momenta and seeds)\n"
+        "      flatfast list                      (the other experiments)\n"
+        "      flatfast momentum --lr 0.4 --like 0.1:0.9   (the law for your own pair)"
+    )

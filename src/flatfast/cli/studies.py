@@ -1,9 +1,12 @@
 """What the lab's commands share: a folder of runs, notes on it, and the study of its runs."""
 
+import contextlib
 import re
 import shlex
 import sys
-from collections.abc import Callable
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +16,20 @@ from flatfast.cli.interrupts import keeping
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from flatfast.lab.engines.choose import MakeEngine
     from flatfast.lab.forecast.record import Forecast
     from flatfast.lab.problem import Problem
     from flatfast.lab.report.study import Study
+    from flatfast.lab.runs import Runs
+    from flatfast.lab.status import StatusFile
     from flatfast.lab.store import Store
 
 MOST_TOLD = 8
 """How many files that are left out of a folder are named on the terminal."""
+
+
+NOT_KEPT = ("--out", "--data", "--address", "--slurm")
+"""Options of a command whose values are of no use to anybody else."""
 
 
 def open_store(folder: Path, identity: dict[str, Any], fresh: bool) -> "Store":
@@ -28,6 +38,22 @@ def open_store(folder: Path, identity: dict[str, Any], fresh: bool) -> "Store":
     from flatfast.lab.store import Store
 
     return Store(folder, identity, command=_command(), fresh=fresh, on_fresh=remove_report)
+
+
+@contextlib.contextmanager
+def engines_of(
+    console: Console, name: str, folder: Path, fresh: bool, **options: Any
+) -> "Iterator[MakeEngine]":
+    """Open the engines of a name (:func:`.open_engines`), and say what they warn of."""
+    from flatfast.lab.engines.choose import open_engines
+
+    with contextlib.ExitStack() as stack:
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            engines = stack.enter_context(open_engines(name, folder=folder, fresh=fresh, **options))
+        for each in told:
+            console.note(str(each.message))
+        yield engines
 
 
 def records_of(folder: Path) -> int | None:
@@ -54,7 +80,7 @@ def _command() -> str:
 
 
 def portable(command: str) -> str:
-    """A command without its folders and ``--fresh``, and with files by their names alone.
+    """A command without its folders, cluster, account and ``--fresh``; files by their names alone.
 
     Where the images lay is not kept: the problem's settings say which they are.
     """
@@ -64,13 +90,15 @@ def portable(command: str) -> str:
         return command
     kept = []
     for word in words:
-        if word in ("--out", "--data"):
+        if word in NOT_KEPT:
             next(words, None)
         elif word == "--set" and (pair := next(words, "")).startswith("data="):
             continue
         elif word == "--set":
             kept += [word, re.sub(r"[^=]*/", "", pair)]
-        elif word != "--fresh" and not word.startswith(("--out=", "--data=", "--set=data=")):
+        elif word != "--fresh" and not word.startswith(
+            ("--set=data=", *(f"{option}=" for option in NOT_KEPT))
+        ):
             kept.append(re.sub(r"[^=]*/", "", word))
     return shlex.join(kept)
 
@@ -82,6 +110,48 @@ def stored_in(store: "Store") -> str:
     return (
         f"stopped: what is stored in {store.folder} is kept; repeat the command to go on from there"
     )
+
+
+def status_file(
+    store: "Store",
+    name: str,
+    stages: tuple[str, ...],
+    engine: str,
+    live: bool,
+    grid: "Runs | None",
+) -> "StatusFile":
+    """What keeps the folder's ``status.json``, and with ``live`` its ``progress.html``.
+
+    Args:
+        store: The sweep's store.
+        name: What is swept.
+        stages: What the sweeps to come are called.
+        engine: Where runs are made.
+        live: Whether there is to be a page.
+        grid: The runs of the grid; None where they are chosen as it goes.
+    """
+    from flatfast.lab.status import LIVE, StatusFile
+
+    if not live:
+        with contextlib.suppress(OSError):  # of an earlier command, and nobody's now
+            (store.folder / LIVE).unlink(missing_ok=True)
+        return StatusFile(store, stages, engine=engine)
+    from flatfast.lab.report.live import LivePage
+
+    wanted = (
+        None
+        if grid is None
+        else Counter(zip(grid.lr.tolist(), grid.momentum.tolist(), strict=True))
+    )
+    page = LivePage(store.folder, name, wanted)
+    return StatusFile(store, stages, engine=engine, also=page)
+
+
+def tell_live(console: Console, folder: Path) -> None:
+    """Say where the page is that shows how runs go on."""
+    from flatfast.lab.status import LIVE
+
+    console.say("as it goes on, once the first runs are stored: ", (str(folder / LIVE), "bold"))
 
 
 def tell_leftovers(console: Console, store: "Store") -> None:
@@ -124,15 +194,16 @@ def study_of(
     manifest: dict[str, Any],
     forecast: "Forecast | None" = None,
     missing: dict[str, str] | None = None,
+    sample: "pa.Table | None" = None,
 ) -> "Study":
-    """Analyse stored runs."""
+    """Analyse stored runs, or of many a sample's trajectories."""
     from flatfast.lab.analysis import analyse
 
     about = {name: manifest.get(name) for name in ("machine", "versions", "created")}
     commands = str(manifest.get("command") or "").splitlines()
     about["command"] = "\n".join(dict.fromkeys(map(portable, commands))) or None
     described = {**manifest["settings"], **about}
-    return analyse(runs, described, forecast=forecast, missing=missing)
+    return analyse(runs, described, forecast=forecast, missing=missing, sample=sample)
 
 
 def forecast_of(console: Console, folder: Path) -> "tuple[Forecast | None, dict[str, str]]":
@@ -182,14 +253,14 @@ def report_of(console: Console, store: "Store", runs: "pa.Table") -> Path:
     Returns:
         The report's page.
     """
-    from flatfast.lab.rows import KEY
+    from flatfast.lab.rows import each_once
 
     kept = f"all runs are stored in {store.folder}"
     again = shlex.join(["flatfast", "report", str(store.folder)])
     with keeping(f"stopped: {kept}; {again} writes their report"):
-        stored = store.read(KEY)
-        tell_problems(console, [line for line in stored.problems if line not in store.problems])
-        manifest = {**stored.manifest, "command": _command()}
+        found = store.survey()
+        tell_problems(console, [line for line in found.problems if line not in store.problems])
+        manifest = {**found.manifest, "command": _command()}
         forecast, missing = forecast_of(console, store.folder)
         page = write_study(
             console,
@@ -197,7 +268,7 @@ def report_of(console: Console, store: "Store", runs: "pa.Table") -> Path:
             store.folder,
             runs=store.folder,
         )
-    others = len(stored.rows) - len(runs)
+    others = len(each_once(found.keys())) - len(runs)
     if others:
         console.note(
             f"{others} other runs are stored here that this command does not ask for; "

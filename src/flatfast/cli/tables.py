@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from flatfast.lab.report import advice, headline, summarise
+from flatfast.lab.report import advice, headline, sample_line, summarise
 from flatfast.lab.report.study import Study
 
 
@@ -29,6 +29,8 @@ def study_tables(study: Study) -> Iterator[RenderableType]:
         f"{summary['counts']['runs']:,} runs: "
         + ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in counts.items())
     )
+    if sample_line(summary):
+        yield Text(sample_line(summary))
     yield from (Text(line, style="yellow") for line in advice(summary))
 
 

@@ -1,10 +1,12 @@
 """Command-line values: lists, ranges, settings."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from flatfast.lab.problem import Scalar
+from flatfast.law import GAMMA
 
 
 def learning_rates(text: str) -> tuple[float, ...]:
@@ -13,11 +15,7 @@ def learning_rates(text: str) -> tuple[float, ...]:
     Raises:
         ValueError: If the text is neither, or a value is not positive and finite.
     """
-    values = _values(text, "lr")
-    for value in values:
-        if not 0 < value < math.inf:
-            raise ValueError(f"lr must be positive and finite, got {value:g}")
-    return values
+    return _positive(text, "lr")
 
 
 def momenta(text: str) -> tuple[float, ...]:
@@ -35,6 +33,29 @@ def momenta(text: str) -> tuple[float, ...]:
         return _rounded([1 - value for value in complement], (9, 12, 15))
     values = _values(text, "momentum")
     _check_momenta(values)
+    return values
+
+
+def prefactors(text: str) -> tuple[float, ...]:
+    """``0.1,0.2`` (a list) or ``0.06:0.5:12`` (evenly spaced in their logarithm).
+
+    Raises:
+        ValueError: If the text is neither, or a value is not positive and finite.
+    """
+    return _positive(text, "C")
+
+
+def momenta_of(prefactors: Sequence[float], lr: float) -> tuple[float, ...]:
+    """``1 - C lr^(2/3)``, without those that would be negative."""
+    found = (1 - C * lr**GAMMA for C in prefactors)
+    return _rounded([momentum for momentum in found if momentum >= 0], (9, 12, 15))
+
+
+def _positive(text: str, name: str) -> tuple[float, ...]:
+    values = _values(text, name)
+    for value in values:
+        if not 0 < value < math.inf:
+            raise ValueError(f"{name} must be positive and finite, got {value:g}")
     return values
 
 

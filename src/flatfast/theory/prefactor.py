@@ -34,6 +34,10 @@ DOUBLINGS = 24
 AT_REST = 0.01
 """Share of the whole fall that the last half of a path at rest may fall."""
 
+CREEPS = 4.0
+"""How many times what it has fallen of late a metric may be above its goal, where it falls less and
+less each time the flow's path is made twice as long. From there on halves would add up to one."""
+
 REACH = 4.0
 """How many times as far as the goal a flow is followed that does not come to rest: a parabola would
 have the fourth power of its F left, and what falls later is slower than what the goal waits for."""
@@ -131,7 +135,7 @@ def flow_relaxation(
 
     Raises:
         NotOnManifoldError: If the start is off Γ.
-        ValueError: If the start meets the goal, or the flow never does.
+        ValueError: If the start meets the goal, or the flow never does, or creeps far above it.
         PathEndedError: If the flow cannot be followed to the goal.
     """
     at = np.asarray(start, np.float64)
@@ -147,6 +151,7 @@ def flow_relaxation(
     if threshold is not None:
         _check_start(float(values[0]), threshold)
     made, last = 0, np.inf
+    falls: list[float] = []
     for doubling in range(DOUBLINGS):
         # The flow goes on from where it is, each time as far as it has come.
         length = min(first * 2 ** max(doubling - 1, 0), last - times[-1])
@@ -160,6 +165,7 @@ def flow_relaxation(
         times = np.append(times, times[-1] + path.times[1:])
         values = np.append(values, np.asarray(read(path.points[1:])))
         at = path.points[-1]
+        falls.append(float(values[-len(path.times)] - values[-1]))
         met = threshold is not None and values[-1] <= threshold
         if threshold is not None and met:
             last = max(REACH * _crossing(times, values, threshold), times[-1])
@@ -168,6 +174,12 @@ def flow_relaxation(
             return _relaxed(times, values, threshold, at, made)
         if ended:
             raise ended
+        if threshold is not None and not met and _creeps(falls, float(values[-1]) - threshold):
+            raise ValueError(
+                f"the flow does not bring the metric to {threshold:.4g}: from {values[0]:.4g} it "
+                f"has passed most of its way and creeps at {values[-1]:.4g}, where the last half "
+                f"of the time brought {max(falls[-1], 0.0):.2g}"
+            )
     goal = "rest" if threshold is None else f"{threshold:g}"
     raise ValueError(
         f"the flow does not bring the metric to {goal}: it is {values[-1]:.4g} after a time "
@@ -204,6 +216,13 @@ def critical_from_time(C: float, time: float, fraction: float) -> float:
             f"runs at C {C:g} that take {time:g} do not creep but swing; measure at a larger C"
         )
     return float(np.exp(brentq(late, low, np.log(C), xtol=1e-6)))
+
+
+def _creeps(falls: list[float], above: float) -> bool:
+    """Whether a metric so far above its goal, after falls over times twice as long each, creeps."""
+    if len(falls) < 4 or max(falls) != max(falls[:-2]) or not max(falls) > 0:
+        return False
+    return CREEPS * max(falls[-1], falls[-2] / 2, 0.0) < above
 
 
 def _at_rest(times: Array, values: Array) -> bool:

@@ -1,4 +1,4 @@
-"""The law in PyTorch: coupling to any optimizer, SGD that follows it, label noise.
+"""The law in PyTorch: coupling to any optimizer, SGD that follows it, label noise; rescaling.
 
 Callbacks are in :mod:`flatfast.torch.lightning` and :mod:`flatfast.torch.transformers`.
 """
@@ -12,6 +12,7 @@ from flatfast.torch.calibration import calibrate
 from flatfast.torch.coupling import Coupling, couple
 from flatfast.torch.followed import CoupledGroup
 from flatfast.torch.label_noise import LabelFlips, LabelNoise
+from flatfast.torch.rescaling import rescale
 from flatfast.torch.sgd import SGD
 from flatfast.torch.writers import MomentumConflictError
 
@@ -26,4 +27,5 @@ __all__ = [
     "auto_momentum",
     "calibrate",
     "couple",
+    "rescale",
 ]

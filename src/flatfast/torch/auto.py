@@ -86,7 +86,7 @@ class AutoMomentum:
         self.last: Calibration | None = None
         own = getattr(self.optimizer, "coupling", None)
         self._ours = not isinstance(own, Coupling)
-        if not self._ours and _measured(self.optimizer):
+        if not self._ours and is_measured(self.optimizer):
             raise MomentumConflictError(
                 f"the law of this {type(self.optimizer).__name__} is being measured already; "
                 "auto.remove() ends that"
@@ -246,7 +246,8 @@ class AutoMomentum:
         return unmeasured(momentum if momentum > 0 or self._ours else START)
 
 
-def _measured(optimizer: Optimizer) -> bool:
+def is_measured(optimizer: Optimizer) -> bool:
+    """Whether the optimizer's law is being measured."""
     hooks = optimizer._optimizer_step_pre_hooks.values()
     return any(isinstance(getattr(hook, "__self__", None), AutoMomentum) for hook in hooks)
 

@@ -88,11 +88,11 @@ def calibrate(
     Raises:
         TypeError: If a number is something else, or ``loss_fn`` returns no tensor.
         ValueError: If an argument is out of range, ``loss_fn`` returns more than one number, a
-            gradient not finite, parameters are sharded,
-            there is none or no batch, outputs do not depend on the parameters, or the loss's
-            Hessian in the outputs cannot be had: a loss that couples examples, or one with more
-            than 32 outputs an example that is neither a sum over outputs nor a softmax's
-            cross-entropy.
+            gradient not finite, parameters are sharded, there is none or no batch, outputs do not
+            depend on the parameters, shapes are broadcast so that each output meets the targets of
+            all examples, or the loss's Hessian in the outputs cannot be had: a loss that couples
+            examples, or one with more than 32 outputs an example that is neither a sum over outputs
+            nor a softmax's cross-entropy.
         RuntimeError: If an operation of the model, or the loss, has no second derivative.
     """
     every = model.parameters() if params is None else params

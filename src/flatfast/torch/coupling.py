@@ -36,7 +36,10 @@ class Coupling:
     Attributes:
         optimizer: The optimizer that makes the steps, the innermost where it was wrapped.
         total_steps: Length of the training in steps, where it was given.
+        rescaled: From which batch to which its laws were carried, if they were.
     """
+
+    rescaled: dict[str, Any] | None = None
 
     def __init__(
         self,
@@ -113,11 +116,12 @@ class Coupling:
         """From which an equal coupling of a copy can be made, by :func:`restored`."""
         self._align()
         groups = [each.settings() for each in self._followed]
-        return {"common": self._common, "total_steps": self.total_steps, "groups": groups}
+        own = {"common": self._common, "rescaled": self.rescaled}
+        return {**own, "total_steps": self.total_steps, "groups": groups}
 
     def take_over(self, settings: dict[str, Any]) -> None:
         """Go on where the coupling stands whose settings these are."""
-        self._common = settings["common"]
+        self._common, self.rescaled = settings["common"], settings.get("rescaled")
         for each, own in zip(self._followed, settings["groups"], strict=True):
             each.restore(own)
 

@@ -6,6 +6,7 @@ mode twice, which more of PyTorch's operations have than forward mode.
 """
 
 import contextlib
+import functools
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -14,9 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from flatfast.arguments import as_number
-from flatfast.calibration.calibrate import LEAST, PRODUCT_SHARE
 from flatfast.calibration.landscape import GRADIENT, PROBE, PRODUCT
+from flatfast.calibration.plan import LEAST, PRODUCT_SHARE
 from flatfast.torch.batches import OTHERS, Batch, Batches
+from flatfast.torch.crossing import check_pairing
 from flatfast.torch.modes import modes_kept
 from flatfast.torch.output_hessian import OutputHessian, at_least_single
 from flatfast.torch.vectors import flat, like, real
@@ -136,9 +138,13 @@ class ModelLandscape:
 
         The slope of that part along the weights, over their square: of a sum of squares what
         ``weight_decay`` is in an optimizer. 0 where the slope is not along them.
+
+        Raises:
+            ValueError: If the loss broadcasts outputs and targets against each other.
         """
         with torch.no_grad(), self._without_masks():
             outputs, targets = self._outputs(self._batches.first)
+        check_pairing(self._loss_fn, outputs, targets)
         slope = flat(self._derivative(self._loss_fn(outputs, targets), None))
         weights = flat(self._params)
         radial = float(slope @ weights)
@@ -164,13 +170,30 @@ class ModelLandscape:
 
         return squared(outputs), squared(outputs.roll(1, 0))
 
+    @functools.cached_property
+    def outputs(self) -> int:
+        """Numbers that the examples have as outputs, where a batch is all of them; else 0."""
+        if self._batches.size is None or self._batches.examples != self._batches.size:
+            return 0
+        with torch.no_grad(), self._without_masks():
+            return self._outputs(self._batches.first)[0].numel()
+
+    def row(self, number: int) -> tuple[float, Tensor]:
+        """``|J^T S^(1/2) e|^2`` for one output's unit vector e, and its gradient."""
+        return self._squared(self._batches.first, lambda hessian: hessian.row(number))
+
     def probe(self) -> tuple[float, Tensor]:
         """``|J^T S^(1/2) z|^2`` on the next batch, and its gradient."""
+        return self._squared(self._batches.next(), lambda hessian: hessian.probe(self._probes))
+
+    def _squared(
+        self, batch: Batch, root: Callable[[OutputHessian], Tensor]
+    ) -> tuple[float, Tensor]:
         loss_fn = self._loss_fn
         with self._without_masks():
-            outputs, targets = self._outputs(self._batches.next())
+            outputs, targets = self._outputs(batch)
             hessian = OutputHessian(outputs, lambda o: loss_fn(o, targets))
-            backward = self._derivative(outputs, hessian.probe(self._probes), create_graph=True)
+            backward = self._derivative(outputs, root(hessian), create_graph=True)
             squared = sum((part.float().square().sum() for part in backward), torch.zeros(()))
             slope = self._derivative(squared, None)
         return float(squared.detach()), flat(slope)

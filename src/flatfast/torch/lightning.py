@@ -1,4 +1,4 @@
-"""Momentum that follows the learning rate, in Lightning."""
+"""In Lightning: momentum that follows the learning rate, and a tuned setting at another batch."""
 
 from typing import Any
 
@@ -6,9 +6,10 @@ from flatfast.extras import require
 
 require("flatfast.torch.lightning", "lightning", "lightning")
 
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer, callbacks
 
 from flatfast.torch.callback import Following
+from flatfast.torch.rescaling.trainers import Rescaling, loader_batch, unknown
 
 
 class CoupledMomentum(Following, Callback):
@@ -68,6 +69,73 @@ class CoupledMomentum(Following, Callback):
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Uncouple."""
         self._follower.end()
+
+
+class RescaleBatch(Rescaling, Callback):
+    """Carries tuned optimizers to the batch of this Trainer: devices and accumulation included.
+
+    ::
+
+        trainer = Trainer(devices=4, callbacks=[RescaleBatch(reference_batch=256)])
+
+    When training starts, after a checkpoint is loaded if there is one, every optimizer with its
+    schedules goes through :func:`flatfast.torch.rescale`, from the reference to the batch of the
+    data loader times the processes that share the data times ``accumulate_grad_batches``; a
+    ``GradientAccumulationScheduler`` is followed from epoch to epoch, and the decay of Lightning's
+    ``EMAWeightAveraging`` is rescaled as well. A checkpoint knows whether, and to which batch, it
+    was rescaled, so a fit may go on with other devices.
+    """
+
+    _now: float | None = None
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Rescale.
+
+        Raises:
+            ValueError: If the batch is not known, or an optimizer cannot be rescaled.
+            MomentumConflictError: If something else writes a momentum.
+        """
+        self._to(trainer, self._examples(trainer, pl_module))
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Follow a change of the batches that are accumulated."""
+        examples = self._examples(trainer, pl_module)
+        if examples != self._now:
+            self._to(trainer, examples)
+
+    def _to(self, trainer: Trainer, examples: float) -> None:
+        kind = getattr(callbacks, "WeightAveraging", ())  # not in all versions
+        averages = [each._average_model for each in _callbacks(trainer, kind)]
+        schedulers = [config.scheduler for config in trainer.lr_scheduler_configs]
+        present = [average for average in averages if average is not None]
+        self._rescale(trainer.optimizers, schedulers, examples, present)
+        self._now = examples
+
+    def _examples(self, trainer: Trainer, pl_module: LightningModule) -> float:
+        if self.batch is not None:
+            return self.batch
+        if not pl_module.automatic_optimization:
+            raise unknown("with manual optimization a step is what the module makes it")
+        batch = loader_batch(trainer.train_dataloader)
+        if batch is None:
+            kind = type(trainer.train_dataloader).__name__
+            raise unknown(f"the training data, {kind}, have no batch_size")
+        # Processes that share a model between them read the same data.
+        sampler: Any = getattr(trainer.strategy, "distributed_sampler_kwargs", None) or {}
+        processes: int = sampler.get("num_replicas", trainer.world_size)
+        return batch * processes * _accumulated(trainer)
+
+
+def _accumulated(trainer: Trainer) -> int:
+    """Batches in a step of this epoch, also where the scheduler of that has yet to be asked."""
+    for each in _callbacks(trainer, callbacks.GradientAccumulationScheduler):
+        return int(each.get_accumulate_grad_batches(trainer.current_epoch))
+    return trainer.accumulate_grad_batches
+
+
+def _callbacks(trainer: Trainer, kind: Any) -> list[Any]:
+    every: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    return [each for each in every if isinstance(each, kind)]
 
 
 def steps_of_each(trainer: Trainer) -> int:

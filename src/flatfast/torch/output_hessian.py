@@ -102,6 +102,12 @@ class OutputHessian:
         signs = torch.randint(0, 2, self._shape, generator=generator, device=self._outputs.device)
         return self._root((2.0 * signs - 1.0).to(self._outputs.dtype))
 
+    def row(self, number: int) -> Tensor:
+        """``S^(1/2) e`` for the unit vector e of one number, in the shape of the outputs."""
+        unit = torch.zeros_like(self._outputs.detach()).view(-1)
+        unit[number] = 1.0
+        return self._root(unit.view(self._shape))
+
     def _times(self, v: Tensor) -> Tensor:
         return _product(self._slope, self._outputs, v)
 

@@ -1,4 +1,4 @@
-"""Momentum that follows the learning rate, in the Transformers ``Trainer``."""
+"""In the Transformers ``Trainer``: momentum that follows the learning rate; another batch."""
 
 from typing import Any
 
@@ -9,6 +9,7 @@ require("flatfast.torch.transformers", "transformers", "transformers")
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from flatfast.torch.callback import Following
+from flatfast.torch.rescaling.trainers import Rescaling, unknown
 
 KEPT = "flatfast.calibration"
 """Where the trainer's state keeps a calibrated prefactor."""
@@ -81,3 +82,53 @@ class CoupledMomentum(Following, TrainerCallback):
         A trainer tells its callbacks of its end and not of its failure.
         """
         self._follower.end()
+
+
+class RescaleBatch(Rescaling, TrainerCallback):
+    """Carries a tuned optimizer to the batch of this trainer: devices and accumulation included.
+
+    ::
+
+        trainer = Trainer(model, args, ..., callbacks=[RescaleBatch(256, rule="adam-sde")])
+
+    When training starts, after a checkpoint is loaded if there is one, the optimizer with its
+    schedule goes through :func:`flatfast.torch.rescale`, from the reference to the batch of the
+    data loader on all processes times ``gradient_accumulation_steps``. A checkpoint knows whether,
+    and to which batch, it was rescaled, so training may go on with other devices.
+    """
+
+    _begun = False
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Another training, or the same with another batch."""
+        self._begun = False
+
+    def on_epoch_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Rescale, before the first step; other callbacks have then coupled what they couple.
+
+        Raises:
+            ValueError: If the batch is not known, or the optimizer cannot be rescaled.
+            MomentumConflictError: If something else writes the momentum.
+        """
+        if self._begun:
+            return
+        scheduler = kwargs.get("lr_scheduler")
+        examples = self._examples(args, kwargs.get("train_dataloader"))
+        self._rescale([kwargs["optimizer"]], [] if scheduler is None else [scheduler], examples)
+        self._begun = True
+
+    def _examples(self, args: TrainingArguments, loader: Any) -> float:
+        if self.batch is not None:
+            return self.batch
+        try:
+            # Accelerate's, of all processes that do not share a model between them.
+            batch = loader.total_batch_size
+        except (AttributeError, TypeError):
+            batch = None
+        if not isinstance(batch, int):
+            raise unknown(f"the training data, {type(loader).__name__}, have no batch size")
+        return batch * args.gradient_accumulation_steps

@@ -25,7 +25,7 @@ def layers(optimizer: Any) -> list[Any]:
             names = " and ".join(type(each).__name__ for each in kept)
             raise ValueError(
                 f"{type(found[-1]).__name__} steps by {len(kept)} optimizers, {names}; "
-                "couple each of them"
+                "give each of them by itself"
             )
         if not kept or any(kept[0] is layer for layer in found):
             break

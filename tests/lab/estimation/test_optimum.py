@@ -192,8 +192,26 @@ def test_too_few_seeds_and_momenta(sweep):
     two = type(grid)(
         grid.lr, grid.mu[:2], grid.seed, grid.log_time[:, :2], grid.diverged[:, :2], grid.limit
     )
-    with pytest.raises(ValueError, match="at least 4 momenta, got 2"):
+    with pytest.raises(ValueError, match="at least 4 momenta at one learning rate, got 2"):
         median_times(two, n_boot=10, seed=0)
+
+
+def test_momenta_are_counted_at_each_learning_rate(sweep):
+    """Learning rates that share none have many together, and no curve each."""
+    grid = sweep()
+
+    def only(few):
+        log_time = np.full_like(grid.log_time, np.nan)
+        for e, count in enumerate(few):
+            near = np.argsort(np.abs(np.log(grid.mu) - true_log_mu(grid)[e]))[:count]
+            log_time[e, near] = grid.log_time[e, near]
+        return type(grid)(grid.lr, grid.mu, grid.seed, log_time, grid.diverged, grid.limit)
+
+    with pytest.raises(ValueError, match="at least 4 momenta at one learning rate, got 3"):
+        median_times(only([3, *[2] * 7]), n_boot=10, seed=0)
+    found = optima_of(only([3, *[9] * 7]))
+    assert found.reason[0] == "runs of 3 momenta, at least 4 are needed"
+    assert found.located[1:].all()
 
 
 def test_names_of_fits_are_distinct():

@@ -7,11 +7,12 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from flatfast.lab.estimation.convergence import convergence
 from flatfast.lab.forecast.forecast import forecast, minimum_of
-from flatfast.lab.forecast.limit_times import predicted_times
-from flatfast.lab.forecast.model import model_of
+from flatfast.lab.forecast.limit_times import FOLLOWING, predicted_times
+from flatfast.lab.forecast.model import curvatures, effective_modes, model_of
 from flatfast.lab.forecast.record import read_forecast, write_forecast
 from flatfast.lab.problems import load
 from flatfast.lab.simulation.simulate import simulate
+from flatfast.theory import FlowPath, PathEndedError
 
 
 def on_the_hyperbola(C, noise_std):
@@ -113,6 +114,34 @@ def test_what_cannot_be_forecast():
         forecast(load("digits-mlp", {"loss": "cross-entropy", "start": "init"}))
     with pytest.raises(ValueError, match="C must be positive and finite, got -1"):
         predicted_times(load("scalar-product"), [-1.0])
+
+
+def test_modes_count_by_their_weight():
+    assert effective_modes(np.ones(7)) == pytest.approx(7)
+    assert effective_modes(np.array([0.0, 0.0, 3.0])) == pytest.approx(1)
+    assert effective_modes(np.array([1.0, 2.0])) == pytest.approx(9 / 5)
+    # Many modes of which few count are drawn, where drawing them is cheap.
+    assert FOLLOWING.draws(30, 4.0) == FOLLOWING.draws(4, 4.0) == 64
+    assert FOLLOWING.draws(30, 29.0) == FOLLOWING.draws(100, 4.0) == 1
+    assert FOLLOWING.draws(1, 1.0) == 256
+
+
+def test_the_eigenvalues_of_a_problem():
+    model, start, _ = model_of(load("scalar-product", {"width": 3}))
+    u, v = np.split(start, 2)
+    assert curvatures(model, start) == pytest.approx([u @ u + v @ v])
+
+
+def test_a_goal_that_the_flow_cannot_be_followed_to(monkeypatch):
+    """What to do about it is what a command can: another goal."""
+    path = FlowPath(np.zeros(1), np.array([[1.0, 1.0]]), 7)
+
+    def ended(*arguments, **options):
+        raise PathEndedError("raise tolerance or floor", path)
+
+    monkeypatch.setattr("flatfast.lab.forecast.forecast.flow_relaxation", ended)
+    with pytest.raises(PathEndedError, match=r"goal, 2\.5: near 2 the.*A goal that leaves more"):
+        forecast(load("scalar-product"))
 
 
 def test_a_forecast_holds_blas_to_one_thread_and_gives_the_others_back():

@@ -140,7 +140,19 @@ def cooled_metrics(
     return {"cooled:trace": 75 + 305 * x**2 * (1 + 0.02 * noise)}
 
 
-def make_comparison(grid: pa.Table, lrs: Sequence[float], seeds: int = 6) -> pa.Table:
+def tested_metrics(
+    x: NDArray[np.float64], noise: NDArray[np.float64], lr: NDArray[np.float64]
+) -> dict[str, NDArray[np.float64]]:
+    """A goal, and a test error that falls with it and is a percent lower at larger rates."""
+    return {
+        **cooled_metrics(x, noise, lr),
+        "cooled:test_error": 0.2 + 0.15 * x**2 * (1 + 0.05 * noise) - 0.01 * (lr[:, None] > 0.01),
+    }
+
+
+def make_comparison(
+    grid: pa.Table, lrs: Sequence[float], seeds: int = 6, **options: Any
+) -> pa.Table:
     """Runs of the methods that the lab compares with the law fitted to ``grid``."""
     fit = fit_exponent(time_grid(grid), n_boot=RESAMPLES)
     tables = []
@@ -150,7 +162,8 @@ def make_comparison(grid: pa.Table, lrs: Sequence[float], seeds: int = 6) -> pa.
             *rates_beyond(method, CURVATURE),
         }
         pairs = [(lr, 1 - method.setting(lr).momentum) for lr in sorted(rates)]
-        tables.append(make_runs(pairs=pairs, method=method.name, seeds=seeds, trajectories=False))
+        made = {"trajectories": False, **options}
+        tables.append(make_runs(pairs=pairs, method=method.name, seeds=seeds, **made))
     return pa.concat_tables(tables)
 
 
@@ -204,6 +217,17 @@ def deep() -> Study:
 
 
 @pytest.fixture(scope="session")
+def tested() -> Study:
+    """A test error beside the goal, recorded of the compared methods too."""
+    made = {"metrics": tested_metrics, "goal": Goal("cooled:trace", 0.35), "records": 64}
+    rates = tuple(LRS[::3])
+    grid = make_runs(rates, seeds=5, **made)
+    compared = make_comparison(grid, rates, seeds=5, trajectories=True, **made)
+    about = manifest("digits-mlp", made["goal"]) | {"comparison": {"curvature": CURVATURE}}
+    return analyse(pa.concat_tables([grid, compared]), about, n_boot=RESAMPLES)
+
+
+@pytest.fixture(scope="session")
 def single() -> Study:
     """One learning rate, no trajectories: what a first sweep of one's own may look like."""
     runs = make_runs(lrs=[0.01], trajectories=False)
@@ -224,7 +248,7 @@ def tiny() -> Study:
     return analyse(make_runs(pairs=[(0.01, 0.1)], seeds=1), {}, n_boot=RESAMPLES)
 
 
-STUDIES = ("full", "scalar", "deep", "single", "unreached", "tiny")
+STUDIES = ("full", "scalar", "deep", "tested", "single", "unreached", "tiny")
 
 
 @pytest.fixture(params=STUDIES)

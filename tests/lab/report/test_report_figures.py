@@ -7,6 +7,7 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,8 +16,12 @@ from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from tests.lab.report.conftest import cooled_metrics, make_runs, manifest
 
+from flatfast.lab.adaptive.plan import PILOT
+from flatfast.lab.analysis import analyse
 from flatfast.lab.estimation.interval import Interval
+from flatfast.lab.goal import Goal
 from flatfast.lab.report import CannotDraw, Study
 from flatfast.lab.report.axes import log_ticks, padded, plain_label, power_label
 from flatfast.lab.report.figures import FIGURES, Drawing
@@ -219,6 +224,20 @@ def test_says_what_is_missing_and_what_to_do(single: Study, unreached: Study, fu
     ):
         with pytest.raises(CannotDraw, match=words):
             draw(study, LIGHT)
+
+
+def test_no_common_c_is_no_fault_of_who_did_not_choose_the_momenta() -> None:
+    lrs = (2e-3, 6e-3, 1.6e-2)
+    made = {"metrics": cooled_metrics, "goal": Goal("cooled:trace", 0.35), "seeds": 3}
+    apart = zip(lrs, (0.05, 0.2, 0.8), strict=True)
+    pairs = [(lr, c * least * lr ** (2 / 3)) for lr, least in apart for c in (1, 1.4, 2)]
+    grid = make_runs(pairs=pairs, **made)
+    about = manifest("digits-mlp", Goal("cooled:trace", 0.35))
+    with pytest.raises(CannotDraw, match="Choose momenta that grow"):
+        cooled_metric(analyse(grid, about, n_boot=20), LIGHT)
+    pilot = make_runs(pairs=pairs[:2], method=PILOT, **made)
+    with pytest.raises(CannotDraw, match="chooses its own momenta"):
+        cooled_metric(analyse(pa.concat_tables([grid, pilot]), about, n_boot=20), LIGHT)
 
 
 def test_leaves_matplotlib_as_it_was(full: Study) -> None:

@@ -62,7 +62,7 @@ def test_one_page_that_needs_nothing_else(written: Path) -> None:
     assert all(source.startswith("data:image/svg+xml;base64,") for source in reader.loaded)
     assert not re.search(r"@import|url\(", html)
     assert len(html) < 3e6
-    assert reader.tags.count("picture") == 7
+    assert reader.tags.count("picture") == 8
     assert "prefers-color-scheme: dark" in html
 
 

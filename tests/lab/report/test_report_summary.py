@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from flatfast.lab.analysis import analyse
 from flatfast.lab.report import Study, advice, headline, summarise
 from flatfast.lab.report.narrative import limit_line
+from flatfast.lab.report.page import page
 from flatfast.lab.report.summary import SCHEMA, plain, write_summary
 from flatfast.law import MomentumLaw
 
@@ -228,3 +230,27 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
         write_summary({"a": "\ud800"}, path)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_methods_that_are_to_be_compared_and_were_not_yet(deep: Study) -> None:
+    asked = analyse(deep.runs, {**deep.manifest, "comparison": {"curvature": 18.0}}, n_boot=20)
+    assert asked.missing["comparison"].startswith("the runs of the methods are not made yet")
+    without = analyse(deep.runs, {**deep.manifest, "comparison": {"records": 20}}, n_boot=20)
+    assert without.missing["comparison"] == "no runs of the methods were asked for"
+    told = {"comparison": "of another goal"}
+    held = analyse(deep.runs, {**deep.manifest, "comparison": {"curvature": 1.0}}, missing=told)
+    assert held.missing == told
+
+
+def test_cautions_reach_the_reader(deep: Study, full: Study) -> None:
+    # Momenta in step with the optima, which no interval sees.
+    summary = summarise(deep)
+    assert summary["exponent"]["caution"].startswith("the best momentum moves by 1.0")
+    assert "A caution: the best momentum moves by 1.0" in page(summary, [])
+    without = {**summary, "exponent": {**summary["exponent"], "caution": ""}}
+    assert "A caution" not in page(without, [])
+    # Three best momenta leave one degree of freedom to judge the line by.
+    summary = summarise(full)
+    summary["best_momentum"] = summary["best_momentum"][:3]
+    (told,) = advice(summary)
+    assert told.startswith("Three best momenta say little")

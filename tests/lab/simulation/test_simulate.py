@@ -1,6 +1,11 @@
 """The simulator against a plain loop, and the independence of its runs."""
 
+import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +18,7 @@ from flatfast.lab.problem import Problem
 from flatfast.lab.problems.matrix_sensing import matrix_sensing
 from flatfast.lab.problems.scalar_product import scalar_product
 from flatfast.lab.simulation.batch import ProblemError
+from flatfast.lab.simulation.products import largest_in_products
 from flatfast.lab.simulation.simulate import footprint, record_steps, simulate
 
 
@@ -200,6 +206,45 @@ def test_record_steps():
     assert marks[1] == 1
     assert marks[-1] == 1000
     assert (np.diff(marks) > 0).all()
+
+
+PEAK = """
+import json, sys
+from benchmarks import chunk_memory
+print(json.dumps(chunk_memory.measured("matrix-sensing", {}, int(sys.argv[1]))))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux's peak memory")
+def test_the_footprint_is_what_a_batch_takes():
+    """Within a fifth, at a width where it is tens of megabytes and is told from noise."""
+    pytest.importorskip("torch", reason="benchmarks need the torch extra")
+    pytest.importorskip("PIL", reason="benchmarks need the data extra")
+    mapped = {"MALLOC_MMAP_THRESHOLD_": "65536", "JAX_NUM_CPU_DEVICES": "1"}
+    root = Path(__file__).parents[3]
+    words = [sys.executable, "-c", PEAK, "4096"]
+    done = subprocess.run(
+        words, cwd=root, env={**os.environ, **mapped}, stdout=subprocess.PIPE, check=True, text=True
+    )
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["measured"] > 20e6
+    assert 0.8 < found["ratio"] < 1.2
+
+
+def test_the_largest_of_all_products():
+    def both(x, y):
+        return x @ x, y @ y.T
+
+    program = jax.jit(both).lower(jnp.ones((6, 8, 8)), jnp.ones((5, 70))).compile().as_text()
+    assert largest_in_products(program) == 4 * 6 * 8 * 8
+    made = """
+    %left = f32[2,3]{1,0} parameter(0)
+    %right = f64[3,500]{1,0} parameter(1)
+    ROOT %out.1 = f32[2,500]{1,0} dot(%left, %right), lhs_contracting_dims={1}
+    %other = f32[9999]{0} add(%x, %y)
+    """
+    assert largest_in_products(made) == 8 * 3 * 500
+    assert largest_in_products("") == 0
 
 
 def test_the_footprint_grows_with_the_problem():

@@ -1,11 +1,13 @@
 """Chunks of runs on this machine: widths, memory, rows."""
 
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from flatfast.lab.engines.local import LocalEngine
+from flatfast.lab.engines.simulator import Simulator, budget
 from flatfast.lab.goal import Goal
 from flatfast.lab.judge import judge
 from flatfast.lab.problem import Problem
@@ -42,7 +44,7 @@ def columns(table, *names):
 def test_rows_say_what_became_of_each_run():
     # Contraction 0.5 a step, 0.999 a step, and a growth of 2 a step.
     pairs = [(0.5, 0.0), (0.001, 0.0), (3.0, 0.0)]
-    table = rows(LocalEngine(quadratic(), records=200), runs_of(pairs, 1, 200))
+    table = rows(Simulator(quadratic(), records=200), runs_of(pairs, 1, 200))
     status, step, ran, diverged = columns(
         table, "status", "convergence_step", "steps_run", "diverged_step"
     )
@@ -58,7 +60,7 @@ def test_rows_say_what_became_of_each_run():
 
 
 def test_nothing_in_a_table_is_nan_or_infinite():
-    engine = LocalEngine(quadratic(), records=400, dtype="float64")
+    engine = Simulator(quadratic(), records=400, dtype="float64")
     table = rows(engine, runs_of([(3.0, 0.0), (0.5, 0.0)], 1, 400))
     for row in table["metric:square"].to_pylist():
         assert np.isfinite(row).all()
@@ -72,7 +74,7 @@ def test_nothing_in_a_table_is_nan_or_infinite():
 
 def test_a_row_does_not_depend_on_its_chunk():
     """Neither on how many runs there are, nor on which; what fills a tile leaves no row."""
-    engine = LocalEngine(scalar_product(), records=20)
+    engine = Simulator(scalar_product(), records=20)
     runs = runs_of([(0.01, 0.9), (0.02, 0.8)], 75, 100)
     whole = rows(engine, runs)
     for begin, count in ((0, 5), (70, 10), (149, 1)):
@@ -80,14 +82,25 @@ def test_a_row_does_not_depend_on_its_chunk():
 
 
 def test_chunks_fit_the_memory_budget():
-    small = LocalEngine(quadratic(), records=100, memory_budget=100_000)
-    large = LocalEngine(quadratic(), records=100, memory_budget=100 * 2**20)
+    small = Simulator(quadratic(), records=100, memory_budget=100_000)
+    large = Simulator(quadratic(), records=100, memory_budget=100 * 2**20)
     assert small.width < large.width <= max(256, footprint(quadratic(), 100).width)
     with pytest.raises(ValueError, match=r"must hold \d+ runs at once .* bytes, got 10; .*DEVICES"):
-        LocalEngine(quadratic(), memory_budget=10)
+        Simulator(quadratic(), memory_budget=10)
+
+
+def test_an_accelerator_has_memory_of_its_own():
+    def device(platform, **stats):
+        return SimpleNamespace(platform=platform, memory_stats=lambda: stats or None)
+
+    full, half = (device("gpu", bytes_limit=1000, bytes_in_use=used) for used in (0, 500))
+    assert budget([full]) == 800
+    assert budget([full, half]) == 800  # runs are spread evenly
+    for others in ([device("cpu")], [full, device("gpu")]):
+        assert budget(others) > 2**20  # of this machine's
 
 
 def test_a_chunk_has_one_length():
     runs = runs_of([(0.1, 0.5), (0.2, 0.5)], 1, lambda lr: round(10 / lr))
     with pytest.raises(ValueError, match="one planned length"):
-        LocalEngine(quadratic()).run(runs)
+        Simulator(quadratic()).run(runs)

@@ -11,10 +11,6 @@ import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from flatfast.extras import require
-
-require("flatfast.optax", "optax", "optax")
-
 import jax
 import jax.numpy as jnp
 import optax
