@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from flatfast.lab.engines.choose import ENGINES, LOCAL
 from studies import catalogue, machines
 from studies.runner import Order, Outcome, collect, compute, is_kept, told, wanted
 from studies.study import RESULTS, RUNS, Study, read_json
@@ -47,6 +48,13 @@ def _run(chosen: argparse.Namespace, console: Console) -> int:
     if order.only and not wanted(study, order):
         names = ", ".join(part.name for part in study.parts(order.folder, order.quick))
         raise ValueError(f"no part matches {', '.join(order.only)}; there are {names}")
+    if chosen.pack:
+        if study.pack is None:
+            raise ValueError(f"{chosen.name} needs no data that could be packed")
+        if chosen.out is None:
+            raise ValueError("a pack needs a folder to be written to: --out FOLDER")
+        console.print(study.pack(chosen.out), markup=False)
+        return 0
     if chosen.plan:
         console.print(plan(study, order))
         return 0
@@ -116,6 +124,7 @@ def _order(chosen: argparse.Namespace) -> Order:
         chosen.again,
         chosen.minutes,
         chosen.workers,
+        chosen.engine,
     )
 
 
@@ -133,7 +142,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--again", action="store_true", help="also what the result holds, if it is not kept here")
     add("--minutes", type=_minutes, default=float("inf"), help="begin no part that would end later")
     add("--workers", type=_count, default=1, metavar="N", help="parts computed at once")
+    add("--engine", default=LOCAL, choices=list(ENGINES), help="what makes the runs of sweeps")
     add("--collect", action="store_true", help="compute nothing, write the result of what is kept")
+    add("--pack", action="store_true", help="write the data that parts need to --out, and end")
     add("--runs", type=Path, metavar="FOLDER", help="where parts are kept")
     add("--out", type=Path, metavar="FOLDER", help="where the result goes")
     return parser

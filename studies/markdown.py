@@ -1,6 +1,6 @@
 """Tables as pages have them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 NOT_YET = "not measured yet"
 """What a page says where a result is not there yet."""
@@ -22,3 +22,8 @@ def table(heads: Sequence[str], rows: Iterable[Iterable[str]], note: str = "") -
     if note:
         lines += ["", f"({note})"]
     return "\n".join(lines)
+
+
+def between(found: Mapping[str, float]) -> str:
+    """An ``estimate``, and in brackets ``low`` and ``high``."""
+    return f"{found['estimate']:.2f} ({found['low']:.2f} to {found['high']:.2f})"

@@ -22,8 +22,9 @@ from pathlib import Path
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from flatfast.lab.sweep import InterruptedSweepError
-from studies import machines
-from studies.study import Part, Result, Study, read_json
+from studies import engines, machines
+from studies.engines import LOCAL
+from studies.study import Part, Result, Study, TimeIsUpError, read_json
 
 TOO_LATE = "the time is up"
 
@@ -42,6 +43,7 @@ class Order:
         minutes: Begin no part that would end later, or after that if nobody knows how long it
             takes.
         workers: Parts computed at once.
+        engine: What makes the runs of sweeps within parts.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Order:
     again: bool = False
     minutes: float = float("inf")
     workers: int = 1
+    engine: str = LOCAL
 
     @property
     def result(self) -> Path:
@@ -110,12 +113,17 @@ def compute(study: Study, order: Order, progress: Progress | None = None) -> Out
         KeyboardInterrupt: On Ctrl-C: parts in flight are dropped, but for those of threads, which
             end first.
         ValueError: If the folder or the result is of a quick look and this is not one, or the other
-            way round.
+            way round; if there is no such engine, or it does not go with so many workers.
     """
     check(order)
+    if order.engine != LOCAL and order.workers > 1 and study.side_by_side == "processes":
+        raise ValueError(
+            f"parts of {order.name} that are computed at once are processes, each with its own "
+            f"runs: give --engine {order.engine} or --workers {order.workers}, not both"
+        )
     study.prepare()
     began, outcome, asked_for = time.monotonic(), Outcome(), 0
-    with progress or _bar() as bar:
+    with progress or _bar() as bar, engines.using(order.engine, order.folder):
         task = bar.add_task(order.name, total=0)
         while todo := _next(study, order, began, outcome):
             asked_for += len(todo)
@@ -124,7 +132,7 @@ def compute(study: Study, order: Order, progress: Progress | None = None) -> Out
                 if not ended.error:
                     outcome.computed.append(ended.name)
                     bar.console.print(f"{ended.name}: {ended.seconds:.1f} s")
-                elif ended.error == TOO_LATE:
+                elif ended.error.startswith(TOO_LATE):
                     outcome.left[ended.name] = ended.error
                 else:
                     outcome.failed[ended.name] = ended.error
@@ -160,11 +168,12 @@ def _next(study: Study, order: Order, began: float, outcome: Outcome) -> list[Pa
     What a part needs may have been made in the round before.
     """
     spent, todo = time.monotonic() - began, []
+    late = [name for name, why in outcome.left.items() if why.startswith(TOO_LATE)]
     for part in missing(study, order):
-        if part.name in (*outcome.computed, *outcome.failed):
+        if part.name in (*outcome.computed, *outcome.failed, *late):
             continue
         why = part.needs and f"needs {part.needs}"
-        if not why and spent + (part.seconds or 0) > 60 * order.minutes:
+        if not why and spent + part.least_seconds >= 60 * order.minutes:
             why = TOO_LATE
         if why:
             outcome.left[part.name] = why
@@ -188,22 +197,26 @@ class _Job:
     """A part to be computed; a class and not a closure, so that processes can be sent it."""
 
     name: str
-    do: Callable[[], object]
-    expected: float
+    do: Callable[..., object]
+    timed: bool
+    least_seconds: float
     deadline: float
     folder: Path
     quick: bool
 
     def __call__(self) -> _Ended:
         began = time.monotonic()
-        if began + self.expected > self.deadline:
+        left = self.deadline - began
+        if self.least_seconds >= left:
             return _Ended(self.name, error=TOO_LATE)
         try:
-            self.do()
+            self.do(*([left] if self.timed else []))
             # Here, where it was computed: whoever is stopped between the two computes it again.
             machines.note(self.folder, self.name, self.quick)
         except InterruptedSweepError:
             raise KeyboardInterrupt from None
+        except TimeIsUpError as error:
+            return _Ended(self.name, time.monotonic() - began, f"{TOO_LATE}: {error}")
         except Exception as error:
             return _Ended(self.name, time.monotonic() - began, told(error))
         return _Ended(self.name, time.monotonic() - began)
@@ -221,8 +234,8 @@ def _computed(
 ) -> Iterator[_Ended]:
     """Compute parts; yields what came of each as it ends."""
     jobs = [
-        _Job(part.name, part.compute, part.seconds or 0, deadline, order.folder, order.quick)
-        for part in todo
+        _Job(p.name, p.compute, p.timed, p.least_seconds, deadline, order.folder, order.quick)
+        for p in todo
     ]
     if order.workers == 1:
         for job in jobs:

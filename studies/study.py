@@ -39,19 +39,32 @@ class Part:
         done: Whether it is there.
         seconds: How long it takes on the machine it is meant for; None where nobody knows.
         takes: The work in words, for plans: ``9,000 steps``.
+        timed: Whether ``compute`` takes the seconds that are left (infinite where there is no
+            limit), ends with :class:`TimeIsUpError` when they are over, and goes on from what it
+            has kept when it is asked again. Such a part begins however long it takes.
         needs: What is missing to compute it here, such as data; empty if nothing is.
     """
 
     name: str
-    compute: Callable[[], object]
+    compute: Callable[..., object]
     done: Callable[[], bool]
     seconds: float | None = None
     takes: str = ""
     needs: str = ""
+    timed: bool = False
+
+    @property
+    def least_seconds(self) -> float:
+        """The time without which it is not begun."""
+        return 0.0 if self.timed else self.seconds or 0.0
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
             raise ValueError(f"a part's name must match {NAME.pattern}, got {self.name!r}")
+
+
+class TimeIsUpError(Exception):
+    """A timed part has not come to its end; the message says what of it is kept."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +81,8 @@ class Study:
         save: Writes the result to its path. A study whose analysis starts from more than that file
             holds, such as runs, has its own ``load`` and ``save``, which keep that beside it.
         prepare: Called once before anything is computed.
+        pack: Writes the data that the parts need into a folder, to be carried to another machine,
+            and says in words what it has written; None where they need none.
         side_by_side: What parts that are computed at once are: threads of one process, where one
             compiles while another runs, or processes.
     """
@@ -78,10 +93,11 @@ class Study:
     load: Callable[[Path], Result] = lambda path: read_json(path, {})
     save: Callable[[Path, Result], object] = lambda path, result: write_json(path, result)
     prepare: Callable[[], object] = use_all_cores
+    pack: Callable[[Path], str] | None = None
     side_by_side: Literal["threads", "processes"] = "threads"
 
 
-def json_part(folder: Path, name: str, compute: Callable[[], Any], **more: Any) -> Part:
+def json_part(folder: Path, name: str, compute: Callable[..., Any], **more: Any) -> Part:
     """A part whose result is plain JSON, kept in a file of its own; :func:`kept_json` reads it.
 
     Args:
@@ -138,7 +154,7 @@ class _Kept:
     """Computes and writes; a class and not a closure, so that processes can be sent it."""
 
     path: Path
-    compute: Callable[[], Any]
+    compute: Callable[..., Any]
 
-    def __call__(self) -> None:
-        write_json(self.path, self.compute())
+    def __call__(self, *seconds_left: float) -> None:
+        write_json(self.path, self.compute(*seconds_left))

@@ -4,15 +4,16 @@ A store is what a part works with; the part itself is what is read off it, when 
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from flatfast.lab.engines.local import MOST_RUNS, LocalEngine
+from flatfast.lab.engines.job import Job
+from flatfast.lab.engines.simulator import MOST_RUNS
 from flatfast.lab.estimation.optimum import locate, median_times
 from flatfast.lab.estimation.times import TimeGrid
 from flatfast.lab.problem import Problem, Scalar
@@ -22,6 +23,7 @@ from flatfast.lab.runs import Runs
 from flatfast.lab.store import Store
 from flatfast.lab.sweep import sweep
 from flatfast.law import GAMMA
+from studies.engines import engine_of
 
 RESAMPLES = 500
 """Of the seeds, for the interval of a best C."""
@@ -64,11 +66,10 @@ def swept(
         problem: What is run.
         runs: The runs wanted.
         most_runs: Most runs in a chunk.
-        **options: Of :class:`flatfast.lab.engines.local.LocalEngine`, among those that identify
-            runs.
+        **options: Of :class:`flatfast.lab.engines.job.Job`, among those that identify runs.
     """
     with Store(folder, identity(problem, **options)) as store:
-        return sweep(runs, store, LocalEngine(problem, most_runs=most_runs, **options))
+        return sweep(runs, store, engine_of(Job(problem, **options), most_runs))
 
 
 def best_of(grid: TimeGrid) -> dict[str, Any]:
@@ -88,3 +89,18 @@ def best_of(grid: TimeGrid) -> dict[str, Any]:
         found["swept"] = {"estimate": estimate, "low": float(low), "high": float(high)}
         found["swept_time"] = float(np.exp(optima.log_time[0]) / scale)
     return found
+
+
+def same_seeds(grids: Iterable[TimeGrid]) -> list[TimeGrid]:
+    """Sweeps cut to the seeds that all of them have, so that one resampling serves all."""
+    grids = list(grids)
+    kept = min(len(grid.seed) for grid in grids)
+    return [
+        replace(
+            grid,
+            seed=grid.seed[:kept],
+            log_time=grid.log_time[..., :kept],
+            diverged=grid.diverged[..., :kept],
+        )
+        for grid in grids
+    ]

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy.optimize import curve_fit
 
 from flatfast.calibration import Calibration, calibrate
-from flatfast.calibration.calibrate import drift_cutoff
+from flatfast.calibration.along import drift_cutoff
 from flatfast.calibration.result import DAMPING
 from flatfast.calibration.tangent import solve
 from flatfast.lab.calibration import ProblemLandscape

@@ -9,7 +9,7 @@ from jax.flatten_util import ravel_pytree
 from flatfast.calibration import Calibration
 from flatfast.calibration.calibrate import BUDGET
 from flatfast.lab.calibration import calibrate_problem
-from flatfast.lab.engines.local import LocalEngine
+from flatfast.lab.engines.job import Job
 from flatfast.lab.problem import Problem
 from flatfast.lab.problems import load
 from flatfast.lab.reproduce import identity
@@ -25,6 +25,7 @@ from studies.calibration.cases import (
     FACTORS,
     Case,
 )
+from studies.engines import engine_of
 from studies.study import write_json
 
 WIDEST = 4096
@@ -86,7 +87,7 @@ def measure(case: Case, folder: Path) -> int:
     runs = planned(case, found)
     # A doubted calibration is kept as it is; the sweep needs a range to go over all the same.
     with Store(folder / "runs", identity(problem, **options)) as store:
-        engine = LocalEngine(problem, most_runs=WIDEST, **options)
+        engine = engine_of(Job(problem, **options), WIDEST)
         return len(sweep(runs, store, engine))
 
 

@@ -2,6 +2,12 @@
 
 from dataclasses import dataclass
 
+from flatfast.lab.images import CIFAR10, FASHION_MNIST
+from flatfast.lab.recipes import recipe_of
+
+IMAGES = {"fashion-mlp": FASHION_MNIST, "cifar-resnet": CIFAR10}
+"""Experiments on images, and the set that each needs."""
+
 
 @dataclass(frozen=True)
 class Experiment:
@@ -12,12 +18,15 @@ class Experiment:
         command: What ``flatfast`` is told to make its runs; empty where it has none of its own.
         runs_of: The experiment whose runs these are.
         goal: Options of ``flatfast report`` that change the goal.
+        calibrated: What ``flatfast calibrate`` is told to find C without a run, where it is to be
+            beside the sweep's; empty where the calibration study has it.
     """
 
     name: str
     command: tuple[str, ...] = ()
     runs_of: str = ""
     goal: tuple[str, ...] = ()
+    calibrated: tuple[str, ...] = ()
 
     @property
     def folder(self) -> str:
@@ -31,7 +40,14 @@ class Experiment:
 
 
 def _in_full(name: str) -> Experiment:
-    return Experiment(name, ("reproduce", name, "--full"))
+    calibrated: tuple[str, ...] = ()
+    if name in IMAGES:
+        recipe = recipe_of(name, "full")
+        middle = sorted(recipe.lr)[len(recipe.lr) // 2]
+        settings = (f"{key}={value}" for key, value in recipe.settings.items())
+        sets = (word for pair in settings for word in ("--set", pair))
+        calibrated = ("calibrate", name, "--lr", str(middle), *sets)
+    return Experiment(name, ("reproduce", name, "--full"), calibrated=calibrated)
 
 
 def _held_to(name: str, option: str, value: str) -> Experiment:
@@ -39,10 +55,22 @@ def _held_to(name: str, option: str, value: str) -> Experiment:
     return Experiment(f"{name}-{option}-{value}", runs_of=name, goal=(f"--{option}", value))
 
 
-RECIPES = ("matrix-sensing", "scalar-product", "teacher-student", "digits-mlp")
-"""The paper's matrix sensing and teacher-student, and the smallest relatives of its experiments."""
+NESTEROV = {name: f"{name}-nesterov" for name in ("matrix-sensing", "teacher-student")}
+"""By problem, the departure whose runs have the other kind of momentum, and seeds in common."""
 
-DEPARTURES = ("matrix-sensing-iterate", "teacher-student-test-error", "digits-mlp-small-lr")
+RECIPES = ("matrix-sensing", "scalar-product", "teacher-student", "digits-mlp", *IMAGES)
+"""The paper's experiments, those on images in a small size, and their smallest relatives."""
+
+DEPARTURES = (
+    "matrix-sensing-iterate",
+    "teacher-student-test-error",
+    "digits-mlp-small-lr",
+    *NESTEROV.values(),
+    "fashion-mlp-nesterov",  # its budget gave no exponent to stand beside heavy ball's
+)
+
+WAITING = ("cifar-resnet-gpu",)
+"""Departures that have not been run: they wait for a GPU (:mod:`studies.gpu`)."""
 
 EXPERIMENTS = (
     *map(_in_full, (*RECIPES, *DEPARTURES)),

@@ -8,11 +8,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from studies.experiments.cases import EXPERIMENTS, QUICK, Experiment
+from studies.data import needs
+from studies.experiments.cases import EXPERIMENTS, IMAGES, NESTEROV, QUICK, Experiment
+from studies.experiments.nesterov import beside_heavy_ball
 from studies.study import RESULTS, Part, Result, Study, read_json
 
 FLATFAST = "from flatfast.cli import main; main()"
-SUMMARY = "summary.json"
+SUMMARY, CALIBRATION = "summary.json", "calibration.json"
+RUNS = "runs.parquet"
 
 
 def parts(folder: Path, quick: bool) -> Iterator[Part]:
@@ -26,8 +29,13 @@ def parts(folder: Path, quick: bool) -> Iterator[Part]:
             partial(compute, experiment, folder, out),
             (folder / experiment.name / SUMMARY).exists,
             takes="" if experiment.runs_of else " ".join(experiment.command),
-            needs=f"the runs of {experiment.runs_of}" if missing else "",
+            needs=f"the runs of {experiment.runs_of}" if missing else _images(experiment),
         )
+
+
+def _images(experiment: Experiment) -> str:
+    """Which images are missing for an experiment; empty if none are."""
+    return needs(IMAGES[experiment.name]) if experiment.name in IMAGES else ""
 
 
 def compute(experiment: Experiment, folder: Path, out: Path | None) -> None:
@@ -46,21 +54,40 @@ def compute(experiment: Experiment, folder: Path, out: Path | None) -> None:
         flatfast(["report", str(runs), "--out", str(out), *experiment.goal])
         if experiment.departs:
             shutil.rmtree(out / "figures")
+        if experiment.calibrated:
+            # 3: measured, with doubts, which the file tells.
+            flatfast([*experiment.calibrated, "--out", str(out / CALIBRATION)], accepted=(0, 3))
 
 
-def flatfast(words: Sequence[str]) -> None:
+def flatfast(words: Sequence[str], accepted: Sequence[int] = (0,)) -> None:
     """Run the command line in a process of its own, which gives back its memory."""
     done = subprocess.run([sys.executable, "-c", FLATFAST, *words], check=False)
-    if done.returncode:
+    if done.returncode not in accepted:
         raise RuntimeError(f"flatfast {' '.join(words)} ended with {done.returncode}")
 
 
 def collect(folder: Path, before: Result) -> Result:
-    """The index: each experiment's exponent and best C, as its summary has them."""
+    """The index: each experiment's exponent and best C, as its summary has them.
+
+    And ``nesterov``, by problem: what its runs say beside those with heavy ball.
+    """
     found = {path.parent.name: _entry(read_json(path, {})) for path in folder.glob(f"*/{SUMMARY}")}
     kept = before.get("experiments", {})
     wanted = [experiment.name for experiment in (*EXPERIMENTS, *QUICK)]
-    return {"experiments": {name: (kept | found)[name] for name in wanted if name in kept | found}}
+    return {
+        "experiments": {name: (kept | found)[name] for name in wanted if name in kept | found},
+        "nesterov": {**before.get("nesterov", {}), **_nesterov(folder)},
+    }
+
+
+def _nesterov(folder: Path) -> dict[str, Any]:
+    """The comparisons for which the folder has runs, beside the committed ones of heavy ball."""
+    found = {}
+    for problem, name in NESTEROV.items():
+        ours, theirs = folder / name / RUNS, RESULTS / problem / RUNS
+        if ours.exists() and theirs.exists():
+            found[problem] = beside_heavy_ball(problem, theirs, ours)
+    return found
 
 
 def _entry(summary: dict[str, Any]) -> dict[str, Any]:

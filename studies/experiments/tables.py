@@ -5,8 +5,11 @@ import re
 from dataclasses import asdict
 from typing import Any
 
+from flatfast.calibration import Calibration
 from flatfast.lab.estimation.correction import corrected_law
-from studies.quotes.values import ROOT, SUMMARIES, interval, ratio, read
+from studies.experiments.cases import IMAGES
+from studies.markdown import NOT_YET, table
+from studies.quotes.values import ROOT, SUMMARIES, interval, load, number, ratio, read
 
 
 def method_of(found: dict[str, Any], name: str) -> dict[str, Any] | None:
@@ -203,6 +206,47 @@ def corrections() -> str:
     return "\n".join(lines)
 
 
+def images() -> str:
+    """The experiments on images: the sweep's C beside a calibration's, and the test error."""
+    heads = ("", "exponent", "best C", "C calibrated, no run", "sweep over calibration", "runs")
+    rows = []
+    for name in IMAGES:
+        found = load(f"results/{name}/summary.json")
+        if found is None:
+            continue
+        swept = found["best_C"]
+        cells = [interval(found["exponent"]), interval(swept)]
+        measured = ROOT / "results" / name / "calibration.json"
+        if measured.exists():
+            ours = Calibration.from_json(measured.read_text(encoding="utf-8"))
+            low, high = ours.interval
+            told = f"{ours.C:.3g} ({low:.3g} to {high:.3g})"
+            cells += [told if ours.ok else f"{told}; {ours.outcome}"]
+            cells += [number(swept["estimate"] / ours.C) if swept else "-"]
+        else:
+            cells += ["not measured yet", "-"]
+        rows.append([f"[{name}](results/{name})", *cells, f"{found['counts']['runs']:,}"])
+    return table(heads, rows) if rows else NOT_YET
+
+
+def generalization() -> str:
+    """Test error at the fastest momentum, and how it differs from that at the others."""
+    away = "difference to other momenta"
+    heads = ("test error, cooled", "when trained", away, "after the steps of the fastest", away)
+    rows = []
+    for name in IMAGES:
+        found = (load(f"results/{name}/summary.json") or {}).get("generalization")
+        if found is None:
+            continue
+        cells = []
+        for reading in (found["trained"], found["equal_steps"]):
+            apart = reading["difference"]
+            centre, low, high = (f"{100 * apart[end]:+.1f}" for end in ("estimate", "low", "high"))
+            cells += [f"{100 * reading['fastest']:.1f}%", f"{centre} points ({low} to {high})"]
+        rows.append([name, *cells])
+    return table(heads, rows) if rows else NOT_YET
+
+
 def departures() -> str:
     """The same problem with one thing changed."""
     lines = [
@@ -224,6 +268,39 @@ def departures() -> str:
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def nesterov(found: dict[str, Any]) -> str:
+    """Nesterov's momentum beside heavy ball: exponents, C, their ratio, and what was expected."""
+    heads = (
+        "",
+        "exponent, heavy ball",
+        "exponent, Nesterov",
+        "expected",
+        "C, heavy ball",
+        "C, Nesterov",
+        "ratio of C",
+        "ratio of the best mu, from the least lr to the greatest",
+        "expected",
+    )
+    rows = []
+    for problem, own in found.get("nesterov", {}).items():
+        heavy, ours = (found["experiments"][name] for name in (problem, f"{problem}-nesterov"))
+        rows.append(
+            [
+                f"[{problem}](results/departures/{problem}-nesterov)",
+                interval(heavy["exponent"]),
+                interval(ours["exponent"]),
+                f"{own['expected_exponent']:.2f}",
+                interval(heavy["best_C"]),
+                interval(ours["best_C"]),
+                interval(own["C_ratio"]),
+                ", ".join(f"{one['estimate']:.2f}" for one in own["ratio"]),
+                ", ".join(f"{one:.2f}" for one in own["expected"]),
+            ]
+        )
+    seeds = " and ".join(str(own["seeds"]) for own in found.get("nesterov", {}).values())
+    return table(heads, rows, f"Ratios on the {seeds} seeds that both have.") if rows else NOT_YET
 
 
 def template() -> str:

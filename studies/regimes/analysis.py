@@ -25,16 +25,28 @@ from studies.regimes.optima import (
     N_BOOT,
     Optimum,
     best_c,
+    edge_bounds,
     error_interval,
     fastest_cells,
     local_slopes,
     optimum_of,
-    same_seeds,
     settling_window,
 )
+from studies.sweeps import same_seeds
 
-POOLED = ("manifold", "init", "init-strict")
-"""Parts with several levels of label noise on one problem."""
+POOLED = ("manifold", "init", "init-strict", "fashion")
+"""Parts with several levels of noise on one problem."""
+
+
+def strength(case: Case) -> float:
+    """A case's noise: of its labels, or in ordinary training ``B^(-1/2)``, 0 for all examples.
+
+    A batch's gradient has a covariance in proportion to ``1 / B``, as label noise has one in
+    proportion to its square.
+    """
+    if case.part == "fashion" and case.batch_size:
+        return float(case.batch_size**-0.5)
+    return case.noise
 
 
 def pooled_slope(members: list[tuple[float, Optimum]]) -> dict[str, Any] | None:
@@ -116,6 +128,7 @@ def judged(case: Case, grid: TimeGrid) -> dict[str, Any]:
         "runs": int(np.isfinite(grid.log_time).sum() + np.isinf(grid.log_time).sum()),
         "lr": [float(lr) for lr in found.lr],
         "best_c": [told(one) for one in best_c(found)],
+        "bound": edge_bounds(grid, found),
         "fastest_cell_c": fastest_cells(grid),
         "settling_mu_over_lr": settling_window(grid),
         "scaled_time": [
@@ -143,10 +156,10 @@ def judged(case: Case, grid: TimeGrid) -> dict[str, Any]:
 
 
 def pooled(levels: Mapping[float, TimeGrid]) -> dict[str, Any]:
-    """What sweeps at several levels of label noise say together.
+    """What sweeps at several levels of noise say together.
 
     Args:
-        levels: The sweeps by their noise.
+        levels: The sweeps by their noise, as :func:`strength` tells it.
     """
     shared = [optimum_of(grid) for grid in same_seeds(levels.values())]
     members = list(zip(levels, shared, strict=True))

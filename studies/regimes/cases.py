@@ -36,6 +36,9 @@ REACH, NEAR = 8.0, 4.0
 """The grid of ``mu`` reaches by this factor to either side of the guess: the second where a coarse
 sweep showed the place of the optimum, which is as far as its fit looks."""
 
+LARGEST = 0.5
+"""Of a guess of ``mu``: about a larger one the grid would be little more than plain SGD."""
+
 FEW = 8
 """Seeds of the cases that were given less computing."""
 
@@ -68,6 +71,8 @@ class Case:
         records: How often metrics are read during a run.
         per_decade: Momenta per factor of ten in ``mu``.
         reach: Factor in ``mu`` by which the grid reaches to either side of the guess.
+        least: Steps of a run besides the duration's: times that do not depend on ``lr``.
+        needs: Tells what is missing to make the problem, such as data; empty if nothing is.
     """
 
     name: str
@@ -83,10 +88,13 @@ class Case:
     records: int = 160
     per_decade: int = PER_DECADE
     reach: float = REACH
+    least: int = 0
+    needs: Callable[[], str] = field(default=str, repr=False)
 
     def momenta(self, lr: float) -> tuple[float, ...]:
         """The momenta swept at a learning rate."""
-        centre = sum(part * lr**power for part, power in zip(self.guess, POWERS, strict=False))
+        parts = zip(self.guess, POWERS, strict=False)
+        centre = min(sum(part * lr**power for part, power in parts), LARGEST)
         return tuple(
             1 - mu
             for mu in log_points(
@@ -97,7 +105,7 @@ class Case:
     def steps(self, lr: float) -> int:
         """Length of a run at a learning rate, in steps."""
         parts = zip(self.duration, POWERS, strict=False)
-        return math.ceil(sum(part * math.pow(lr, -power) for part, power in parts))
+        return self.least + math.ceil(sum(part * math.pow(lr, -power) for part, power in parts))
 
 
 WITHOUT_NOISE = 2

@@ -1,6 +1,7 @@
 """The regime map, drawn."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from flatfast.lab.report.axes import LR, log_axis, padded
 from flatfast.lab.report.theme import Theme, new_figure, themed
 from flatfast.law import GAMMA
 from studies.drawing import light_and_dark
+from studies.regimes.batches import batches, has_batches
 
 PARTS = {
     "deterministic": "no noise, goal: loss",
@@ -22,6 +24,7 @@ PARTS = {
     "manifold": "label noise, start on Γ",
     "overdamped": "start on Γ, a slow mode",
     "student": "teacher-student",
+    "fashion": "FashionMNIST, ordinary training",
 }
 """Groups of rows, from the top."""
 
@@ -35,7 +38,7 @@ CANDIDATES = ((0.5, "1/2"), (GAMMA, "2/3"), (1.0, "1"))
 @themed
 def regimes(result: dict[str, Any], theme: Theme) -> Figure:
     """Local exponents over learning rate, fitted exponents, and the best c over the noise."""
-    figure = new_figure(13.0, 8.2)
+    figure = new_figure(13.0, 9.4)
     tiles, fits, curve = figure.subplots(1, 3, width_ratios=(1.5, 0.75, 1.15))
     rows = placed(result["cases"])
     _tiles(tiles, rows, theme)
@@ -44,7 +47,11 @@ def regimes(result: dict[str, Any], theme: Theme) -> Figure:
     return figure
 
 
-draw = light_and_dark(regimes, "regimes")
+def draw(result: dict[str, Any], folder: Path) -> None:
+    """Write the map, and the minibatches on one axis if both problems have been swept."""
+    light_and_dark(regimes, "regimes")(result, folder)
+    if has_batches(result):
+        light_and_dark(batches, "regimes-batches")(result, folder)
 
 
 def placed(cases: list[dict[str, Any]]) -> list[tuple[float, dict[str, Any]]]:
@@ -63,6 +70,8 @@ def placed(cases: list[dict[str, Any]]) -> list[tuple[float, dict[str, Any]]]:
 
 def row_label(case: dict[str, Any]) -> str:
     """What tells a case from its neighbours."""
+    if case["part"] == "fashion":
+        return f"batches of {case['batch_size']}" if case["batch_size"] else "all images"
     if case["part"] == "student":
         if case["batch_size"]:
             return f"batches of {case['batch_size']}, init"

@@ -1,8 +1,6 @@
 """The best momenta of a sweep of the regime map, with their errors."""
 
-from collections.abc import Iterable
-from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +18,9 @@ from flatfast.lab.estimation.times import TimeGrid
 
 LEVEL = 0.95
 N_BOOT = 1000
+
+EDGE = 2
+"""Momenta at either end of a row among which no optimum is located: it needs two beyond it."""
 
 Array = NDArray[np.float64]
 
@@ -73,21 +74,6 @@ def optimum_of(grid: TimeGrid, n_boot: int = N_BOOT) -> Optimum:
     )
 
 
-def same_seeds(grids: Iterable[TimeGrid]) -> list[TimeGrid]:
-    """Sweeps cut to the seeds that all of them have, so that one resampling serves all."""
-    grids = list(grids)
-    kept = min(len(grid.seed) for grid in grids)
-    return [
-        replace(
-            grid,
-            seed=grid.seed[:kept],
-            log_time=grid.log_time[..., :kept],
-            diverged=grid.diverged[..., :kept],
-        )
-        for grid in grids
-    ]
-
-
 def error_interval(
     value: float, seed_variance: float, grid_variance: float, case: Optimum
 ) -> Interval:
@@ -134,4 +120,27 @@ def settling_window(grid: TimeGrid) -> list[list[float] | None]:
     for lr, times in zip(grid.lr, np.median(grid.log_time, axis=-1), strict=True):
         mu = grid.mu[np.isfinite(times)]
         found.append([float(mu[0] / lr), float(mu[-1] / lr)] if len(mu) else None)
+    return found
+
+
+def edge_bounds(grid: TimeGrid, located: Optimum) -> list[dict[str, Any] | None]:
+    """Bounds on the best c where it is not located and the fastest cell is at the row's end.
+
+    Returns:
+        For each learning rate ``side``, ``at least`` or ``at most``, and ``c`` of the last cell but
+        one, within which an optimum would have been located; None where there is no such bound.
+    """
+    found: list[dict[str, Any] | None] = []
+    medians = np.median(grid.log_time, axis=-1)
+    for lr, times, place in zip(grid.lr, medians, located.log_mu, strict=True):
+        run = np.flatnonzero(~np.isnan(times))
+        fastest = int(np.argmin(times[run])) if len(run) else 0
+        bound = None
+        if not np.isfinite(place) and len(run) > EDGE and np.isfinite(times[run[fastest]]):
+            c = grid.mu[run] / np.sqrt(lr)
+            if fastest >= len(run) - EDGE:
+                bound = {"side": "at least", "c": float(c[-EDGE])}
+            elif fastest < EDGE:
+                bound = {"side": "at most", "c": float(c[EDGE - 1])}
+        found.append(bound)
     return found

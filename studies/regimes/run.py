@@ -15,8 +15,9 @@ import pyarrow.parquet as pq
 from flatfast.lab.atomic import atomically
 from flatfast.lab.estimation.times import time_grid
 from flatfast.lab.runs import runs_of
-from studies.regimes.analysis import POOLED, judged, pooled
+from studies.regimes.analysis import POOLED, judged, pooled, strength
 from studies.regimes.cases import CASES, QUICK_CASES, Case
+from studies.regimes.fashion import FASHION_CASES
 from studies.regimes.figure import draw
 from studies.regimes.manifold import on_manifold
 from studies.regimes.optima import LEVEL
@@ -42,7 +43,7 @@ TABLES = "tables"
 
 def parts(folder: Path, quick: bool) -> Iterator[Part]:
     """A part for each case, and the runs on the manifold."""
-    for case in QUICK_CASES if quick else CASES:
+    for case in QUICK_CASES if quick else (*CASES, *FASHION_CASES):
         steps = sum(case.steps(lr) for lr in case.lr)
         width = max(len(case.momenta(lr)) for lr in case.lr) * case.seeds
         yield Part(
@@ -51,6 +52,7 @@ def parts(folder: Path, quick: bool) -> Iterator[Part]:
             table_of(folder, case).exists,
             seconds=steps * STEP_SECONDS,
             takes=f"{len(case.lr)} lr, {width:,} runs at once, {steps:,} steps",
+            needs=case.needs(),
         )
     steps = QUICK_STEPS if quick else STEPS
     yield json_part(folder, ON_MANIFOLD, partial(on_manifold, steps), takes=f"{2 * steps:,} steps")
@@ -84,9 +86,10 @@ def sweep_case(case: Case, folder: Path) -> None:
 def collect(folder: Path, before: Result) -> Result:
     """What new sweeps say, alone and with others; the rest as it was."""
     known = {case["name"]: case for case in before.get("cases", [])}
+    every = (*CASES, *FASHION_CASES, *QUICK_CASES)
     tables = dict(before.get(TABLES, {}))
     cases, fresh = [], set()
-    for case in (*CASES, *QUICK_CASES):
+    for case in every:
         path = table_of(folder, case)
         if path.exists():
             tables[case.name] = path
@@ -98,9 +101,9 @@ def collect(folder: Path, before: Result) -> Result:
     for part in POOLED:
         if part in fresh:
             levels = {
-                case.noise: time_grid(pq.read_table(tables[case.name]))
-                for case in (*CASES, *QUICK_CASES)
-                if case.part == part and case.noise > 0 and case.name in tables
+                strength(case): time_grid(pq.read_table(tables[case.name]))
+                for case in every
+                if case.part == part and strength(case) > 0 and case.name in tables
             }
             together[part] = pooled(levels)
         elif part in before.get("pooled", {}):

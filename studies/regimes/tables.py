@@ -4,7 +4,7 @@ import math
 from itertools import pairwise
 from typing import Any
 
-from studies.markdown import table
+from studies.markdown import NOT_YET, table
 from studies.quotes.values import interval, load
 from studies.study import Result
 
@@ -43,7 +43,7 @@ def _row(case: dict[str, Any]) -> list[str]:
     return [
         case["name"],
         _ends(case["lr"]),
-        _listed(case["best_c"], ".3g"),
+        _listed(case["best_c"], ".3g", case.get("bound")),
         _listed(case["local"], ".2f"),
         interval(case["exponent"]),
         _inside(case["exponent"]),
@@ -56,14 +56,27 @@ def _ends(rates: list[float]) -> str:
     return f"{min(rates):.2g} to {max(rates):.2g}"
 
 
-def _listed(values: list[dict[str, float] | None], form: str) -> str:
-    return ", ".join("–" if one is None else format(one["estimate"], form) for one in values)
+def _listed(
+    values: list[dict[str, float] | None],
+    form: str,
+    bounds: list[dict[str, Any] | None] | None = None,
+) -> str:
+    """Estimates, or where there is none the bound; a dash where there is neither."""
+    told = []
+    for one, bound in zip(values, bounds or [None] * len(values), strict=True):
+        if one is not None:
+            told.append(format(one["estimate"], form))
+        elif bound is not None:
+            told.append(f"{'≥' if bound['side'] == 'at least' else '≤'} {bound['c']:{form}}")
+        else:
+            told.append("–")
+    return ", ".join(told)
 
 
-def _inside(exponent: dict[str, Any] | None) -> str:
+def _inside(exponent: dict[str, Any] | None, *more: tuple[str, float]) -> str:
     if exponent is None:
         return ""
-    candidates = (("1/2", 1 / 2), ("2/3", 2 / 3))
+    candidates = (("1/2", 1 / 2), ("2/3", 2 / 3), *more)
     held = [name for name, value in candidates if exponent["low"] <= value <= exponent["high"]]
     return " and ".join(held) or "neither"
 
@@ -142,6 +155,49 @@ def student(found: Result) -> str:
         "collapse": {**curves["best_gamma"], "distance": curves["best_quality"]},
     }
     return table(HEADS, map(_row, [from_manifold, *others]))
+
+
+def fashion(found: Result) -> str:
+    """Ordinary training on FashionMNIST, local exponents with their intervals."""
+    rows = []
+    for case in sorted(_cases(found, "fashion"), key=lambda case: case["batch_size"]):
+        local = ", ".join("–" if one is None else interval(one, 2) for one in case["local"])
+        rows.append(
+            [
+                f"{case['batch_size'] or 'all images'}",
+                str(case["seeds"]),
+                _ends(case["lr"]),
+                _listed(case["best_c"], ".3g", case["bound"]),
+                "; ".join(
+                    "–" if scaled is None else f"{scaled / math.sqrt(lr):,.0f}"
+                    for lr, scaled in zip(case["lr"], case["scaled_time"], strict=True)
+                ),
+                local,
+                interval(case["exponent"]),
+                _inside(case["exponent"], ("1", 1.0)),
+            ]
+        )
+    heads = ("batch", "seeds", *HEADS[1:3], "steps there", *HEADS[3:6])
+    return table(heads, rows) if rows else NOT_YET
+
+
+def fashion_axis(found: Result) -> str:
+    """Ratios of the best c at equal ``lr^(1/2) / B``, the smaller batch over the larger."""
+    rows = []
+    for pair in found["pooled"].get("fashion", {}).get("pairs", []):
+        sizes = [round(noise**-2) for noise in pair["noise"]]
+        ratio, order = pair["ratio"], (0, 1)
+        if sizes[0] > sizes[1]:
+            ratio = {
+                "estimate": 1 / ratio["estimate"],
+                "low": 1 / ratio["high"],
+                "high": 1 / ratio["low"],
+            }
+            order = (1, 0)
+        cells = [f"{sizes[k]} at {pair['lr'][k]:.2g}" for k in order]
+        rows.append((pair["strength"], [f"{pair['strength']:.2g}", *cells, interval(ratio)]))
+    heads = ("lr^(1/2) / B", "smaller batch, at lr", "larger batch, at lr", "ratio of the best c")
+    return table(heads, (row for _, row in sorted(rows))) if rows else NOT_YET
 
 
 def overdamped(found: Result) -> str:

@@ -1,6 +1,5 @@
 """What is trained: data, network and the three kinds of run."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -11,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from flatfast.lab.images import DATA, FASHION_MNIST, load_images
+from flatfast.lab.images import FASHION_MNIST, load_images
+from studies.data import fashion_needs
 
 
 class Examples(NamedTuple):
@@ -121,10 +121,6 @@ FASHION_IMAGES = 10_000
 """Of which training, validation and test images are drawn."""
 
 
-def _fashion_needs() -> str:
-    return "" if os.environ.get(DATA) else f"FashionMNIST: set {DATA} to the folder that holds it"
-
-
 def kind_of(row: dict[str, Any]) -> Kind:
     """The kind of a run that was trained."""
     return Kind(**row["kind"])
@@ -144,6 +140,6 @@ TASKS = {
     task.name: task
     for task in (
         Task("digits", _digits, 64, 300, 997, LRS, _kinds(100, 500, 6000)),
-        Task("fashion", _fashion, 100, 1000, 4000, LRS, _kinds(500, 5000, 6000), _fashion_needs),
+        Task("fashion", _fashion, 100, 1000, 4000, LRS, _kinds(500, 5000, 6000), fashion_needs),
     )
 }
