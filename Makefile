@@ -35,8 +35,13 @@ lint: $(VENV)/.dev
 	$(VENV)/bin/python -m studies.quotes --check
 
 bench: $(VENV)/.dev
-	$(VENV)/bin/python benchmarks/sweep_throughput.py
-	$(VENV)/bin/python benchmarks/optimizer_overhead.py
+	$(VENV)/bin/python -m benchmarks.sweep_throughput
+	$(VENV)/bin/python -m benchmarks.network_throughput
+	$(VENV)/bin/python -m benchmarks.chunk_memory
+	$(VENV)/bin/python -m benchmarks.store_size
+	$(VENV)/bin/python -m benchmarks.optimizer_overhead
+	$(VENV)/bin/python -m benchmarks.engines
+	$(VENV)/bin/python -m benchmarks.engine_kills
 
 # The committed experiments in full, hours; stopped, it goes on (runs/studies/experiments keeps
 # them: delete it to start over). Each study has a command of its own.

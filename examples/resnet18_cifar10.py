@@ -89,6 +89,9 @@ def batches(data: Images, size: int, seed: int, epoch: int) -> Iterator[Images]:
         yield Images(images, data.classes[chosen])
 
 
+MAY_CHANGE = {"data", "out", "device", "compile", "channels_last"}
+"""Options that may be others where a run goes on: of how it is computed, and where it lies."""
+
 SCHEDULES = {
     "constant": lambda optimizer, steps: schedulers.ConstantLR(optimizer, factor=1.0),
     "cosine": lambda optimizer, steps: schedulers.CosineAnnealingLR(optimizer, T_max=steps),
@@ -131,6 +134,9 @@ class Training:
         self.scaler = torch.amp.GradScaler(options.device, enabled=options.precision == "float16")
         self.epoch, self.history = 0, list[dict[str, float]]()
         self.used: dict[str, float] = {}
+        self.settings = {
+            name: value for name, value in vars(options).items() if name not in MAY_CHANGE
+        }
         self.path = options.out / "checkpoint.pt"
         if self.path.exists():
             self._resume()
@@ -167,11 +173,18 @@ class Training:
         """Write the checkpoint: whole, or not at all."""
         partial = self.path.with_suffix(".partial")
         parts = {name: part.state_dict() for name, part in self._parts().items()}
-        torch.save({**parts, "epoch": self.epoch, "history": self.history}, partial)
+        rest = {"epoch": self.epoch, "history": self.history, "settings": self.settings}
+        torch.save({**parts, **rest}, partial)
         os.replace(partial, self.path)
 
     def _resume(self) -> None:
         state = torch.load(self.path, map_location=self.options.device, weights_only=True)
+        before = state.get("settings", {})
+        if other := [name for name, value in self.settings.items() if before.get(name) != value]:
+            raise SystemExit(
+                f"{self.path} is of a run with another {', '.join(other)} "
+                f"({', '.join(str(before.get(name)) for name in other)}): give another --out"
+            )
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
         self.epoch, self.history = state["epoch"], state["history"]
@@ -203,8 +216,15 @@ def main() -> None:
     """Train to the end, from wherever the run is."""
     options = parsed()
     options.out.mkdir(parents=True, exist_ok=True)
-    train = load(options.data, "train", options.device, options.examples)
-    test = load(options.data, "test", options.device)
+    try:
+        train = load(options.data, "train", options.device, options.examples)
+        test = load(options.data, "test", options.device)
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"--data: {error}") from error
+    if not 1 <= options.batch_size <= len(train.classes):
+        raise SystemExit(
+            f"--batch-size must be in [1, {len(train.classes)}], got {options.batch_size}"
+        )
     steps_per_epoch = len(train.classes) // options.batch_size
     training = Training(options, steps_per_epoch * options.epochs)
     writer = SummaryWriter(str(options.out), purge_step=training.epoch * steps_per_epoch + 1)
