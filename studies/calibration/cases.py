@@ -7,6 +7,7 @@ from typing import Literal
 from flatfast.lab.goal import Goal
 from flatfast.lab.problem import Problem, Scalar
 from flatfast.lab.problems import load
+from studies.calibration.unseen import UNSEEN
 
 FACTORS = (0.18, 0.25, 0.35, 0.45, 0.57, 0.72, 0.85, 1.0, 1.2, 1.5, 2.0, 3.0, 5.0)
 """Prefactors that are swept, in units of the calibrated one; 1 is the calibrated one itself."""
@@ -32,7 +33,7 @@ class Case:
     """A problem at one noise level.
 
     Attributes:
-        problem: Its name.
+        problem: Its name, of the lab or of :data:`studies.calibration.unseen.UNSEEN`.
         settings: Its settings.
         lr: Learning rate of the calibration.
         seeds: Runs at each setting.
@@ -54,6 +55,8 @@ class Case:
 
     def load(self) -> Problem:
         """The problem."""
+        if self.problem in UNSEEN:
+            return UNSEEN[self.problem](**self.settings)
         return load(self.problem, self.settings)
 
     @property
@@ -112,3 +115,20 @@ CASES: tuple[Case, ...] = (
         for noise in _at((0.1, 0.04, 0.25))
     ),
 )
+
+LR = {
+    "attention": 5e-4,
+    "convolutions": 3e-3,
+    "deep-linear": 5e-3,
+    "layer-norm": 2e-3,
+    "recurrent": 2e-3,
+    "logistic": 5e-3,
+}
+"""Learning rates on the unseen problems, at which the largest curvature takes 0.04 to 0.2."""
+
+UNSEEN_CASES: tuple[Case, ...] = tuple(
+    Case(name, {"data_seed": seed}, LR[name], 4, 16, lr_factors=(1.0,))
+    for name in UNSEEN
+    for seed in range(3)
+)
+"""Each with data and initial weights of three seeds."""
