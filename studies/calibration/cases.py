@@ -132,3 +132,5 @@ UNSEEN_CASES: tuple[Case, ...] = tuple(
     for seed in range(3)
 )
 """Each with data and initial weights of three seeds."""
+
+ALL = (*CASES, *UNSEEN_CASES)

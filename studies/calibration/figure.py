@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from flatfast.lab.report.axes import log_axis, padded
 from flatfast.lab.report.theme import Theme, new_figure, themed
+from studies.calibration.rows import cases_of
 from studies.drawing import light_and_dark
 
 MARKERS = ("o", "s", "D", "^", "v", "P", "X")
@@ -18,7 +19,7 @@ WANTED, WORST = 1.15, 1.5
 def groups(result: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     """Cases by the kind of model, in the order of their first."""
     found: dict[str, list[dict[str, Any]]] = {}
-    for case in result["cases"]:
+    for case in cases_of(result):
         settings = case["settings"]
         kind = case["problem"]
         if kind == "digits-mlp":
@@ -87,14 +88,14 @@ def _steps(axes: Axes, kinds: dict[str, list[dict[str, Any]]], theme: Theme) -> 
     for index, cases in enumerate(kinds.values()):
         for case in cases:
             rows = sorted(case["rates"], key=lambda row: float(row["lr"]))
-            told = [row for row in rows if row["over_best"]["relation"] == "="]
+            told = [row for row in rows if row["over_best"]["estimate"] is not None]
             if not told:
                 continue
             x = np.array([row["lr"] / case["lr"] for row in told])
             x = x * 10 ** (0.09 * (index - (len(kinds) - 1) / 2))
             y = np.array([row["over_best"]["estimate"] for row in told])
             low = np.array([row["over_best"]["low"] for row in told])
-            # A resample in which half of the runs did not settle has no upper end.
+            # Of the calibrations one may not settle: no upper end.
             high = np.array([row["over_best"]["high"] or np.inf for row in told])
             axes.errorbar(
                 x,
@@ -115,10 +116,10 @@ def _steps(axes: Axes, kinds: dict[str, list[dict[str, Any]]], theme: Theme) -> 
     axes.set_xticks([0.1, 1.0, 10.0], ["lr / 10", "lr of the\ncalibration", "10 lr"])
     axes.minorticks_off()
     axes.set_ylabel("steps to the goal / steps of the best")
-    axes.set_title("with the calibrated C")
+    axes.set_title("with the calibrated C: median and range of three calibrations")
 
 
 def draw(result: dict[str, Any], folder: Path) -> None:
     """Write the figure, light and dark; without a sweep there is none."""
-    if result["cases"]:
+    if cases_of(result):
         light_and_dark(calibrated, "calibration")(result, folder)

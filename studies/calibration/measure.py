@@ -1,4 +1,4 @@
-"""One case: calibrate, sweep around the answer, and keep both."""
+"""One case: sweep around a calibration, and keep both."""
 
 import json
 from pathlib import Path
@@ -7,18 +7,15 @@ from typing import Any
 from jax.flatten_util import ravel_pytree
 
 from flatfast.calibration import Calibration
-from flatfast.calibration.calibrate import BUDGET
 from flatfast.lab.calibration import calibrate_problem
 from flatfast.lab.engines.job import Job
 from flatfast.lab.problem import Problem
-from flatfast.lab.problems import load
 from flatfast.lab.reproduce import identity
 from flatfast.lab.runs import Runs, runs_of, together
 from flatfast.lab.store import Store
 from flatfast.lab.sweep import sweep
 from flatfast.law import GAMMA
 from studies.calibration.cases import (
-    CALIBRATIONS,
     CENTRE_BUDGET,
     CONSTANTS,
     DURATION,
@@ -32,27 +29,28 @@ WIDEST = 4096
 """Runs in a chunk: on an accelerator, as many as there are."""
 
 
-def calibrated(case: Case, folder: Path, budget: int = BUDGET) -> list[Calibration]:
-    """The case's calibrations with a budget, made once."""
-    path = folder / f"calibrations-{budget}.json"
+def centre_file() -> str:
+    """Where the calibration is kept that a sweep is laid around."""
+    return f"calibrations-{CENTRE_BUDGET}.json"
+
+
+def centre(case: Case, folder: Path) -> Calibration:
+    """The calibration that the case's sweep is laid around, made once."""
+    path = folder / centre_file()
     if path.exists():
-        told = json.loads(path.read_text())
-        return [Calibration.from_json(json.dumps(entry)) for entry in told["calibrations"]]
+        return Calibration.from_json(json.dumps(json.loads(path.read_text())["calibrations"][0]))
     problem = case.load()
-    found = [
-        calibrate_problem(problem, case.lr, budget=budget, seed=seed)
-        for seed in range(CALIBRATIONS)
-    ]
+    found = calibrate_problem(problem, case.lr, budget=CENTRE_BUDGET)
     entries: dict[str, Any] = {
         "weights": ravel_pytree(problem.start())[0].size,
-        "calibrations": [json.loads(c.to_json()) for c in found],
+        "calibrations": [json.loads(found.to_json())],
     }
     write_json(path, entries)
     return found
 
 
 def planned(case: Case, found: Calibration) -> Runs:
-    """The runs around the first calibration."""
+    """The runs around a calibration."""
     parts = []
     for share in case.lr_factors:
         lr = case.lr * share
@@ -71,14 +69,13 @@ def metrics_of(problem: Problem) -> tuple[str, ...]:
 
 
 def measure(case: Case, folder: Path) -> int:
-    """Calibrate and sweep around the answer, as far as that has not been done.
+    """Sweep around a calibration, as far as that has not been done.
 
     Returns:
         How many runs the sweep has.
     """
     problem = case.load()
-    found = calibrated(case, folder, CENTRE_BUDGET)[0]
-    calibrated(case, folder)
+    found = centre(case, folder)
     options: dict[str, Any] = {
         "records": case.records,
         "dtype": case.dtype,
@@ -93,7 +90,7 @@ def measure(case: Case, folder: Path) -> int:
 
 def steps_planned(case: Case, critical: float) -> float:
     """Steps of the longest runs of all learning rates at this ``C*``, cooling included."""
-    problem = load(case.problem, {**case.settings, "start": "init"})
+    problem = case.load()
     cooling = problem.cooling.steps * case.records if "cooled" in problem.goal.metric else 0
     return float(
         sum(DURATION / critical * (case.lr * s) ** -GAMMA + cooling for s in case.lr_factors)

@@ -1,58 +1,87 @@
-"""Rows measured at different times and places in one table, and what is read off them."""
+"""What is read off a sweep's curves at prefactors that were calibrated."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from studies.calibration.curve import read_off
-
-if TYPE_CHECKING:
-    from studies.calibration.cases import Case
+from studies.calibration.unseen import UNSEEN
 
 Row = dict[str, Any]
 
 
-def joined(kept: Row, found: Row, cases: "tuple[Case, ...]") -> Row:
-    """What was found now, with the rows of before for the cases whose runs are not here.
+def cases_of(found: Row) -> list[Row]:
+    """Rows of the cases on the lab's problems that are swept and calibrated."""
+    return _rows(found, [label for label in found["sweeps"] if not _unseen(label)])
+
+
+def unseen_of(found: Row) -> list[Row]:
+    """The same on problems that the formula was not made on."""
+    return _rows(found, [label for label in found["sweeps"] if _unseen(label)])
+
+
+def _unseen(label: str) -> bool:
+    return label.split("_")[0] in UNSEEN
+
+
+def _rows(found: Row, labels: list[str]) -> list[Row]:
+    candidates = found["candidates"]
+    return [
+        complete(found["sweeps"][label], found["calibrated"][label], candidates.get(label, {}))
+        for label in labels
+        if label in found["calibrated"]
+    ]
+
+
+def complete(sweep: Row, found: Row, candidates: Row) -> Row:
+    """A case's row: its sweep, its calibrations, and the steps that these take on its curves.
 
     Args:
-        kept: What was written before, or nothing.
-        found: ``damping``, and the ``cases`` as :func:`studies.calibration.analysis.summarise`
-            makes them.
-        cases: Their order; a row whose case is gone goes too.
-
-    Raises:
-        ValueError: If C was another share of ``C*`` before: then the two do not belong together.
-    """
-    before = kept.get("cases", [])
-    if before and kept["damping"] != found["damping"]:
-        raise ValueError(
-            f"damping must be that of the rows kept, {kept['damping']:g}, got "
-            f"{found['damping']:g}: measure all cases anew"
-        )
-    rows = {row["label"]: row for row in [*before, *found["cases"]]}
-    return {**found, "cases": [rows[case.label] for case in cases if case.label in rows]}
-
-
-def estimated(row: Row, candidates: Row) -> dict[str, Row | None]:
-    """Each estimator's C and the steps it takes over the best, at the calibration's own lr.
-
-    Args:
-        row: A case.
+        sweep: As :func:`studies.calibration.analysis.summarise` gives it.
+        found: As :func:`studies.calibration.calibrated.calibrations` gives it.
         candidates: Further estimators' C, as :mod:`studies.calibration.candidates` gives them.
-
-    Returns:
-        By name; None where there is no estimate.
     """
+    rates = [{**rate, **_steps(rate, found["C"])} for rate in sweep["rates"]]
+    row = {**sweep, **found, "rates": rates}
     own = rate_at(row, 1.0)
     if own is None:
-        return {}
-    told = {"calibrated": row["C"][0], **row["estimators"], **candidates}
-    return {
+        return {**row, "estimated": {}}
+    told = {
+        "calibrated": found["C"][0],
+        **found["estimators"],
+        "pilot": sweep["pilot"]["C"],
+        **{name: C for name, C in candidates.items() if not name.endswith("steps")},
+    }
+    estimated = {
         name: {"C": C, "over_best": steps_over_best(own, C)} if C else None
         for name, C in told.items()
-        if not name.endswith("steps")
     }
+    return {**row, "estimated": estimated}
+
+
+def _steps(rate: Row, prefactors: list[float]) -> Row:
+    """Steps of several calibrations over the best: their median and range, None where they fail.
+
+    And over momentum 0.9, or, where that has not arrived, over the length of its runs.
+    """
+    over = [steps_over_best(rate, C) if C > 0 else None for C in prefactors]
+    ordered = sorted(np.inf if one is None else one for one in over)
+    middle = ordered[len(ordered) // 2]
+    entry: Row = {
+        "estimate": _finite(middle),
+        "low": _finite(ordered[0]),
+        "high": _finite(ordered[-1]),
+        "each": over,
+    }
+    beside: Row | None = None
+    if "0.9" in rate["constants"] and entry["estimate"]:
+        time, constant = middle * rate["best_time"], rate["constants"]["0.9"]["time"]
+        beside = {"estimate": time / (constant or rate["limit"]), "bound": constant is None}
+    return {"over_best": entry, "over_0.9": beside}
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
 
 
 def rate_at(row: Row, share: float) -> Row | None:

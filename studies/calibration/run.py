@@ -8,11 +8,11 @@ from typing import Any
 from flatfast.calibration.result import DAMPING
 from studies.calibration import along, budgets, online
 from studies.calibration.analysis import summarise
+from studies.calibration.calibrated import calibrations
 from studies.calibration.candidates import candidates
-from studies.calibration.cases import CASES, QUICK, Case
+from studies.calibration.cases import ALL, CASES, QUICK, Case
 from studies.calibration.figure import draw
 from studies.calibration.measure import measure, steps_planned
-from studies.calibration.rows import estimated, joined
 from studies.study import (
     RESULTS,
     Part,
@@ -31,16 +31,18 @@ USUAL = 0.2
 
 def parts(folder: Path, quick: bool) -> Iterator[Part]:
     """Sweeps first; the calibrations along a run follow from its sweep."""
-    cases = (QUICK,) if quick else CASES
+    cases = (QUICK,) if quick else ALL
     before = {} if quick else read_json(RESULTS / "calibration" / "calibration.json", {})
     for case in cases:
         sweep = partial(measure, case, _sweep(folder, case))
         takes = f"{steps_planned(case, USUAL):,.0f} steps at C* {USUAL:g}"
         yield json_part(folder, f"sweep.{case.label}", sweep, takes=takes)
     for case in cases:
+        yield json_part(folder, f"calibrated.{case.label}", partial(calibrations, case))
+    for case in (QUICK,) if quick else CASES:
         yield json_part(folder, f"candidates.{case.label}", partial(candidates, case))
     for case in along.cases(quick):
-        row = _swept(folder, case) or _of_before(before, case)
+        row = _swept(folder, case) or before.get("sweeps", {}).get(case.label)
         if row is not None:
             follow = partial(along.along, case, row, along.SHARES[:2] if quick else along.SHARES)
             yield json_part(folder, f"along.{case.label}", follow)
@@ -55,28 +57,41 @@ def parts(folder: Path, quick: bool) -> Iterator[Part]:
 
 
 def collect(folder: Path, before: Result) -> Result:
-    """What is in the folder over what was there before."""
-    every = (*CASES, QUICK)
-    swept = [row for case in every if (row := _swept(folder, case))]
-    rows = joined(before, {"damping": DAMPING, "cases": swept}, every)
-    newly = _kept(folder, "candidates.")
-    tried = before.get("candidates", {}) | newly
-    for row in rows["cases"]:
-        if row in swept or row["label"] in newly:
-            row["estimated"] = estimated(row, tried.get(row["label"], {}))
+    """What is in the folder over what was there before.
+
+    Raises:
+        ValueError: If C was another share of ``C*`` before: then the two do not belong together.
+    """
+    if before and before["damping"] != DAMPING:
+        raise ValueError(
+            f"damping must be that of the rows kept, {before['damping']:g}, got {DAMPING:g}: "
+            "measure all cases anew"
+        )
+    every = (*ALL, QUICK)
+    swept = {case.label: row for case in every if (row := _swept(folder, case))}
+    sweeps = before.get("sweeps", {}) | swept
+    calibrated = before.get("calibrated", {}) | _kept(folder, "calibrated.")
+    tried = before.get("candidates", {}) | _kept(folder, "candidates.")
     trials = {trial.key: trial for trial in (*online.TRIALS, online.QUICK)}
     found = {key: kept_json(folder, part_name("online", key)) for key in trials}
     return {
-        **rows,
-        "candidates": tried,
+        "damping": DAMPING,
+        # In their order; a case that is gone goes from all three.
+        "sweeps": _of(every, sweeps),
+        "calibrated": _of(every, calibrated),
+        "candidates": _of(every, tried),
         "budgets": before.get("budgets", {}) | _kept(folder, "budgets."),
         "along": before.get("along", {}) | _kept(folder, "along."),
         "online": before.get("online", {}) | {key: row for key, row in found.items() if row},
     }
 
 
+def _of(cases: tuple[Case, ...], rows: dict[str, Any]) -> dict[str, Any]:
+    return {case.label: rows[case.label] for case in cases if case.label in rows}
+
+
 def _sweep(folder: Path, case: Case) -> Path:
-    """Where a case's calibrations and runs are kept."""
+    """Where a case's runs are kept, and the calibration around which they lie."""
     return folder / "sweeps" / case.label
 
 
@@ -85,11 +100,6 @@ def _swept(folder: Path, case: Case) -> Result | None:
     if kept_json(folder, f"sweep.{case.label}") is None:
         return None
     return summarise(case, _sweep(folder, case))
-
-
-def _of_before(before: Result, case: Case) -> Result | None:
-    rows = [row for row in before.get("cases", []) if row["label"] == case.label]
-    return rows[0] if rows else None
 
 
 def _kept(folder: Path, beginning: str) -> dict[str, Any]:

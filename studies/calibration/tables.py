@@ -6,7 +6,8 @@ from scipy.stats import spearmanr
 from flatfast.calibration.result import MODEL_ERROR, NORMAL_95
 from studies import markdown
 from studies.calibration.naming import Row, name
-from studies.calibration.rows import rate_at
+from studies.calibration.rows import cases_of, rate_at, unseen_of
+from studies.calibration.tables_asked import along, budgets, estimators
 from studies.calibration.tables_online import auto, online
 
 __all__ = [
@@ -21,6 +22,8 @@ __all__ = [
     "sides",
     "summary",
     "table",
+    "unseen",
+    "unseen_summary",
 ]
 
 SHORT_REACH = 0.25
@@ -41,37 +44,74 @@ def table(found: Row) -> str:
         "cost / steps",
     )
     rows = []
-    for case in found["cases"]:
+    for case in cases_of(found):
         middle = rate_at(case, 1.0)
-        swept = "not located"
-        if middle and middle["best_C"] is not None:
-            low, high = middle["best_C_interval"]
-            swept = f"{middle['best_C']:.3g} ({low:.3g} to {high:.3g})"
-        time = middle and middle["calibrated_time"]
         rows.append(
             [
                 name(case),
                 f"{case['lr']:g}",
                 f"{case['C'][0]:.3g}",
-                swept,
+                _swept(middle),
                 *(_over(rate_at(case, share)) for share in (0.1, 1.0, 10.0)),
-                _bound(middle and middle.get("over_0.9")),
-                f"{100 * case['evaluations'] / time:.0f}%" if time else "",
+                _beside(middle),
+                _cost(case, middle),
             ]
         )
     return markdown.table(heads, rows)
 
 
+def unseen(found: Row) -> str:
+    """One row a problem and seed of its data, on problems that the formula was not made on."""
+    heads = (
+        "problem, seed of its data",
+        "lr",
+        "C calibrated, three times",
+        "C swept, 95%",
+        "steps over the best",
+        "over momentum 0.9",
+        "cost / steps",
+    )
+    rows = [
+        [
+            f"{case['problem']}, {case['settings']['data_seed']}",
+            f"{case['lr']:g}",
+            _range(case["C"]),
+            _swept(middle := rate_at(case, 1.0)),
+            _over(middle),
+            _beside(middle),
+            _cost(case, middle),
+        ]
+        for case in unseen_of(found)
+    ]
+    return markdown.table(heads, rows) if rows else markdown.NOT_YET
+
+
+def unseen_summary(found: Row) -> str:
+    """Median and worst of the steps over the best, of every calibration there."""
+    cases = unseen_of(found)
+    if not cases:
+        return markdown.NOT_YET
+    own = [row["over_best"]["each"] for case in cases if (row := rate_at(case, 1.0))]
+    each = [one for three in own for one in three]
+    arrived = [one for one in each if one is not None]
+    ratios = [ratio for _, ratio in _over_swept(cases)]
+    return (
+        f"On {len({case['problem'] for case in cases})} problems chosen before anything was "
+        f"measured on them, with three seeds of data and weights each, C is {min(ratios):.2f} to "
+        f"{max(ratios):.2f} times the swept one, and the steps are {np.median(arrived):.2f} times "
+        f"those of the swept best in the median of {len(each)} calibrations and "
+        f"{max(arrived):.2f} in the worst; {len(each) - len(arrived)} do not settle."
+    )
+
+
 def summary(found: Row) -> str:
     """Median and worst of the steps over the best, everywhere and after a transfer."""
-    own, moved = ratios(found, (1.0,)), ratios(found, (0.1, 10.0))
+    cases = cases_of(found)
+    own, moved = ratios(cases, (1.0,)), ratios(cases, (0.1, 10.0))
     costs = [
-        case["evaluations"] / row["calibrated_time"]
-        for case in found["cases"]
-        for row in case["rates"]
-        if row["calibrated_time"]
+        cost for case in cases for row in case["rates"] if (cost := _cost_of(case, row)) is not None
     ]
-    lost = _unsettled(found)
+    lost = _unsettled(cases)
     return (
         f"At the learning rate of the calibration the steps to the goal are {np.median(own):.2f} "
         f"times those of the swept best in the median of {len(own)} cases and {max(own):.2f} in "
@@ -86,7 +126,7 @@ def summary(found: Row) -> str:
 def coverage(found: Row) -> str:
     """How often the calibration's interval holds the swept C."""
     logs, held = [], []
-    for case, ratio in _over_swept(found):
+    for case, ratio in _over_swept(cases_of(found)):
         logs.append(-float(np.log(ratio)))
         spread = NORMAL_95 * np.hypot(case["C_error"], MODEL_ERROR)
         held.append(abs(logs[-1]) <= spread)
@@ -100,10 +140,11 @@ def coverage(found: Row) -> str:
 
 def brief(found: Row) -> str:
     """The same in one sentence."""
-    every = ratios(found, (0.1, 1.0, 10.0))
-    problems = len({case["problem"] for case in found["cases"]})
-    most = max(case["weights"] for case in found["cases"])
-    lost = _unsettled(found)
+    cases = cases_of(found)
+    every = ratios(cases, (0.1, 1.0, 10.0))
+    problems = len({case["problem"] for case in cases})
+    most = max(case["weights"] for case in cases)
+    lost = _unsettled(cases)
     return (
         f"On {problems} small problems (up to {most:,} weights, all examples in a step, label "
         "noise or flips, from zero loss), most at three noise levels and at learning rates a "
@@ -113,86 +154,16 @@ def brief(found: Row) -> str:
     )
 
 
-def _unsettled(found: Row) -> int:
+def _unsettled(cases: list[Row]) -> int:
     """Runs with the calibrated C that did not arrive where others did."""
-    return sum(
-        row["over_best"]["relation"] == ">" for case in found["cases"] for row in case["rates"]
-    )
-
-
-def estimators(found: Row) -> str:
-    """Each estimator's C over the swept one, and the steps it takes."""
-    names = {
-        "calibrated": "slope along the manifold (`calibrate`)",
-        "whole slope": "whole slope, no products",
-        "pilot": "pilot run, fall of the cooled trace",
-        "displacement": "displacement along the manifold over the weights' length",
-        "curvature": "second difference of the trace along the drift",
-        "fit": "pilot run, fit of a fall to a floor",
-    }
-    pilots = [
-        case["estimators"]["pilot_steps"]
-        for case in found["cases"]
-        if case["estimators"].get("pilot_steps")
-    ]
-    costs = {
-        "calibrated": f"{np.median([c['evaluations'] for c in found['cases']]):.0f}",
-        "whole slope": "60% of that",
-        "pilot": f"{np.median(pilots):.0f} and two coolings",
-        "displacement": "as the first",
-        "curvature": "as the first, and three coolings",
-        "fit": f"{np.median([c['fit_steps'] for c in found['candidates'].values()]):,.0f} "
-        "and a cooling a reading",
-    }
-    heads = (
-        "estimator of kappa",
-        "C over the swept C: geometric mean",
-        "spread (factor)",
-        "steps over the best: median",
-        "worst",
-        "no estimate",
-        "does not settle",
-        "gradient evaluations",
-    )
-    rows = []
-    for key, text in names.items():
-        logs, over, none = _estimated(found, key)
-        rows.append(
-            [
-                text,
-                f"{np.exp(np.mean(logs)):.2f}",
-                f"{np.exp(np.std(logs)):.2f}",
-                f"{np.median(over):.2f}",
-                f"{max(over):.2f}",
-                f"{none} of {none + len(logs)}",
-                f"{len(logs) - len(over)} of {len(logs)}",
-                costs[key],
-            ]
-        )
-    return markdown.table(heads, rows)
-
-
-def _estimated(found: Row, key: str) -> tuple[list[float], list[float], int]:
-    """Logs of C over the swept one, steps over the best of those that settle, and failures."""
-    logs, over, none = [], [], 0
-    for case in found["cases"]:
-        middle, told = rate_at(case, 1.0), case["estimated"].get(key)
-        if not middle or middle["best_C"] is None:
-            continue
-        if told is None:
-            none += 1
-            continue
-        logs.append(float(np.log(told["C"] / middle["best_C"])))
-        if told["over_best"] is not None:
-            over.append(told["over_best"])
-    return logs, over, none
+    return sum(row["over_best"]["estimate"] is None for case in cases for row in case["rates"])
 
 
 def reach(found: Row) -> str:
     """Whether the reach tells how far C is off: on networks, and between them and the others."""
     networks: list[tuple[float, float]] = []
     others: list[tuple[float, float]] = []
-    for case, ratio in _over_swept(found):
+    for case, ratio in _over_swept(cases_of(found)):
         kind = networks if case["problem"].startswith("digits") else others
         kind.append((case["reach"], ratio))
     short = [sum(row[0] < SHORT_REACH for row in rows) for rows in (networks, others)]
@@ -214,7 +185,7 @@ def sides(found: Row) -> str:
     """On which networks the calibrated C is above the swept one, and on which below."""
     steep: list[float] = []
     smooth: list[float] = []
-    for case, ratio in _over_swept(found):
+    for case, ratio in _over_swept(cases_of(found)):
         if case["problem"].startswith("digits"):
             (steep if _falls_fast(case) else smooth).append(ratio)
     return (
@@ -226,9 +197,9 @@ def sides(found: Row) -> str:
     )
 
 
-def _over_swept(found: Row) -> list[tuple[Row, float]]:
+def _over_swept(cases: list[Row]) -> list[tuple[Row, float]]:
     """Cases whose best C a sweep has located, each with the calibrated C over it."""
-    middles = [(case, rate_at(case, 1.0)) for case in found["cases"]]
+    middles = [(case, rate_at(case, 1.0)) for case in cases]
     return [
         (case, float(case["C"][0] / middle["best_C"]))
         for case, middle in middles
@@ -243,61 +214,51 @@ def _falls_fast(case: Row) -> bool:
     return any(kinds) or case["problem"] == "digits-resnet"
 
 
-def budgets(found: Row) -> str:
-    """C and its spread over seeds for each budget."""
-    if not found["budgets"]:
-        return markdown.NOT_YET
-    first = next(iter(found["budgets"].values()))
-    heads = ["C ± spread over seeds, at a budget of", *(str(row["budget"]) for row in first)]
-    rows = [
-        [label.split("_")[0], *(f"{row['C']:.3g} ± {100 * row['spread']:.0f}%" for row in told)]
-        for label, told in found["budgets"].items()
-    ]
-    return markdown.table(heads, rows)
-
-
-def along(found: Row) -> str:
-    """C along a run."""
-    cases = {case["label"]: case for case in found["cases"]}
-    rows = [
-        [
-            name(cases[label]),
-            "; ".join(
-                f"{row['trace']:.2f}: {row['at_iterate']:.3g} ({row['cooled']:.3g})" for row in told
-            ),
-        ]
-        for label, told in found["along"].items()
-    ]
-    heads = (
-        "run with the swept best C",
-        "trace, of its start: C calibrated there (after cooling)",
-    )
-    return markdown.table(heads, rows)
-
-
-def ratios(found: Row, shares: tuple[float, ...]) -> list[float]:
+def ratios(cases: list[Row], shares: tuple[float, ...]) -> list[float]:
     """Steps over the best, of all cases at these learning rates."""
-    rows = [rate_at(case, share) for case in found["cases"] for share in shares]
-    told = [row["over_best"] for row in rows if row]
-    return [entry["estimate"] for entry in told if entry["relation"] == "="]
+    rows = [rate_at(case, share) for case in cases for share in shares]
+    told = [row["over_best"]["estimate"] for row in rows if row]
+    return [ratio for ratio in told if ratio is not None]
+
+
+def _swept(row: Row | None) -> str:
+    if not row or row["best_C"] is None:
+        return "not located"
+    low, high = row["best_C_interval"]
+    return f"{row['best_C']:.3g} ({low:.3g} to {high:.3g})"
+
+
+def _range(prefactors: list[float]) -> str:
+    return f"{min(prefactors):.3g} to {max(prefactors):.3g}"
 
 
 def _over(row: Row | None) -> str:
+    """Median and range of the calibrations."""
     if row is None:
         return ""
     entry = row["over_best"]
-    if entry["relation"] == "?":
-        return "none settles"
-    if entry["relation"] == ">":
+    if entry["low"] is None:
         return "does not settle"
-    high = "not known" if entry["high"] is None else f"{entry['high']:.2f}"
+    if entry["estimate"] is None:
+        return f"{entry['low']:.2f} to not settled"
+    high = "not settled" if entry["high"] is None else f"{entry['high']:.2f}"
     return f"{entry['estimate']:.2f} ({entry['low']:.2f} to {high})"
 
 
-def _bound(entry: Row | None) -> str:
-    """Ratio to a method that may not have arrived: its runs were ``limit`` long."""
-    if not entry or entry["relation"] == "?":
+def _beside(row: Row | None) -> str:
+    """Steps over those of momentum 0.9, or a bound where that has not arrived."""
+    if not row or row["over_0.9"] is None:
         return ""
-    if entry["relation"] == "=":
-        return f"{entry['estimate']:.2f}"
-    return f"< {entry['bound']:.2g}" if entry["relation"] == "<" else "> 1"
+    entry = row["over_0.9"]
+    return f"< {entry['estimate']:.2g}" if entry["bound"] else f"{entry['estimate']:.2f}"
+
+
+def _cost(case: Row, row: Row | None) -> str:
+    cost = row and _cost_of(case, row)
+    return f"{100 * cost:.0f}%" if cost else ""
+
+
+def _cost_of(case: Row, row: Row) -> float | None:
+    """Gradients of a calibration over the steps to the goal."""
+    over = row["over_best"]["estimate"]
+    return float(case["evaluations"] / (over * row["best_time"])) if over else None

@@ -17,6 +17,7 @@ from flatfast.lab.goal import Goal
 from flatfast.lab.problem import Metric, Params, Problem
 from flatfast.lab.problems._classifier import digits
 from flatfast.lab.training import mlp
+from flatfast.lab.training.convolution import convolved
 from flatfast.lab.training.supervised import Predict, inputs_like, like, supervised
 
 Array = NDArray[np.float64]
@@ -24,7 +25,8 @@ Array = NDArray[np.float64]
 
 def _normal(rng: np.random.Generator, *shape: int) -> Array:
     """Weights whose products with unit inputs have unit variance; the last axis is the outputs."""
-    return rng.standard_normal(shape) / np.sqrt(np.prod(shape[:-1]))
+    found: Array = rng.standard_normal(shape) / np.sqrt(np.prod(shape[:-1]))
+    return found
 
 
 def _scaled(targets: Array) -> Array:
@@ -37,7 +39,8 @@ def _trace_of(predict: Predict, inputs: NDArray[Any]) -> Metric:
 
     def trace(params: Params) -> jax.Array:
         rows = jax.jacrev(lambda at: predict(at, inputs_like(at, inputs)))(params)
-        return sum(jnp.sum(part**2) for part in jax.tree.leaves(rows)) / len(inputs)
+        squares = jnp.stack([jnp.sum(part**2) for part in jax.tree.leaves(rows)])
+        return jnp.sum(squares) / len(inputs)
 
     return trace
 
@@ -59,6 +62,7 @@ def _regression(
     noise_std: float,
     lr: float,
     data_seed: int,
+    start: str,
 ) -> Problem:
     """Squared error on the first examples; the rest test."""
     inputs, targets = data
@@ -78,11 +82,14 @@ def _regression(
         descent=Descent(lr=lr, momentum=0.9, steps=100_000),
         interpolated_at=1e-5,
         cooling=Descent(lr=lr, momentum=0.9, steps=300),
+        start=start,
         settings={"noise_std": noise_std, "data_seed": data_seed},
     )
 
 
-def attention(*, noise_std: float = 0.3, data_seed: int = 0) -> Problem:
+def attention(
+    *, noise_std: float = 0.3, data_seed: int = 0, start: str = "interpolating"
+) -> Problem:
     """One head of attention over eight words and a layer behind it learn a value of two words."""
     rng = np.random.default_rng(data_seed)
     words, length, width, hidden = 6, 8, 8, 24
@@ -107,10 +114,14 @@ def attention(*, noise_std: float = 0.3, data_seed: int = 0) -> Problem:
 
     data = inputs, targets
     goal = Goal("cooled:trace", 0.5)
-    return _regression("attention", predict, init, data, 40, goal, noise_std, 3e-3, data_seed)
+    return _regression(
+        "attention", predict, init, data, 40, goal, noise_std, 3e-3, data_seed, start
+    )
 
 
-def convolutions(*, noise_std: float = 0.5, data_seed: int = 0) -> Problem:
+def convolutions(
+    *, noise_std: float = 0.5, data_seed: int = 0, start: str = "interpolating"
+) -> Problem:
     """Two convolutions with stride 2 and GELU, no normalization, on scikit-learn's digits."""
     rng = np.random.default_rng(data_seed)
     images = digits(40, data_seed)
@@ -123,10 +134,7 @@ def convolutions(*, noise_std: float = 0.5, data_seed: int = 0) -> Problem:
     }
 
     def layer(maps: jax.Array, kernel: jax.Array) -> jax.Array:
-        found = jax.lax.conv_general_dilated(
-            maps, kernel, (2, 2), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
-        )
-        return jax.nn.gelu(found)
+        return jax.nn.gelu(convolved(maps, kernel, stride=2))
 
     def predict(params: Params, batch: jax.Array) -> jax.Array:
         maps = layer(layer(batch, params["first"]), params["second"])
@@ -135,10 +143,14 @@ def convolutions(*, noise_std: float = 0.5, data_seed: int = 0) -> Problem:
 
     data = inputs, np.eye(10)[classes]
     goal = Goal("cooled:trace", 0.4)
-    return _regression("convolutions", predict, init, data, 40, goal, noise_std, 0.01, data_seed)
+    return _regression(
+        "convolutions", predict, init, data, 40, goal, noise_std, 0.01, data_seed, start
+    )
 
 
-def deep_linear(*, noise_std: float = 0.1, data_seed: int = 0) -> Problem:
+def deep_linear(
+    *, noise_std: float = 0.1, data_seed: int = 0, start: str = "interpolating"
+) -> Problem:
     """A product of three matrices learns one of rank 2 from measurements; judged by test error."""
     rng = np.random.default_rng(data_seed)
     side, rank, train = 8, 2, 40
@@ -153,11 +165,15 @@ def deep_linear(*, noise_std: float = 0.1, data_seed: int = 0) -> Problem:
 
     data = inputs, targets / targets.std()
     goal = Goal("cooled:test_error", 0.2)
-    return _regression("deep-linear", predict, init, data, train, goal, noise_std, 5e-3, data_seed)
+    return _regression(
+        "deep-linear", predict, init, data, train, goal, noise_std, 5e-3, data_seed, start
+    )
 
 
-def layer_norm(*, noise_std: float = 0.3, data_seed: int = 0) -> Problem:
-    """Three residual blocks with layer norm learn a wave; a near goal, three fifths of the trace."""
+def layer_norm(
+    *, noise_std: float = 0.3, data_seed: int = 0, start: str = "interpolating"
+) -> Problem:
+    """Three residual blocks with layer norm learn a wave; a near goal: 60% of the trace."""
     rng = np.random.default_rng(data_seed)
     width, hidden = 12, 24
     inputs = rng.standard_normal((240, 6))
@@ -184,10 +200,14 @@ def layer_norm(*, noise_std: float = 0.3, data_seed: int = 0) -> Problem:
 
     data = inputs, targets
     goal = Goal("cooled:trace", 0.6)
-    return _regression("layer-norm", predict, init, data, 40, goal, noise_std, 0.01, data_seed)
+    return _regression(
+        "layer-norm", predict, init, data, 40, goal, noise_std, 0.01, data_seed, start
+    )
 
 
-def recurrent(*, noise_std: float = 0.3, data_seed: int = 0) -> Problem:
+def recurrent(
+    *, noise_std: float = 0.3, data_seed: int = 0, start: str = "interpolating"
+) -> Problem:
     """A recurrent network of 16 tanh units reads six numbers and tells a product of two."""
     rng = np.random.default_rng(data_seed)
     width, length = 16, 6
@@ -210,10 +230,14 @@ def recurrent(*, noise_std: float = 0.3, data_seed: int = 0) -> Problem:
 
     data = inputs, targets
     goal = Goal("cooled:trace", 0.5)
-    return _regression("recurrent", predict, init, data, 40, goal, noise_std, 0.01, data_seed)
+    return _regression(
+        "recurrent", predict, init, data, 40, goal, noise_std, 0.01, data_seed, start
+    )
 
 
-def logistic(*, flip_probability: float = 0.2, data_seed: int = 0) -> Problem:
+def logistic(
+    *, flip_probability: float = 0.2, data_seed: int = 0, start: str = "interpolating"
+) -> Problem:
     """Cross-entropy with flips: two rectified layers tell three classes of a narrow teacher."""
     rng = np.random.default_rng(data_seed)
     train, classes = 60, 3
@@ -253,6 +277,7 @@ def logistic(*, flip_probability: float = 0.2, data_seed: int = 0) -> Problem:
         descent=Descent(lr=0.05, momentum=0.9, steps=100_000),
         interpolated_at=1e-4,
         cooling=Descent(lr=0.05, momentum=0.9, steps=300),
+        start=start,
         settings={"flip_probability": flip_probability, "data_seed": data_seed},
     )
 

@@ -14,7 +14,6 @@ pytest.importorskip("torch", reason="needs the torch extra")
 import torch
 
 from flatfast.calibration import calibrate
-from flatfast.calibration.calibrate import BUDGET
 from flatfast.calibration.result import DAMPING
 from flatfast.lab.calibration import ProblemLandscape
 from flatfast.lab.descent import Descent
@@ -26,11 +25,14 @@ from flatfast.lab.training.supervised import supervised
 from flatfast.lab.trajectories import METRIC
 from studies.calibration import candidates
 from studies.calibration.analysis import summarise
-from studies.calibration.cases import CASES, CENTRE_BUDGET, Case
+from studies.calibration.calibrated import told
+from studies.calibration.cases import ALL, UNSEEN_CASES, Case
 from studies.calibration.curve import read_off
-from studies.calibration.rows import estimated, joined, rate_at, steps_over_best
+from studies.calibration.measure import centre_file
+from studies.calibration.rows import cases_of, complete, rate_at, steps_over_best, unseen_of
 from studies.calibration.run import STUDY
 from studies.calibration.twins import twin
+from studies.calibration.unseen import UNSEEN
 from studies.runner import Order, collect, compute
 from tests.made_up import made_up_calibration
 
@@ -78,7 +80,7 @@ def test_a_twin_whose_labels_flip():
 def test_parts_have_names_of_their_own(tmp_path):
     names = [part.name for part in STUDY.parts(tmp_path, False)]
     assert len(set(names)) == len(names)
-    assert {f"sweep.{case.label}" for case in CASES} < set(names)
+    assert {f"sweep.{case.label}" for case in ALL} < set(names)
 
 
 LR, BEST = 1e-3, 0.2
@@ -120,58 +122,86 @@ def swept(folder, spread=0.02):
     goal = asdict(Goal("cooled:trace", 0.4))
     with Store(folder / "runs", {"problem": {"goal": goal}}) as store:
         store.append(conform(runs))
-    for budget, C in ((CENTRE_BUDGET, 0.25), (BUDGET, 0.3)):
-        told = {
-            "weights": 10,
-            "calibrations": [json.loads(made_up_calibration(C, LR).to_json())] * 2,
-        }
-        (folder / f"calibrations-{budget}.json").write_text(json.dumps(told))
+    centre = [json.loads(made_up_calibration(0.25, LR).to_json())]
+    kept = {"weights": 10, "calibrations": centre}
+    (folder / centre_file()).write_text(json.dumps(kept))
+
+
+def calibrated(*prefactors):
+    """As if the calibrations had found these."""
+    return told([made_up_calibration(C, LR) for C in prefactors])
 
 
 def test_the_table_of_a_sweep_that_is_known(tmp_path):
     case = Case("digits-mlp", {}, lr=LR, lr_factors=(1.0,))
     swept(tmp_path)
-    found = summarise(case, tmp_path)
+    found = complete(summarise(case, tmp_path), calibrated(0.3, 0.2, 0.4), {})
     (row,) = found["rates"]
     assert row["best_C"] == pytest.approx(BEST, rel=0.05)
     low, high = row["best_C_interval"]
     assert low < BEST < high
-    assert found["C"] == [0.3, 0.3]
-    expected = np.exp(0.3 * np.log(0.3 / BEST) ** 2)
-    assert row["over_best"]["estimate"] == pytest.approx(expected, rel=0.04)
-    assert row["over_best"]["low"] <= row["over_best"]["estimate"] <= row["over_best"]["high"]
-    # Neither 0.9 nor plain SGD arrive in the runs' length.
-    assert row["over_0.9"]["relation"] == row["over_0.0"]["relation"] == "<"
-    assert row["over_0.0"]["bound"] == pytest.approx(1000 * expected / 20_000, rel=0.05)
+    assert found["C"] == [0.3, 0.2, 0.4]
+    expected = [np.exp(0.3 * np.log(C / BEST) ** 2) for C in (0.3, 0.2, 0.4)]
+    over = row["over_best"]
+    assert over["each"] == pytest.approx(expected, rel=0.04)
+    assert (over["low"], over["estimate"], over["high"]) == tuple(sorted(over["each"]))
+    # Momentum 0.9 does not arrive in the runs' length.
+    assert row["constants"]["0.9"] == {"time": None, "diverged": False}
+    assert row["over_0.9"]["bound"]
+    assert row["over_0.9"]["estimate"] == pytest.approx(1000 * expected[0] / 20_000, rel=0.05)
 
 
-def test_rows_of_before_are_kept_until_they_are_measured_again(tmp_path):
-    here, gone = (Case("digits-mlp", {"width": w}, lr=LR, lr_factors=(1.0,)) for w in (40, 30))
+def test_a_calibration_whose_run_does_not_settle_has_no_ratio(tmp_path):
+    case = Case("digits-mlp", {}, lr=LR, lr_factors=(1.0,))
     swept(tmp_path)
-    row = summarise(here, tmp_path)
-    found = {"damping": DAMPING, "cases": [row]}
-    old = [{**row, "label": label, "C": [0.1, 0.1]} for label in (here.label, gone.label, "other")]
-    kept = {"damping": DAMPING, "cases": old}
-    rows = joined(kept, found, (gone, here))["cases"]
-    assert [row["label"] for row in rows] == [gone.label, here.label]
-    assert [row["C"][0] for row in rows] == [0.1, 0.3]
-    with pytest.raises(ValueError, match="measure all cases anew"):
-        joined({**kept, "damping": 0.5}, found, (gone, here))
+    sweep = summarise(case, tmp_path)
+    (row,) = complete(sweep, calibrated(0.3, 0.0, 0.0), {})["rates"]
+    assert row["over_best"]["each"][1:] == [None, None]
+    assert row["over_best"]["estimate"] is None
+    assert row["over_0.9"] is None
+
+
+def test_cases_of_unseen_problems_stand_apart(tmp_path):
+    swept(tmp_path)
+    case = Case("digits-mlp", {}, lr=LR, lr_factors=(1.0,))
+    row = summarise(case, tmp_path)
+    (unseen,) = (case for case in UNSEEN_CASES if case.label == "recurrent_data_seed-1")
+    labels = case.label, unseen.label
+    found = {
+        "sweeps": {
+            label: {**row, "label": label, "problem": label.split("_")[0]} for label in labels
+        },
+        "calibrated": {label: calibrated(0.3, 0.2, 0.4) for label in labels},
+        "candidates": {},
+    }
+    assert [each["label"] for each in cases_of(found)] == [case.label]
+    assert [each["label"] for each in unseen_of(found)] == [unseen.label]
+
+
+@pytest.mark.parametrize("name", ["attention", "logistic"])
+def test_the_trace_of_an_unseen_problem_is_that_of_its_products(name):
+    problem = UNSEEN[name](start="init")
+    with jax.enable_x64(False):
+        at = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), problem.start())
+        told = float(jax.jit(problem.metrics["trace"])(at))
+        landscape = ProblemLandscape(problem, at)
+        probes = [landscape.probe()[0] for _ in range(60)]
+    error = np.std(probes) / 60**0.5
+    assert told == pytest.approx(np.mean(probes), abs=4 * error)
 
 
 def test_steps_of_an_estimate_are_read_off_the_sweep(tmp_path):
     case = Case("digits-mlp", {}, lr=LR, lr_factors=(1.0,))
     swept(tmp_path)
-    found = summarise(case, tmp_path)
-    told = estimated(found, {"curvature": 0.2, "fit": None, "fit_steps": 7})
-    assert told["fit"] is None
-    assert told["curvature"]["over_best"] == pytest.approx(1.0, abs=0.03)
-    assert "fit_steps" not in told
-    # The same curve as that of the row's own ratio.
-    assert told["calibrated"]["over_best"] == pytest.approx(
-        found["rates"][0]["over_best"]["estimate"], rel=0.02
+    tried = {"curvature": 0.2, "fit": None, "fit_steps": 7}
+    found = complete(summarise(case, tmp_path), calibrated(0.3, 0.3, 0.3), tried)["estimated"]
+    assert found["fit"] is None
+    assert found["curvature"]["over_best"] == pytest.approx(1.0, abs=0.03)
+    assert "fit_steps" not in found
+    assert found["calibrated"]["over_best"] == pytest.approx(
+        np.exp(0.3 * np.log(0.3 / BEST) ** 2), rel=0.04
     )
-    assert told["displacement"]["C"] == pytest.approx(0.3)  # at a reach of 1
+    assert found["displacement"]["C"] == pytest.approx(0.3)  # at a reach of 1
     rate = {"C": [0.1, 0.2, 0.4], "time": [None, 100.0, 400.0], "best_time": 100.0}
     assert steps_over_best(rate, 0.15) is None
     assert steps_over_best(rate, 0.2 * 2**0.5) == pytest.approx(2.0)
@@ -251,20 +281,28 @@ def test_parts_are_kept_and_rows_of_before_stay(tmp_path, monkeypatch):
     found = compute(STUDY, order)
     assert found.failed == {}
     kinds = {name.split(".")[0] for name in found.computed}
-    assert kinds == {"sweep", "candidates", "along", "budgets", "online"}
+    assert kinds == {"sweep", "calibrated", "candidates", "along", "budgets", "online"}
     assert compute(STUDY, order).computed == []
     result = collect(STUDY, order)
-    (row,) = result["cases"]
+    (row,) = cases_of(result)
     assert rate_at(row, 1.0)["located"]
     assert result["along"][case.label][0]["trace"] == 1.0
     assert {"curvature", "fit", "calibrated"} <= row["estimated"].keys()
 
     # What is committed is kept where the folder lacks its parts, and replaced where it has them.
-    gone = {**row, "label": "matrix-sensing_noise_std-0.1"}
-    mine = {**row, "C": [7.0]}
-    before = {**result, "cases": [gone, mine], "online": {"another": {}}}
+    sweep, label = result["sweeps"][case.label], "matrix-sensing_noise_std-0.1"
+    before = {
+        **result,
+        "sweeps": {label: sweep, case.label: sweep, "gone": sweep},
+        "calibrated": {label: {"C": [7.0]}, case.label: {"C": [7.0]}},
+        "online": {"another": {}},
+    }
     again = STUDY.collect(order.folder, before)
-    assert [entry["C"] for entry in again["cases"]] == [row["C"], row["C"]]
+    assert list(again["sweeps"]) == [label, case.label]
+    assert again["calibrated"][label] == {"C": [7.0]}
+    assert again["calibrated"][case.label] == result["calibrated"][case.label]
     assert next(iter(again["online"])) == "another"
     assert len(again["online"]) == 2
     assert STUDY.collect(tmp_path / "empty", again) == again
+    with pytest.raises(ValueError, match="measure all cases anew"):
+        STUDY.collect(tmp_path / "empty", {**again, "damping": 0.5})
