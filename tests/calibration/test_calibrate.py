@@ -113,7 +113,7 @@ def test_noise_of_batches_alone_does_not_last():
     found = calibrate(Bowl(X, noise_std=0.0, batch_noise=0.1), 0.01)
     assert not found.ok
     assert found.noise_total == pytest.approx(0.01 * 80, rel=0.3)
-    assert "two looks at one loaded batch give one gradient" in found.doubts[0].message
+    assert "two looks at one batch give one gradient" in found.doubts[0].message
 
 
 def test_little_lasting_noise():

@@ -46,7 +46,7 @@ DECAY = 0.3
 def doubts_of(found: Result, landscape: Landscape, noise: Noise, part: Along) -> tuple[Doubt, ...]:
     """All doubts that refuse a calibration, or else all that qualify it."""
     return (
-        _raised(_curvature(found), _place(found), _lasting(found, noise), _slope(found))
+        _raised(_curvature(found), _place(found), _lasting(found, noise, landscape), _slope(found))
         # At a place that is refused for another reason, the manifold's slope is not seen, and a
         # budget for it would be no advice.
         or _raised(_resolution(found, part, landscape))
@@ -106,17 +106,17 @@ def _place(found: Result) -> Doubt | None:
     return Doubt(Verdict.OFF_MANIFOLD, ", and ".join(reasons)) if reasons else None
 
 
-def _lasting(found: Result, noise: Noise) -> Doubt | None:
+def _lasting(found: Result, noise: Noise, landscape: Landscape) -> Doubt | None:
     rounding = ROUNDING * noise.square
     if found.noise > max(LASTING * found.noise_total, rounding):
         return None
     if found.noise_total > rounding and found.noise > rounding:
         why = f"only {found.noise / found.noise_total:.1%} of the gradient's noise is drawn afresh"
     elif found.noise_total > rounding:
+        unseen = f" ({landscape.unseen})" if landscape.unseen else ""
         why = (
-            "all of the gradient's noise is the choice of the batch, two looks at one loaded batch "
-            "give one gradient (what the data set draws is not seen: draw it in loss_fn, forward "
-            "or the model)"
+            "all of the gradient's noise is the choice of the batch, two looks at one batch give "
+            f"one gradient{unseen}"
         )
     else:
         why = "the gradient carries no noise"

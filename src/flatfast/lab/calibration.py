@@ -21,11 +21,13 @@ class ProblemLandscape:
         examples: Examples in all.
         outputs: Their outputs, all in all.
         batches_per_step: 1.
+        unseen: Empty: a problem's gradient draws all of its noise.
         product_batches: 1: a product goes over all examples, as a step of most problems does.
     """
 
     batches_per_step = 1
     product_batches = 1
+    unseen = ""
 
     def __init__(self, problem: Problem, params: Any = None, seed: int = 0) -> None:
         """At the problem's start, or at other parameters.

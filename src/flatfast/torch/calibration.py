@@ -61,9 +61,9 @@ def calibrate(
     The model runs in the mode in which it is found. In ``train()``, batch norm sees the batch, as
     in training, and its running statistics are put back; dropout (the module, and that of
     attention and recurrent layers) counts as noise of the gradient and is off where curvature is
-    measured. Under ``torch.autocast`` it runs in that precision. Noise has to be drawn in the
-    model, in ``forward`` or in ``loss_fn``: what the data set draws is loaded once and looked at
-    twice.
+    measured. Under ``torch.autocast`` it runs in that precision. Noise is seen that is drawn in the
+    model, in ``forward``, in ``loss_fn``, or by a map-style data set behind a ``DataLoader``, as
+    augmentation is: batches whose gradients are compared are loaded twice.
 
     Args:
         model: Any module whose operations can be differentiated twice.
