@@ -62,6 +62,8 @@ class Result:
         seconds: Cost in seconds.
         weight_decay: That of the optimizer and of the loss itself, which is weighed against the
             noise; NaN where none was told and the loss has none.
+        lasts: What was taken for lasting noise: ``"fresh"``, what is drawn anew at each look at a
+            batch, or ``"all"``, the choice of the batch too.
         doubts: What speaks against using it.
     """
 
@@ -84,6 +86,7 @@ class Result:
     evaluations: int
     seconds: float
     weight_decay: float = math.nan
+    lasts: str = "fresh"
     doubts: tuple[Doubt, ...] = ()
 
     @property

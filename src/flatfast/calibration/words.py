@@ -45,6 +45,7 @@ def rest(found: Result) -> list[str]:
     return [
         f"Next: {' '.join(_next(found))}",
         *_weight_decay(found),
+        *_all_of_it(found),
         f"Measured: sharpness tr G {found.sharpness:.3g} ± {found.sharpness.relative:.0%}; lasting "
         f"noise {found.noise:.3g} ± {found.noise.relative:.0%} of {found.noise_total:.3g}; slope "
         f"of the sharpness {found.slope:.3g}, along the manifold {found.along:.3g} "
@@ -68,6 +69,16 @@ def _next(found: Result) -> list[str]:
         "Adam it is not known.",
         f"Noise takes the weights to flatter minima in about {found.relaxation_steps:,.0f} steps; "
         "C changes on the way, so calibrate again after them.",
+    ]
+
+
+def _all_of_it(found: Result) -> list[str]:
+    """What was taken for granted of the noise."""
+    if not found.ok or found.lasts == "fresh":
+        return []
+    return [
+        "Assumed: the noise of the batches lasts, since training does not fit its data, and it "
+        "moves the weights as noise on labels would, its covariance in proportion to G."
     ]
 
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
 from flatfast.calibration import Calibration, calibrate
-from flatfast.calibration.calibrate import BUDGET, Progress
+from flatfast.calibration.calibrate import BUDGET, Lasts, Progress
 from flatfast.lab.problem import Problem
 
 
@@ -132,6 +132,7 @@ def calibrate_problem(
     lr: float,
     *,
     budget: int = BUDGET,
+    noise: Lasts = "fresh",
     seed: int = 0,
     progress: Progress = lambda done, total: None,
 ) -> Calibration:
@@ -142,7 +143,7 @@ def calibrate_problem(
     """
     with jax.enable_x64(False):
         landscape = ProblemLandscape(problem, seed=seed)
-        return calibrate(landscape, lr, budget=budget, progress=progress)
+        return calibrate(landscape, lr, budget=budget, noise=noise, progress=progress)
 
 
 def _factor(problem: Problem) -> Callable[[Any], jax.Array]:
