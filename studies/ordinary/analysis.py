@@ -13,6 +13,8 @@ Array = NDArray[np.float64]
 
 N_BOOT = 400
 
+HALF_WAY = 0.5
+
 INSIDE_MEDIAN, INSIDE_WORST = 1.5, 3.0
 """What counts as a yes."""
 
@@ -31,12 +33,25 @@ def analysis(looks: dict[str, list[Row]]) -> Row:
     return {
         "points": points,
         "nine": {"pairs": len(best), "outside": int(outside.sum())},
-        "verdict": _verdict(next(point for point in points if point["share"] == WHEN)),
+        "inside": _inside(looks),
+        "verdict": _verdict(chosen({"points": points})),
     }
 
 
+def chosen(result: Row) -> Row:
+    """Of the points looked at, the one that the question is about."""
+    found: Row = next(point for point in result["points"] if point["share"] == WHEN)
+    return found
+
+
+def kind_of(name: str) -> str:
+    """Which training a sweep is of, of its name."""
+    kinds = {"fashion": "FashionMNIST", "digits": "digits", "student": "teacher and student"}
+    return kinds.get(name.split("-")[0], "matrix sensing")
+
+
 def _at(looks: dict[str, list[Row]], share: float) -> Row:
-    seen = {name: _bounds(rows, share) for name, rows in looks.items()}
+    seen = {name: bounds(rows, share) for name, rows in looks.items()}
     fitted = [part for name, part in seen.items() if name.startswith(FITTED_ON) and len(part)]
     if not fitted:
         return {"share": share, "a": None, "b": None, "ratios": {}}
@@ -60,7 +75,7 @@ def _at(looks: dict[str, list[Row]], share: float) -> Row:
     }
 
 
-def _bounds(rows: list[Row], share: float) -> Array:
+def bounds(rows: list[Row], share: float) -> Array:
     """(N, 4): learning rate, best mu, S and D; D is 0 where no look could tell it."""
     found = []
     for row in rows:
@@ -101,3 +116,31 @@ def _verdict(point: Row) -> Row | None:
     median, worst = float(np.exp(np.median(logs))), float(np.exp(max(logs)))
     yes = median <= INSIDE_MEDIAN and worst <= INSIDE_WORST
     return {"pairs": len(logs), "median": median, "worst": worst, "yes": yes}
+
+
+def _inside(looks: dict[str, list[Row]]) -> Row | None:
+    """Least multiples of S and of D that the best mu was, half way, and what it was at most.
+
+    The most is ``max(u S, v D)`` with the ratio of u and v that makes it tightest.
+    """
+    data = np.concatenate([bounds(rows, HALF_WAY) for rows in looks.values()] or [np.zeros((0, 4))])
+    if not len(data):
+        return None
+    _, best, settles, damps = data.T
+    batches, seen = settles > 0, damps > 0
+    if not (batches.any() and seen.any()):
+        return None
+    shares = np.geomspace(1, 20, 200)  # u over v
+    scales = [float((best / np.maximum(share * settles, damps)).max()) for share in shares]
+    widths = [
+        scale * np.maximum(share * settles, damps)
+        for share, scale in zip(shares, scales, strict=True)
+    ]
+    tightest = int(np.argmin([np.log(width / best).mean() for width in widths]))
+    v = scales[tightest]
+    return {
+        "pairs": len(data),
+        "settles": float((best[batches] / settles[batches]).min()),
+        "damps": float((best[seen] / damps[seen]).min()),
+        "most": [v * float(shares[tightest]), v],
+    }

@@ -35,6 +35,7 @@ def looks(case: Case, swept: Row) -> list[Row]:
     walked = replace(problem, metrics={**problem.metrics, "trace": problem.loss})
     rows = []
     with jax.enable_x64(False):
+        landscape = ProblemLandscape(problem)
         for lr, best, time in zip(swept["lr"], swept["best_c"], swept["scaled_time"], strict=True):
             if best is None:
                 continue
@@ -44,7 +45,7 @@ def looks(case: Case, swept: Row) -> list[Row]:
                 walk = Walk(walked, lr, mu, seed)
                 for share in SHARES:
                     walk.to(round(share * steps))
-                    points[share].append(_look(ProblemLandscape(problem, walk.params, seed), lr))
+                    points[share].append(_look(landscape.at(walk.params, seed), lr))
             rows.append(
                 {
                     "lr": lr,

@@ -39,6 +39,7 @@ from flatfast.calibration.noise import Noise
 from flatfast.calibration.plan import MISFITS, Plan, plan, with_rows
 from flatfast.calibration.result import DAMPING
 from flatfast.calibration.sharpness import outputs_of, sharpness_of
+from flatfast.calibration.window import settling
 from flatfast.estimate import Estimate
 from flatfast.timescales import prefactor_from_kappa
 
@@ -140,6 +141,7 @@ def calibrate(
         seconds=time.perf_counter() - begun,
         weight_decay=weight_decay,
         lasts=noise,
+        settles=settling(landscape, sharpness, lr),
     )
     return replace(found, doubts=doubts_of(found, landscape, seen, part))
 

@@ -81,10 +81,15 @@ def window_of(
     Returns:
         The window, and the products made.
     """
-    sampled = landscape.examples is None or landscape.batch_size < landscape.examples
-    settles = lr * sharpness / (2 * landscape.batch_size) if sampled else 0.0
+    settles = settling(landscape, sharpness, lr)
     curvature, made = slowest(landscape, noise, sharpness, products)
     return Window(settles, 2 * math.sqrt(lr * curvature)), made
+
+
+def settling(landscape: Landscape, sharpness: float, lr: float) -> float:
+    """The first bound: ``lr tr G / (2 B)``, 0 where a step takes all examples."""
+    sampled = landscape.examples is None or landscape.batch_size < landscape.examples
+    return lr * sharpness / (2 * landscape.batch_size) if sampled else 0.0
 
 
 def slowest(

@@ -62,7 +62,8 @@ def _next(found: Result) -> list[str]:
             "it does not has been seen.",
         ]
     if not found.ok:
-        return found.remedies or ["There is nothing to be mended: keep what has served."]
+        nothing = ["There is nothing to be mended: keep what has served."]
+        return [*(found.remedies or nothing), *_settling(found)]
     return [
         *found.remedies,
         "couple(optimizer, found), or SGD(..., C=found). It is the law of SGD with momentum; for "
@@ -79,6 +80,23 @@ def _all_of_it(found: Result) -> list[str]:
     return [
         "Assumed: the noise of the batches lasts, since training does not fit its data, and it "
         "moves the weights as noise on labels would, its covariance in proportion to G."
+    ]
+
+
+def _settling(found: Result) -> list[str]:
+    """What holds of ordinary training, where the choice of the batch is all of the noise."""
+    ordinary = any(doubt.verdict is Verdict.NO_LASTING_NOISE for doubt in found.doubts)
+    if not (ordinary and found.settles > 0):
+        return []
+    most = 1 - 2 * found.settles
+    if most <= 0:
+        return [
+            f"Batches this small throw training out at lr {found.lr:g} with any momentum "
+            f"(lr tr G / (2 B) = {found.settles:.2g}): lower lr, or give larger batches."
+        ]
+    return [
+        f"Near a minimum this sharp batches let training settle best with momentum below "
+        f"{most:.3g} (twice lr tr G / (2 B), docs/ordinary.md)."
     ]
 
 

@@ -1,5 +1,6 @@
 """The lab's problems as calibration sees them: gradients, probes and products at the start."""
 
+import copy
 import math
 from collections.abc import Callable
 from typing import Any
@@ -89,6 +90,21 @@ class ProblemLandscape:
     def length(self) -> float:
         """Euclidean norm of the parameters."""
         return float(jnp.linalg.norm(self._w))
+
+    def at(self, params: Any, seed: int | None = None) -> "ProblemLandscape":
+        """The same at other parameters, by the same compiled programs.
+
+        Args:
+            params: Where.
+            seed: Draws noise and probes from there on; by default they go on.
+        """
+        found = copy.copy(self)
+        found._w = ravel_pytree(jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), params))[
+            0
+        ]
+        if seed is not None:
+            found._keys = jax.random.key(seed)
+        return found
 
     def _key(self) -> jax.Array:
         found: jax.Array
