@@ -76,13 +76,14 @@ def _sweep(axes: Axes, result: Result, theme: Theme) -> None:
         (a * settles + b * damps, theme.accent, "-", "both"),
     ]
     for y, colour, style, label in lines:
-        axes.plot(lr, y, style, color=colour, lw=1.8, label=label)
+        # Where the gradient was too noisy for the slowest mode there is no point of its line.
+        axes.plot(lr[y > 0], y[y > 0], style, color=colour, lw=1.8, label=label)
     axes.plot(lr, best, "o", color=theme.categories[0], ms=7, label="best of the sweep")
     axes.axhline(0.1, color=theme.muted, lw=1)
     axes.annotate("momentum 0.9", (lr[0], 0.1), (0, 4), textcoords="offset points",
                   color=theme.muted, fontsize=9)  # fmt: skip
     log_axis(axes, "x", *padded(lr, 0.08))
-    shown = np.concatenate([best, a * settles + b * damps, (b * damps)[damps > 0]])
+    shown = np.concatenate([best, a * settles, (b * damps)[damps > 0], best * 1.4])
     log_axis(axes, "y", *padded(shown, 0.08))
     axes.set_xlabel(LR)
     axes.set_ylabel(MU)
