@@ -17,6 +17,7 @@ class Bowl:
 
     batches_per_step = 1
     product_batches = 1
+    unseen = ""
 
     def __init__(self, x, y=0.0, *, scale=1.0, noise_std=0.5, batch_noise=0.0, seed=0):
         self.x = np.asarray(x, float)

@@ -15,6 +15,7 @@ class Squares:
 
     batches_per_step = 1
     product_batches = 1
+    unseen = ""
 
     def __init__(self, outputs, forms, weights, *, lowest=1.0, free=0, noise_std=0.3, seed=0):
         made = np.random.default_rng(1)

@@ -42,7 +42,7 @@ def measured(model, products=200):
         fresh.add(model.slope)
     trace = float(np.trace(model.curvature))
     noise = Given(model.noise_std**2 * trace / model.examples, len(model.w))
-    return part_along(model, noise, trace, model.slope, fresh, LR, products)
+    return part_along(model, noise, noise.lasting, trace, model.slope, fresh, LR, products)
 
 
 @pytest.mark.parametrize("outputs", [2, 4, 12])

@@ -113,7 +113,35 @@ def test_noise_of_batches_alone_does_not_last():
     found = calibrate(Bowl(X, noise_std=0.0, batch_noise=0.1), 0.01)
     assert not found.ok
     assert found.noise_total == pytest.approx(0.01 * 80, rel=0.3)
-    assert "two looks at one loaded batch give one gradient" in found.doubts[0].message
+    assert "two looks at one batch give one gradient" in found.doubts[0].message
+
+
+class Shared(Bowl):
+    """Labels' noise that comes with the batch: both looks at it are alike."""
+
+    def gradients(self):
+        one, _ = super().gradients()
+        return one, one
+
+    def misfit(self):
+        return 1.0, 1.0  # as far from its targets as its noise is large
+
+
+def test_noise_of_batches_that_lasts_drives_the_same_drift():
+    assert not calibrate(Shared(X), 0.01).ok
+    bowl = Shared(X)
+    found = calibrate(bowl, 0.01, budget=2000, noise="all")
+    assert found.ok, str(found)
+    assert found.kappa == pytest.approx(bowl.kappa, rel=0.1)
+    assert found.noise.relative < 0.1
+    assert found.lasts == "all"
+    assert "Assumed: the noise of the batches lasts" in str(found).replace("\n  ", " ")
+    assert Calibration.from_json(found.to_json()).lasts == "all"
+
+
+def test_all_noise_of_a_gradient_without_any_is_none():
+    found = calibrate(Bowl(X, noise_std=0.0), 0.01, noise="all")
+    assert Verdict.NO_LASTING_NOISE in [doubt.verdict for doubt in found.doubts]
 
 
 def test_little_lasting_noise():

@@ -59,6 +59,7 @@ class Along(NamedTuple):
 def part_along(
     landscape: Landscape,
     noise: Noise,
+    lasting: float,
     sharpness: float,
     slope: Vector,
     fresh: Groups,
@@ -69,7 +70,8 @@ def part_along(
 
     Args:
         landscape: Makes products.
-        noise: Sets the drift's speed.
+        noise: Shows the curvature across.
+        lasting: What of it sets the drift's speed, as a trace.
         sharpness: ``tr G``.
         slope: (D,) its gradient, from some probes.
         fresh: The same from others, in groups.
@@ -79,7 +81,7 @@ def part_along(
     square = float(slope @ slope)
     if not square > 0:
         return Along(Estimate(0.0, 0.0), 0.0, 1.0, 1.0, 1.0, 0.0, True, 0.0, slope, 0.0, 0)
-    whole = drift_cutoff(kappa_of(noise.lasting, sharpness, square), lr)
+    whole = drift_cutoff(kappa_of(lasting, sharpness, square), lr)
     # Without noise there is no drift to set the cutoff; the share is still worth knowing.
     cutoff = SHARE_GUESS ** (2 / 3) * whole or NO_DRIFT * sharpness
     solution = solve(landscape, slope, cutoff, products, fresh.means, whole or None)

@@ -24,6 +24,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -38,6 +39,7 @@ from flatfast.calibration.noise import Noise
 from flatfast.calibration.plan import MISFITS, Plan, plan, with_rows
 from flatfast.calibration.result import DAMPING
 from flatfast.calibration.sharpness import outputs_of, sharpness_of
+from flatfast.calibration.window import settling
 from flatfast.estimate import Estimate
 from flatfast.timescales import prefactor_from_kappa
 
@@ -46,6 +48,10 @@ BUDGET = 60
 
 MOST_LOOKS = 4
 """Times as many, at most, where these do not tell which side of the limit it is on."""
+
+Lasts = Literal["fresh", "all"]
+
+KINDS = get_args(Lasts)
 
 Progress = Callable[[int, int], None]
 """Told the gradient evaluations made so far, and those there will be."""
@@ -57,6 +63,7 @@ def calibrate(
     *,
     budget: int = BUDGET,
     weight_decay: float = math.nan,
+    noise: Lasts = "fresh",
     progress: Progress = lambda done, total: None,
 ) -> Calibration:
     """Measure the law's prefactor at the current weights.
@@ -66,6 +73,8 @@ def calibrate(
         lr: The learning rate to be used.
         budget: Gradient evaluations of one batch.
         weight_decay: That of the training, to be weighed against the noise; NaN if not known.
+        noise: What of it lasts: ``"fresh"``, what is drawn anew at each look at a batch; or
+            ``"all"``, the choice of the batch too, in training that never fits its data.
         progress: Told how it goes on.
 
     Returns:
@@ -74,8 +83,10 @@ def calibrate(
     Raises:
         TypeError: If one of these is no number.
         ValueError: If ``lr`` is not positive, the budget too small, the weight decay negative, or a
-            gradient not finite.
+            gradient not finite, or ``noise`` neither of the two.
     """
+    if noise not in KINDS:
+        raise ValueError(f"noise must be one of {', '.join(map(repr, KINDS))}, got {noise!r}")
     lr = as_number("lr", lr, "a positive number")
     budget = as_whole("budget", budget, "a whole number of gradient evaluations")
     weight_decay = as_number("weight_decay", weight_decay, "a number, at least 0")
@@ -87,9 +98,9 @@ def calibrate(
     planned = with_rows(plan(budget, landscape.product_batches), outputs_of(landscape))
     meter = _Meter(progress, planned)
 
-    noise = Noise(landscape.batches_per_step)
+    seen = Noise(landscape.batches_per_step)
     for _ in range(planned.pairs):
-        noise.add(landscape)
+        seen.add(landscape)
         meter.count(2 * GRADIENT)
     misfits: list[tuple[float, float]] = []
     for _ in range(MOST_LOOKS):
@@ -100,15 +111,15 @@ def calibrate(
             break
 
     sharpness, slope, fresh = sharpness_of(landscape, planned, meter.count)
-    lasting = noise.lasting
-    part = part_along(landscape, noise, sharpness, slope, fresh, lr, planned.products)
+    lasting = seen.lasting if noise == "fresh" else seen.every
+    part = part_along(landscape, seen, lasting, sharpness, slope, fresh, lr, planned.products)
     meter.count(PRODUCT * landscape.product_batches * part.products)
 
     along = part.squared
     kappa = kappa_of(lasting, sharpness, along) if part.settled else 0.0
     critical = float(prefactor_from_kappa(kappa)) if kappa > 0 else float("nan")
     # A step of Gauss and Newton to zero gradient changes the sharpness by this.
-    slide = noise.along(part.y)
+    slide = seen.along(part.y)
     found = Calibration(
         C=Estimate.within(DAMPING * critical, _error(lasting, sharpness, part) / 3),
         kappa=kappa,
@@ -116,7 +127,7 @@ def calibrate(
         lr=lr,
         sharpness=sharpness,
         noise=lasting,
-        noise_total=noise.total,
+        noise_total=seen.total,
         slope=float(slope @ fresh.mean),
         along=along,
         share_low=part.low,
@@ -129,8 +140,10 @@ def calibrate(
         evaluations=meter.done,
         seconds=time.perf_counter() - begun,
         weight_decay=weight_decay,
+        lasts=noise,
+        settles=settling(landscape, sharpness, lr),
     )
-    return replace(found, doubts=doubts_of(found, landscape, noise, part))
+    return replace(found, doubts=doubts_of(found, landscape, seen, part))
 
 
 def _error(noise: Estimate, sharpness: Estimate, part: Along) -> float:

@@ -46,7 +46,7 @@ DECAY = 0.3
 def doubts_of(found: Result, landscape: Landscape, noise: Noise, part: Along) -> tuple[Doubt, ...]:
     """All doubts that refuse a calibration, or else all that qualify it."""
     return (
-        _raised(_curvature(found), _place(found), _lasting(found, noise), _slope(found))
+        _raised(_curvature(found), _place(found), _lasting(found, noise, landscape), _slope(found))
         # At a place that is refused for another reason, the manifold's slope is not seen, and a
         # budget for it would be no advice.
         or _raised(_resolution(found, part, landscape))
@@ -93,7 +93,8 @@ def _place(found: Result) -> Doubt | None:
         return None
     reasons = []
     # One standard error: to take a model that has learnt nothing for a fitted one is worse.
-    if found.misfit - found.misfit.error > MISFIT:
+    # Training that never fits its data is as far from its targets as its noise is large.
+    if found.lasts == "fresh" and found.misfit - found.misfit.error > MISFIT:
         reasons.append(
             f"outputs miss their targets by {found.misfit:.0%} of what outputs dealt to the wrong "
             f"examples would (in squares; at most {MISFIT:.0%} serves)"
@@ -106,17 +107,20 @@ def _place(found: Result) -> Doubt | None:
     return Doubt(Verdict.OFF_MANIFOLD, ", and ".join(reasons)) if reasons else None
 
 
-def _lasting(found: Result, noise: Noise) -> Doubt | None:
+def _lasting(found: Result, noise: Noise, landscape: Landscape) -> Doubt | None:
     rounding = ROUNDING * noise.square
+    if found.lasts == "all" and found.noise > rounding:
+        return None
     if found.noise > max(LASTING * found.noise_total, rounding):
         return None
     if found.noise_total > rounding and found.noise > rounding:
         why = f"only {found.noise / found.noise_total:.1%} of the gradient's noise is drawn afresh"
     elif found.noise_total > rounding:
+        unseen = f" ({landscape.unseen})" if landscape.unseen else ""
+        elsewhere = ' (in training that never fits its data it lasts: noise="all")'
         why = (
-            "all of the gradient's noise is the choice of the batch, two looks at one loaded batch "
-            "give one gradient (what the data set draws is not seen: draw it in loss_fn, forward "
-            "or the model)"
+            "all of the gradient's noise is the choice of the batch, two looks at one batch give "
+            f"one gradient{unseen}{elsewhere}"
         )
     else:
         why = "the gradient carries no noise"
@@ -213,6 +217,8 @@ def _no_momentum(found: Result) -> Doubt | None:
 
 
 def _batches(found: Result, landscape: Landscape) -> Doubt | None:
+    if found.lasts == "all":
+        return None  # it is in what was measured
     sampled = landscape.examples is None or landscape.batch_size < landscape.examples
     excess = found.lr * found.sharpness / (2 * landscape.batch_size * (1 - _momentum(found)))
     if not (sampled and excess > BATCH):

@@ -47,6 +47,11 @@ class Landscape(Protocol):
         """Two gradients of the next batch, each with noise of its own, as training sees them."""
         ...
 
+    @property
+    def unseen(self) -> str:
+        """What noise of training the two do not differ by, and how to have it seen; or empty."""
+        ...
+
     def probe(self) -> tuple[float, Vector]:
         """``|J^T S^(1/2) z|^2`` for random signs z, whose mean is ``tr G``, and its gradient."""
         ...

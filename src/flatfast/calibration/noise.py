@@ -22,6 +22,7 @@ class Noise:
         apart: Difference of the last pair, (D,).
         fresh: Half the squared difference of each pair, whose mean is the trace of the covariance
             of a batch's lasting noise.
+        between: The same of the first gradients of two batches, each batch once.
     """
 
     def __init__(self, batches_per_step: int = 1) -> None:
@@ -32,6 +33,8 @@ class Noise:
         self._squares = 0.0
         self._products = 0.0
         self.fresh: list[float] = []
+        self.between: list[float] = []
+        self._last: Vector = None
 
     def add(self, landscape: Landscape) -> None:
         """Look at one more batch.
@@ -46,6 +49,11 @@ class Noise:
         if not np.isfinite(squares):
             raise ValueError("gradients must be finite, got NaN or infinity at these weights")
         self.fresh.append(float(apart @ apart) / 2)
+        if self._last is None:
+            self._last = first
+        else:
+            across, self._last = self._last - first, None
+            self.between.append(float(across @ across) / 2)
         self._squares += squares
         self._products += float(first @ second)
         self._both.add(both)
@@ -68,6 +76,17 @@ class Noise:
     def lasting(self) -> Estimate:
         """Trace of the covariance of the noise of a step that is drawn afresh."""
         of_batch = mean_of(self.fresh)
+        return Estimate(of_batch / self._per_step, of_batch.error / self._per_step)
+
+    @property
+    def every(self) -> Estimate:
+        """Trace of the covariance of all noise of a step, the choice of its batch included.
+
+        With its error, and so from independent differences; :attr:`total` uses all products.
+        """
+        if len(self.between) < 2:
+            return Estimate(self.total, self.total)
+        of_batch = mean_of(self.between)
         return Estimate(of_batch / self._per_step, of_batch.error / self._per_step)
 
     @property

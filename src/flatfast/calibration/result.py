@@ -62,6 +62,10 @@ class Result:
         seconds: Cost in seconds.
         weight_decay: That of the optimizer and of the loss itself, which is weighed against the
             noise; NaN where none was told and the loss has none.
+        lasts: What was taken for lasting noise: ``"fresh"``, what is drawn anew at each look at a
+            batch, or ``"all"``, the choice of the batch too.
+        settles: Least ``1 - momentum`` at which batches let a run settle near a minimum of this
+            sharpness, ``lr tr G / (2 B)``; 0 where a step takes all examples, NaN if not known.
         doubts: What speaks against using it.
     """
 
@@ -84,6 +88,8 @@ class Result:
     evaluations: int
     seconds: float
     weight_decay: float = math.nan
+    lasts: str = "fresh"
+    settles: float = math.nan
     doubts: tuple[Doubt, ...] = ()
 
     @property

@@ -141,6 +141,7 @@ def _doubt(kept: Any, where: str) -> Doubt:
 _READ: Mapping[Any, Callable[[Any, str], Any]] = {
     float: _number,
     int: _count,
+    str: _words,
     Estimate: _estimate,
     tuple[Doubt, ...]: _doubts,
 }

@@ -45,6 +45,7 @@ def rest(found: Result) -> list[str]:
     return [
         f"Next: {' '.join(_next(found))}",
         *_weight_decay(found),
+        *_all_of_it(found),
         f"Measured: sharpness tr G {found.sharpness:.3g} ± {found.sharpness.relative:.0%}; lasting "
         f"noise {found.noise:.3g} ± {found.noise.relative:.0%} of {found.noise_total:.3g}; slope "
         f"of the sharpness {found.slope:.3g}, along the manifold {found.along:.3g} "
@@ -61,13 +62,41 @@ def _next(found: Result) -> list[str]:
             "it does not has been seen.",
         ]
     if not found.ok:
-        return found.remedies or ["There is nothing to be mended: keep what has served."]
+        nothing = ["There is nothing to be mended: keep what has served."]
+        return [*(found.remedies or nothing), *_settling(found)]
     return [
         *found.remedies,
         "couple(optimizer, found), or SGD(..., C=found). It is the law of SGD with momentum; for "
         "Adam it is not known.",
         f"Noise takes the weights to flatter minima in about {found.relaxation_steps:,.0f} steps; "
         "C changes on the way, so calibrate again after them.",
+    ]
+
+
+def _all_of_it(found: Result) -> list[str]:
+    """What was taken for granted of the noise."""
+    if not found.ok or found.lasts == "fresh":
+        return []
+    return [
+        "Assumed: the noise of the batches lasts, since training does not fit its data, and it "
+        "moves the weights as noise on labels would, its covariance in proportion to G."
+    ]
+
+
+def _settling(found: Result) -> list[str]:
+    """What holds of ordinary training, where the choice of the batch is all of the noise."""
+    ordinary = any(doubt.verdict is Verdict.NO_LASTING_NOISE for doubt in found.doubts)
+    if not (ordinary and found.settles > 0):
+        return []
+    most = 1 - 2 * found.settles
+    if most <= 0:
+        return [
+            f"Batches this small throw training out at lr {found.lr:g} with any momentum "
+            f"(lr tr G / (2 B) = {found.settles:.2g}): lower lr, or give larger batches."
+        ]
+    return [
+        f"Near a minimum this sharp batches let training settle best with momentum below "
+        f"{most:.3g} (twice lr tr G / (2 B), docs/ordinary.md)."
     ]
 
 

@@ -1,6 +1,6 @@
 """``flatfast calibrate``: the law's prefactor from a few dozen gradients."""
 
-from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +13,13 @@ from flatfast.extras import ways_to_install
 
 if TYPE_CHECKING:
     from flatfast.calibration import Calibration
+
+
+class Lasting(StrEnum):
+    """What of the noise lasts."""
+
+    FRESH = "fresh"
+    ALL = "all"
 
 
 def register(app: typer.Typer) -> None:
@@ -30,6 +37,13 @@ def calibrate(
     ],
     lr: Annotated[float, typer.Option(help="The learning rate to be used.")],
     budget: Annotated[int | None, typer.Option(help="Gradient evaluations to spend.")] = None,
+    noise: Annotated[
+        Lasting,
+        typer.Option(
+            help="What of the noise lasts: what is drawn afresh at each look at a batch, or all of "
+            "it, in training that never fits its data."
+        ),
+    ] = Lasting.FRESH,
     seed: Annotated[int, typer.Option(help="Seed of noise and probes.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Write the calibration as JSON.")] = None,
     figure: Annotated[Path | None, typer.Option(help="Draw it to this file.")] = None,
@@ -54,7 +68,8 @@ def calibrate(
         def told(done: int, total: int) -> None:
             bar.update(task, description="gradients", completed=done, total=total)
 
-        found = _found(name, settings(set_, data), lr, spend, seed, told)
+        options = {"budget": spend, "noise": noise.value, "seed": seed, "progress": told}
+        found = _found(name, settings(set_, data), lr, options)
     _tell(console, found)
     if out is not None:
         from flatfast.lab.atomic import atomically
@@ -70,12 +85,7 @@ def calibrate(
 
 
 def _found(
-    name: str,
-    settings: dict[str, Any],
-    lr: float,
-    budget: int,
-    seed: int,
-    progress: Callable[[int, int], None],
+    name: str, settings: dict[str, Any], lr: float, options: dict[str, Any]
 ) -> "Calibration":
     from flatfast.lab.calibration import calibrate_problem
     from flatfast.lab.problem import Problem
@@ -90,9 +100,9 @@ def _found(
             _tell_of_torch(name, error)
             raise
     if isinstance(made, tuple):
-        return _of_model(name, made, lr, budget, seed, progress)
+        return _of_model(name, made, lr, options)
     problem = made if isinstance(made, Problem) else load(name, settings)
-    return calibrate_problem(problem, lr, budget=budget, seed=seed, progress=progress)
+    return calibrate_problem(problem, lr, **options)
 
 
 def _tell_of_torch(name: str, error: Exception) -> None:
@@ -106,19 +116,14 @@ def _tell_of_torch(name: str, error: Exception) -> None:
 
 
 def _of_model(
-    name: str,
-    made: tuple[Any, ...],
-    lr: float,
-    budget: int,
-    seed: int,
-    progress: Callable[[int, int], None],
+    name: str, made: tuple[Any, ...], lr: float, options: dict[str, Any]
 ) -> "Calibration":
     if len(made) != 3:
         raise ValueError(f"{name} must return (model, loss_fn, data), got {len(made)} values")
     from flatfast.torch import calibrate as calibrate_model
 
     model, loss_fn, data = made
-    return calibrate_model(model, loss_fn, data, lr, budget=budget, seed=seed, progress=progress)
+    return calibrate_model(model, loss_fn, data, lr, **options)
 
 
 def _tell(console: Console, found: "Calibration") -> None:

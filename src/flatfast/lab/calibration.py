@@ -1,5 +1,6 @@
 """The lab's problems as calibration sees them: gradients, probes and products at the start."""
 
+import copy
 import math
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +10,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
 from flatfast.calibration import Calibration, calibrate
-from flatfast.calibration.calibrate import BUDGET, Progress
+from flatfast.calibration.calibrate import BUDGET, Lasts, Progress
 from flatfast.lab.problem import Problem
 
 
@@ -21,11 +22,13 @@ class ProblemLandscape:
         examples: Examples in all.
         outputs: Their outputs, all in all.
         batches_per_step: 1.
+        unseen: Empty: a problem's gradient draws all of its noise.
         product_batches: 1: a product goes over all examples, as a step of most problems does.
     """
 
     batches_per_step = 1
     product_batches = 1
+    unseen = ""
 
     def __init__(self, problem: Problem, params: Any = None, seed: int = 0) -> None:
         """At the problem's start, or at other parameters.
@@ -88,6 +91,21 @@ class ProblemLandscape:
         """Euclidean norm of the parameters."""
         return float(jnp.linalg.norm(self._w))
 
+    def at(self, params: Any, seed: int | None = None) -> "ProblemLandscape":
+        """The same at other parameters, by the same compiled programs.
+
+        Args:
+            params: Where.
+            seed: Draws noise and probes from there on; by default they go on.
+        """
+        found = copy.copy(self)
+        found._w = ravel_pytree(jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), params))[
+            0
+        ]
+        if seed is not None:
+            found._keys = jax.random.key(seed)
+        return found
+
     def _key(self) -> jax.Array:
         found: jax.Array
         self._keys, found = jax.random.split(self._keys)
@@ -130,6 +148,7 @@ def calibrate_problem(
     lr: float,
     *,
     budget: int = BUDGET,
+    noise: Lasts = "fresh",
     seed: int = 0,
     progress: Progress = lambda done, total: None,
 ) -> Calibration:
@@ -140,7 +159,7 @@ def calibrate_problem(
     """
     with jax.enable_x64(False):
         landscape = ProblemLandscape(problem, seed=seed)
-        return calibrate(landscape, lr, budget=budget, progress=progress)
+        return calibrate(landscape, lr, budget=budget, noise=noise, progress=progress)
 
 
 def _factor(problem: Problem) -> Callable[[Any], jax.Array]:

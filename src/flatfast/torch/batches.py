@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
+from flatfast.torch.reloading import twice
+
 Batch: TypeAlias = Any
 
 OTHERS = "for others pass forward=lambda model, batch: (outputs, targets)"
@@ -21,6 +23,7 @@ class Batches:
         first: The first batch.
         size: Examples in it, None if it holds no tensor that could be counted.
         examples: Examples in all, None if not known.
+        reloads: Whether two looks at a batch are loaded one by one.
     """
 
     def __init__(self, data: Iterable[Batch] | tuple[Tensor, Tensor], device: torch.device) -> None:
@@ -45,6 +48,20 @@ class Batches:
         if self.size == 0:
             raise ValueError("the first batch is empty")
         self.examples = self.size if whole else _examples(data)
+        pairs = None if whole else twice(data)
+        self.reloads = pairs is not None
+        self._pairs = None if pairs is None else _endless(pairs, device)
+
+    def two(self) -> tuple[Batch, Batch]:
+        """The next one, and the same examples again: loaded anew, where that can be done.
+
+        Raises:
+            ValueError: As :meth:`next`.
+        """
+        if self._pairs is not None:
+            return next(self._pairs), next(self._pairs)
+        batch = self.next()
+        return batch, batch
 
     def next(self) -> Batch:
         """The next one.

@@ -17,7 +17,7 @@ from torch.nn.parameter import UninitializedParameter
 from flatfast.arguments import as_number, as_whole
 from flatfast.calibration import Calibration
 from flatfast.calibration import calibrate as calibrate_landscape
-from flatfast.calibration.calibrate import BUDGET, Progress
+from flatfast.calibration.calibrate import BUDGET, Lasts, Progress
 from flatfast.estimate import Estimate
 from flatfast.torch.batches import Batch, pair
 from flatfast.torch.landscape import Forward, ModelLandscape
@@ -41,6 +41,7 @@ def calibrate(
     forward: Forward | None = None,
     batches_per_step: int | None = None,
     weight_decay: float | None = None,
+    noise: Lasts = "fresh",
     seed: int = 0,
     progress: bool | Progress = False,
 ) -> Calibration:
@@ -61,9 +62,9 @@ def calibrate(
     The model runs in the mode in which it is found. In ``train()``, batch norm sees the batch, as
     in training, and its running statistics are put back; dropout (the module, and that of
     attention and recurrent layers) counts as noise of the gradient and is off where curvature is
-    measured. Under ``torch.autocast`` it runs in that precision. Noise has to be drawn in the
-    model, in ``forward`` or in ``loss_fn``: what the data set draws is loaded once and looked at
-    twice.
+    measured. Under ``torch.autocast`` it runs in that precision. Noise is seen that is drawn in the
+    model, in ``forward``, in ``loss_fn``, or by a map-style data set behind a ``DataLoader``, as
+    augmentation is: batches whose gradients are compared are loaded twice.
 
     Args:
         model: Any module whose operations can be differentiated twice.
@@ -79,6 +80,8 @@ def calibrate(
             By default the number of processes that train together.
         weight_decay: The optimizer's, as in ``torch.optim.SGD``: it moves the weights along the
             manifold too, and is weighed against the noise. A penalty in the loss is found there.
+        noise: What of it lasts: ``"fresh"``, what is drawn anew at each look at a batch; or
+            ``"all"``, the choice of the batch too, where training never fits its data.
         seed: Draws the probes, apart from PyTorch's own generators.
         progress: Show a bar (needs rich), or be told the evaluations made and planned.
 
@@ -140,7 +143,7 @@ def calibrate(
         decay = math.nan if told_none else (weight_decay or 0.0) + penalty
         with showing(progress) as told:
             return calibrate_landscape(
-                landscape, lr, budget=budget, weight_decay=decay, progress=told
+                landscape, lr, budget=budget, weight_decay=decay, noise=noise, progress=told
             )
 
 

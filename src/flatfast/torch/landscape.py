@@ -153,22 +153,34 @@ class ModelLandscape:
         return radial / float(weights @ weights)
 
     def gradients(self) -> tuple[Tensor, Tensor]:
-        """Two gradients of the next batch."""
-        batch = self._batches.next()
-        return self._gradient(batch), self._gradient(batch)
+        """Two gradients of the next batch, which is loaded for each where that can be done."""
+        one, again = self._batches.two()
+        return self._gradient(one), self._gradient(again)
 
     def misfit(self) -> tuple[float, float]:
         """Squared slope of the loss in the outputs, ours and of outputs dealt one place on."""
-        batch = self._batches.next()
+        looks = self._batches.two()
         with torch.no_grad(), self._without_masks():
-            outputs, targets = self._outputs(batch)
+            told = [self._outputs(batch) for batch in looks]
+        if told[0][0].shape != told[1][0].shape:  # it draws how long its examples are
+            told[1] = told[0]
 
-        def squared(at: Tensor) -> float:
-            at = at_least_single(at.detach()).requires_grad_()
-            slopes = [torch.autograd.grad(self._loss_fn(at, targets), at)[0] for _ in range(2)]
-            return float((slopes[0] * slopes[1]).sum())
+        def slope(outputs: Tensor, targets: Any, places: int) -> Tensor:
+            at = at_least_single(outputs.detach().roll(places, 0)).requires_grad_()
+            return torch.autograd.grad(self._loss_fn(at, targets), at)[0]
 
-        return squared(outputs), squared(outputs.roll(1, 0))
+        ours, dealt = ([slope(*each, places) for each in told] for places in (0, 1))
+        return float((ours[0] * ours[1]).sum()), float((dealt[0] * dealt[1]).sum())
+
+    @property
+    def unseen(self) -> str:
+        """Noise that two looks at a batch do not differ by, and how to have it seen."""
+        if self._batches.reloads or self.examples == self.batch_size:
+            return ""
+        return (
+            "what the data set draws is not seen: give a DataLoader of a map-style data set, or "
+            "draw it in loss_fn, forward or the model"
+        )
 
     @functools.cached_property
     def outputs(self) -> int:

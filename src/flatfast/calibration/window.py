@@ -1,0 +1,118 @@
+"""Between which momenta ordinary training settles without creeping, where there is no law.
+
+Minibatch noise that fades with the residuals leaves two bounds of ``mu = 1 - momentum``:
+
+* *Settling.* Near a minimum the smallest residual shrinks as long as ``mu`` is above
+  ``lr tr H / (2 B)``: below, batches throw the run out again, and it leaves for a flatter place or
+  wanders. It is linear stability in the mean square, for batches of B drawn from many examples.
+* *Damping.* A mode of curvature λ settles soonest at ``mu = 2 sqrt(lr λ)``: with less friction it
+  swings, with more it creeps. The one that counts is the slowest that still matters.
+
+Above the second momentum costs nothing to raise; where the first is above the second there is no
+good momentum, and the learning rate is too large for the batch.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from flatfast.calibration.landscape import Landscape
+from flatfast.calibration.noise import Noise
+from flatfast.calibration.tangent import solve
+
+MATTERS = 0.1
+"""Share of what there is to fall of the loss, by the gradient, that is left to slower modes."""
+
+FLAT = 1e-4
+"""Curvature, as a share of ``tr G``, below which a mode is not looked at."""
+
+SEEN = 2.0
+"""Squared mean gradient over its error's square from which on its modes are seen."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """Two bounds of ``mu = 1 - momentum`` at a learning rate.
+
+    Attributes:
+        settles: Least mu at which batches let a run settle, ``lr tr H / (2 B)``; 0 where a step
+            takes all examples.
+        damps: The mu at which the slowest mode that matters settles soonest, ``2 sqrt(lr λ)``; NaN
+            where the gradient was too noisy to tell it.
+    """
+
+    settles: float
+    damps: float
+
+    @property
+    def momentum(self) -> tuple[float, float]:
+        """Momenta between which to look, least first; both ends in [0, 1).
+
+        Above the greatest a run swings, or batches throw it out; below the least it creeps, by up
+        to a factor of :data:`CREEPS`. Where it is not known how it is damped, the least is 0.
+        """
+        most = max(self.settles, 0.0 if math.isnan(self.damps) else self.damps)
+        least = CREEPS * most
+        return max(1 - least, 0.0), max(1 - most, 0.0)
+
+    @property
+    def too_fast(self) -> bool:
+        """Whether the learning rate is too large for the batch: no momentum settles."""
+        return self.settles >= 1
+
+
+CREEPS = 4.0
+"""Factor of mu above the bound that is called creeping: four times the steps."""
+
+
+def window_of(
+    landscape: Landscape, noise: Noise, sharpness: float, lr: float, products: int
+) -> tuple[Window, int]:
+    """Measure both bounds.
+
+    Args:
+        landscape: Makes products, and knows its batch.
+        noise: Gradients seen so far, whose mean is asked for its modes.
+        sharpness: ``tr G``.
+        lr: The learning rate.
+        products: Most products.
+
+    Returns:
+        The window, and the products made.
+    """
+    settles = settling(landscape, sharpness, lr)
+    curvature, made = slowest(landscape, noise, sharpness, products)
+    return Window(settles, 2 * math.sqrt(lr * curvature)), made
+
+
+def settling(landscape: Landscape, sharpness: float, lr: float) -> float:
+    """The first bound: ``lr tr G / (2 B)``, 0 where a step takes all examples."""
+    sampled = landscape.examples is None or landscape.batch_size < landscape.examples
+    return lr * sharpness / (2 * landscape.batch_size) if sampled else 0.0
+
+
+def slowest(
+    landscape: Landscape, noise: Noise, sharpness: float, products: int
+) -> tuple[float, int]:
+    """Curvature of the slowest mode that matters for the fall of the loss, and products made.
+
+    In the quadratic model the loss has ``g_i^2 / (2 λ_i)`` to fall in a mode. Conjugate gradients
+    from the mean gradient give these as a sum over nodes; that node is taken below which
+    :data:`MATTERS` of the whole lies. NaN where the mean gradient is not told from its noise.
+    """
+    mean = noise.mean
+    square = float(mean @ mean)
+    error = noise.total * landscape.batches_per_step / len(noise.fresh)
+    if not (sharpness > 0 and products > 0 and square > SEEN * error):
+        return math.nan, 0
+    found = solve(landscape, mean, FLAT * sharpness, products)
+    nodes, weights = found.lower
+    kept = nodes > FLAT * sharpness
+    if not kept.any():
+        return math.nan, found.products
+    order = np.argsort(nodes[kept])
+    curvature = nodes[kept][order]
+    falls = np.cumsum(weights[kept][order] / curvature)
+    place = int(np.searchsorted(falls / falls[-1], MATTERS))
+    return float(curvature[place]), found.products
