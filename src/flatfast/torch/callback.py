@@ -11,6 +11,7 @@ from flatfast.torch.coupling import Coupling, couple, coupling_of
 from flatfast.torch.groups import scheduled_lr
 from flatfast.torch.laws import Law, law_of
 from flatfast.torch.modes import modes_kept
+from flatfast.torch.others import Others, checked_others
 from flatfast.torch.processes import agreed
 from flatfast.torch.wrappers import unwrapped
 
@@ -35,6 +36,7 @@ class Follower:
             where one has yet to be calibrated.
         until_end: Whether the memory is kept within the steps that remain.
         calibrate: Finds the law when training starts.
+        others: What is done where another hand writes a momentum.
         C: The prefactor that it found, of the last training.
     """
 
@@ -44,12 +46,13 @@ class Follower:
         law: Law | None = None,
         until_end: bool = False,
         calibrate: Calibrator | None = None,
+        others: Others = "raise",
     ) -> None:
         """Not coupled yet.
 
         Raises:
             ValueError: If more than one of ``C``, ``law`` and ``calibrate`` is given, or ``C`` is
-                not positive.
+                not positive, or ``others`` is another word.
             CalibrationError: If ``C`` is a calibration that found no law.
         """
         if sum(way is not None for way in (C, law, calibrate)) > 1:
@@ -57,6 +60,7 @@ class Follower:
         self.law = law_of(C) if C is not None else law
         self.until_end = until_end
         self.calibrate = calibrate
+        self.others = checked_others(others)
         self.C: float | None = None
         self._kept: float | None = None
         self._ours: list[Coupling] = []
@@ -106,7 +110,7 @@ class Follower:
                     raise ValueError(f"give C or law: {type(own).__name__} follows none by itself")
                 self._all.append(coupling)
             else:
-                coupling = couple(optimizer, self.law, total_steps=total_steps)
+                coupling = couple(optimizer, self.law, total_steps=total_steps, others=self.others)
                 self._ours.append(coupling)
                 self._all.append(coupling)
 
@@ -148,6 +152,7 @@ class Following:
         law: Law | None = None,
         until_end: bool = False,
         calibrate: Calibrator | None = None,
+        others: Others = "raise",
     ) -> None:
         """The law to follow.
 
@@ -158,9 +163,11 @@ class Following:
                 :func:`flatfast.torch.couple`.
             calibrate: ``(model, training data, lr) -> Calibration``, called when training starts
                 with the first group's learning rate; a checkpoint keeps what it found.
+            others: What to do where another hand writes a momentum, see
+                :func:`flatfast.torch.couple`.
 
         Raises:
-            ValueError: If more than one of ``C``, ``law`` and ``calibrate`` is given, or ``C`` is
-                not positive.
+            ValueError: If more than one of ``C``, ``law`` and ``calibrate`` is given, ``C`` is not
+                positive, or ``others`` is another word.
         """
-        self._follower = Follower(C, law, until_end, calibrate)
+        self._follower = Follower(C, law, until_end, calibrate, others)

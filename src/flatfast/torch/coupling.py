@@ -24,10 +24,11 @@ from flatfast.torch.followed import CoupledGroup, follow_group, known
 from flatfast.torch.groups import give_buffers, momentum_of, part_betas
 from flatfast.torch.hooks import LastPreHook
 from flatfast.torch.laws import Law, checked, one_for_each
+from flatfast.torch.others import YIELDED, Others, OtherWriters
 from flatfast.torch.steps import STEPS, StepCount, all_zero, made, with_gradients
 from flatfast.torch.warned import warn
 from flatfast.torch.wrappers import layers
-from flatfast.torch.writers import conflict, coupled_twice, refuse_other_writers, what_is_doubtful
+from flatfast.torch.writers import coupled_twice, refuse_other_writers, what_is_doubtful
 
 
 class Coupling:
@@ -36,6 +37,7 @@ class Coupling:
     Attributes:
         optimizer: The optimizer that makes the steps, the innermost where it was wrapped.
         total_steps: Length of the training in steps, where it was given.
+        others: What is done where another hand writes the momentum.
         rescaled: From which batch to which its laws were carried, if they were.
     """
 
@@ -47,6 +49,7 @@ class Coupling:
         law: Law | Calibration | Sequence[Law],
         total_steps: int | None = None,
         *,
+        others: Others = "raise",
         hook: bool = True,
     ) -> None:
         """As :func:`couple`; without ``hook`` the optimizer itself calls what the hooks call."""
@@ -59,7 +62,9 @@ class Coupling:
         self._common = None if isinstance(law, Sequence) else laws[0]  # of groups added later
         if coupling_of(self.optimizer) is not None:
             raise coupled_twice(self.optimizer)
-        refuse_other_writers(self._layers)
+        self._writers = OtherWriters(others, self._layers)
+        self.others = others
+        refuse_other_writers(self._layers, others)
         part_betas(groups)
         self._followed = [
             follow_group(name, index, group, own)
@@ -78,7 +83,7 @@ class Coupling:
             for layer in self._layers
             if "_optimizer_load_state_dict_post_hooks" in vars(layer)
         ]
-        if self.total_steps is not None:
+        if self.total_steps is not None or self.others == "yield":
             self._handles.append(own.register_state_dict_pre_hook(self._before_save))
         if hook:
             self._handles.append(LastPreHook(own, self._before_step))
@@ -112,11 +117,15 @@ class Coupling:
         self._align()
         return self._followed[index].law
 
+    def leaves(self, index: int) -> bool:
+        """Whether a parameter group's momentum is left to another hand at present."""
+        return self._followed[index].still is not None
+
     def settings(self) -> dict[str, Any]:
         """From which an equal coupling of a copy can be made, by :func:`restored`."""
         self._align()
         groups = [each.settings() for each in self._followed]
-        own = {"common": self._common, "rescaled": self.rescaled}
+        own = {"common": self._common, "rescaled": self.rescaled, "others": self.others}
         return {**own, "total_steps": self.total_steps, "groups": groups}
 
     def take_over(self, settings: dict[str, Any]) -> None:
@@ -132,7 +141,8 @@ class Coupling:
             handle.remove()
         for each in self._followed:
             each.give_back()
-            each.group.pop(STEPS, None)
+            for key in (STEPS, YIELDED):
+                each.group.pop(key, None)
         self._handles, self._followed = [], []
 
     def __enter__(self) -> "Coupling":
@@ -168,7 +178,8 @@ class Coupling:
         """Write the momentum of every group for the step to come.
 
         Raises:
-            MomentumConflictError: If something else has written a momentum.
+            MomentumConflictError: If something else has written a momentum, which ``others`` does
+                not allow.
             ValueError: If a group was added that cannot be coupled, or a law leaves [0, 1).
         """
         if not self._handles:
@@ -202,9 +213,10 @@ class Coupling:
         left = self._steps.left(self.optimizer.param_groups)
         for index in changed:
             each = self._followed[index]
-            if each.written_by_another():
-                raise conflict(self._layers, index, momentum_of(each.group))
             lr = float(each.group["lr"])
+            if self._writers.keep(index, each):
+                each.leave(lr)
+                continue
             momentum = each.momentum(index, lr, left)
             if lr == 0:
                 self._undo.setdefault(index, (each.expected, each.used))
@@ -226,6 +238,7 @@ class Coupling:
                 self._followed[index].take_back(*before)
         else:
             self._steps.count(self.optimizer)
+            self._writers.count(self._followed)
 
     def _align(self) -> None:
         """Follow the groups that there are: some may have been added, removed or made anew."""
@@ -242,8 +255,11 @@ class Coupling:
 
     def _before_save(self, optimizer: Optimizer) -> None:
         # Utilities that fill in a state read the keys that it has.
-        for group in optimizer.param_groups:
-            group.setdefault(STEPS, made(optimizer.param_groups))
+        if self.total_steps is not None:
+            for group in optimizer.param_groups:
+                group.setdefault(STEPS, made(optimizer.param_groups))
+        self._align()
+        self._writers.save(self._followed)
 
     def _after_load(self, loaded: Optimizer) -> None:
         if loaded is not self.optimizer:
@@ -254,6 +270,7 @@ class Coupling:
         part_betas(self.optimizer.param_groups)
         for each in self._followed:
             each.adopt(each.group)
+        self._writers.load(self._followed)
         give_buffers(self.optimizer)
 
 
@@ -266,13 +283,19 @@ def coupling_of(optimizer: Optimizer) -> Coupling | None:
 
 def restored(optimizer: Optimizer, settings: dict[str, Any], *, hook: bool = True) -> Coupling:
     """Couple a copy as the optimizer is coupled whose :meth:`Coupling.settings` these are."""
-    coupling = Coupling(optimizer, MomentumLaw(1.0), settings["total_steps"], hook=hook)
+    others = settings.get("others", "raise")
+    total_steps = settings["total_steps"]
+    coupling = Coupling(optimizer, MomentumLaw(1.0), total_steps, others=others, hook=hook)
     coupling.take_over(settings)
     return coupling
 
 
 def couple(
-    optimizer: Any, law: Law | Calibration | Sequence[Law], *, total_steps: int | None = None
+    optimizer: Any,
+    law: Law | Calibration | Sequence[Law],
+    *,
+    total_steps: int | None = None,
+    others: Others = "raise",
 ) -> Coupling:
     """Let the momentum of every parameter group follow its learning rate.
 
@@ -299,6 +322,10 @@ def couple(
         total_steps: Length of the training in steps. The steps made are counted in the parameter
             groups (``coupled_steps``), and so survive a checkpoint. A call that moves other
             parameters than the last, as where the state is sharded, belongs to the same step.
+        others: What to do where another hand writes the momentum, as a warm-up or a scheduler that
+            cycles it: ``raise``; ``yield``, where its momentum stands until it has kept still for
+            as many steps as that remembers, at least ten, and twice as many each time it comes
+            back; or ``override``, where the law writes last, and says so once.
 
     Returns:
         The coupling: what is in use, and how to end it.
@@ -307,12 +334,13 @@ def couple(
         TypeError: If there is no optimizer, the law cannot be called, or ``total_steps`` is no
             whole number.
         ValueError: If a group has no momentum or a dampening, laws and groups differ in number,
-            ``total_steps`` is below 1, or the optimizer's momentum must not change.
+            ``total_steps`` is below 1, ``others`` is another word, or the optimizer's momentum must
+            not change.
         CalibrationError: If the calibration found no law; says why.
-        MomentumConflictError: If a scheduler cycles the momentum; at the first step after, if
-            something else has written it.
+        MomentumConflictError: With ``others="raise"``: if a scheduler cycles the momentum; at the
+            first step after, if something else has written it.
     """
-    coupling = Coupling(optimizer, law, total_steps)
+    coupling = Coupling(optimizer, law, total_steps, others=others)
     if doubt := what_is_doubtful(coupling.optimizer, coupling.law(0)):
         warn(doubt)
     return coupling
