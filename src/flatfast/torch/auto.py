@@ -253,8 +253,14 @@ class AutoMomentum:
 
 def is_measured(optimizer: Optimizer) -> bool:
     """Whether the optimizer's law is being measured."""
+    return measuring(optimizer) is not None
+
+
+def measuring(optimizer: Optimizer) -> AutoMomentum | None:
+    """What measures the optimizer's law, if something does."""
     hooks = optimizer._optimizer_step_pre_hooks.values()
-    return any(isinstance(getattr(hook, "__self__", None), AutoMomentum) for hook in hooks)
+    owners = (getattr(hook, "__self__", None) for hook in hooks)
+    return next((owner for owner in owners if isinstance(owner, AutoMomentum)), None)
 
 
 def auto_momentum(

@@ -21,7 +21,7 @@ from flatfast.law import MomentumLaw
 from flatfast.torch.cautions import Cautions
 from flatfast.torch.copies import Carried
 from flatfast.torch.followed import CoupledGroup, follow_group, known
-from flatfast.torch.groups import give_buffers, momentum_of, part_betas
+from flatfast.torch.groups import give_buffers, is_average, momentum_of, part_betas
 from flatfast.torch.hooks import LastPreHook
 from flatfast.torch.laws import Law, checked, one_for_each
 from flatfast.torch.others import YIELDED, Others, OtherWriters
@@ -99,7 +99,9 @@ class Coupling:
         found = []
         for index, each in enumerate(self._followed):
             lr = float(each.group["lr"])
-            found.append(CoupledGroup.of(*each.used or (lr, each.momentum(index, lr, left))))
+            used = each.used or (lr, each.momentum(index, lr, left))
+            average = is_average(self.optimizer, each.group)
+            found.append(CoupledGroup.of(*used, average=average))
         return found
 
     def set_law(self, index: int, law: Law) -> None:

@@ -17,7 +17,8 @@ class CoupledGroup:
         lr: Learning rate.
         momentum: Momentum.
         memory: How long a gradient is remembered, ``1 / (1 - momentum)`` steps.
-        effective_step: ``lr / (1 - momentum)``.
+        effective_step: ``lr / (1 - momentum)``; ``lr`` where momentum weighs an average of
+            gradients and not their sum, as in Adam and Muon.
     """
 
     lr: float
@@ -26,9 +27,10 @@ class CoupledGroup:
     effective_step: float
 
     @classmethod
-    def of(cls, lr: float, momentum: float) -> "CoupledGroup":
-        """The reading of a learning rate and a momentum."""
-        return cls(lr, momentum, memory(momentum), effective_step(lr, momentum))
+    def of(cls, lr: float, momentum: float, *, average: bool = False) -> "CoupledGroup":
+        """The reading of a learning rate and a momentum, of a sum or an average of gradients."""
+        step = lr if average else effective_step(lr, momentum)
+        return cls(lr, momentum, memory(momentum), step)
 
 
 @dataclass

@@ -46,6 +46,11 @@ def momentum_of(group: Group) -> float:
     return momentum if momentum > LEAST else 0.0
 
 
+def is_average(optimizer: Optimizer, group: Group) -> bool:
+    """Whether the group's momentum weighs an average of gradients, not a sum of them."""
+    return ("betas" in group and "momentum" not in group) or type(optimizer).__name__ == "Muon"
+
+
 def set_momentum(group: Group, momentum: float) -> Any:
     """Write the group's momentum; 0 becomes :data:`LEAST`.
 
