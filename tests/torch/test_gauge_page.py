@@ -76,7 +76,7 @@ def test_a_page_of_a_training(tmp_path):
         "0.963",  # momentum at 0.02
         "stability limit, 2 (1 + momentum) / lr",
         "largest curvature, from below",
-        "Curvature was measured 1 times, for 10 gradients",
+        "Curvature was measured once, for 10 gradients",
         "Step 5: C 0.3 (0.0",
         "no law was found; ",
     ):

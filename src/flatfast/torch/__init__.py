@@ -9,7 +9,8 @@ require("flatfast.torch", "torch", "torch")
 
 from flatfast.torch.auto import AutoMomentum, auto_momentum
 from flatfast.torch.calibration import calibrate
-from flatfast.torch.coupling import Coupling, couple
+from flatfast.torch.coupled import couple
+from flatfast.torch.coupling import Coupling
 from flatfast.torch.followed import CoupledGroup
 from flatfast.torch.gauge import Gauge, LargestCurvature
 from flatfast.torch.label_noise import LabelFlips, LabelNoise

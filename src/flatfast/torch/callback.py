@@ -8,7 +8,8 @@ from typing import Any, TypeAlias
 from torch import nn
 
 from flatfast.calibration import Calibration
-from flatfast.torch.coupling import Coupling, couple, coupling_of
+from flatfast.torch.coupled import couple
+from flatfast.torch.coupling import Coupling, coupling_of
 from flatfast.torch.gauge import Gauge
 from flatfast.torch.groups import scheduled_lr
 from flatfast.torch.laws import Law, law_of

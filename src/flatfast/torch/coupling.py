@@ -1,4 +1,4 @@
-"""Momentum that follows the learning rate, in any optimizer: ``couple(optimizer, law)``.
+"""Momentum that follows the learning rate, in any optimizer.
 
 The coupling is a hook that runs before every step. It reads each parameter group's learning rate,
 whoever set it and however often, and writes the momentum that the law gives there. Nothing is added
@@ -24,15 +24,14 @@ from flatfast.torch.followed import CoupledGroup, follow_group, known
 from flatfast.torch.groups import give_buffers, is_average, momentum_of, part_betas
 from flatfast.torch.hooks import LastPreHook
 from flatfast.torch.laws import Law, checked, one_for_each
-from flatfast.torch.others import YIELDED, Others, OtherWriters
+from flatfast.torch.others import Others, OtherWriters
 from flatfast.torch.steps import STEPS, StepCount, all_zero, made, with_gradients
-from flatfast.torch.warned import warn
 from flatfast.torch.wrappers import layers
-from flatfast.torch.writers import coupled_twice, refuse_other_writers, what_is_doubtful
+from flatfast.torch.writers import coupled_twice, refuse_other_writers
 
 
 class Coupling:
-    """An optimizer whose momentum follows its learning rate; made by :func:`couple`.
+    """An optimizer whose momentum follows its learning rate; made by :func:`flatfast.torch.couple`.
 
     Attributes:
         optimizer: The optimizer that makes the steps, the innermost where it was wrapped.
@@ -52,7 +51,7 @@ class Coupling:
         others: Others = "raise",
         hook: bool = True,
     ) -> None:
-        """As :func:`couple`; without ``hook`` the optimizer itself calls what the hooks call."""
+        """As :func:`flatfast.torch.couple`; without ``hook`` the optimizer calls :meth:`follow`."""
         self._layers = layers(optimizer)
         self.optimizer: Optimizer = self._layers[-1]
         self._steps = StepCount(total_steps)
@@ -143,8 +142,8 @@ class Coupling:
             handle.remove()
         for each in self._followed:
             each.give_back()
-            for key in (STEPS, YIELDED):
-                each.group.pop(key, None)
+            each.group.pop(STEPS, None)
+        self._writers.forget(self._followed)
         self._handles, self._followed = [], []
 
     def __enter__(self) -> "Coupling":
@@ -289,60 +288,4 @@ def restored(optimizer: Optimizer, settings: dict[str, Any], *, hook: bool = Tru
     total_steps = settings["total_steps"]
     coupling = Coupling(optimizer, MomentumLaw(1.0), total_steps, others=others, hook=hook)
     coupling.take_over(settings)
-    return coupling
-
-
-def couple(
-    optimizer: Any,
-    law: Law | Calibration | Sequence[Law],
-    *,
-    total_steps: int | None = None,
-    others: Others = "raise",
-) -> Coupling:
-    """Let the momentum of every parameter group follow its learning rate.
-
-    ::
-
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.4, momentum=0.9)
-        couple(optimizer, MomentumLaw.from_reference(0.1, 0.9))
-
-    From then on every step uses the law's momentum at the learning rate of that moment, whatever
-    scheduler or hand sets it. Where the law gives 0 (learning rates above ``C^(-3/2)``) the steps
-    are those of plain SGD, and the first of them warns.
-
-    At the ends of a schedule the learning rate goes to 0 and the law's momentum to 1. It stops at
-    the law's ``max_momentum`` (by default a memory of 2,000 steps). With ``total_steps`` it also
-    never remembers longer than the training still lasts: the last steps then spend the velocity
-    rather than keep it.
-
-    Args:
-        optimizer: Any optimizer with ``momentum`` (SGD, RMSprop) or ``betas`` (the Adam family,
-            whose first beta is then set, with a warning: the law is SGD's). One that wraps another,
-            as for sharpness-aware minimisation, is coupled through the one that it wraps.
-        law: From learning rate to momentum, for all groups, or a sequence of one for each; or the
-            calibration that found it.
-        total_steps: Length of the training in steps. The steps made are counted in the parameter
-            groups (``coupled_steps``), and so survive a checkpoint. A call that moves other
-            parameters than the last, as where the state is sharded, belongs to the same step.
-        others: What to do where another hand writes the momentum, as a warm-up or a scheduler that
-            cycles it: ``raise``; ``yield``, where its momentum stands until it has kept still for
-            as many steps as that remembers, at least ten, and twice as many each time it comes
-            back; or ``override``, where the law writes last, and says so once.
-
-    Returns:
-        The coupling: what is in use, and how to end it.
-
-    Raises:
-        TypeError: If there is no optimizer, the law cannot be called, or ``total_steps`` is no
-            whole number.
-        ValueError: If a group has no momentum or a dampening, laws and groups differ in number,
-            ``total_steps`` is below 1, ``others`` is another word, or the optimizer's momentum must
-            not change.
-        CalibrationError: If the calibration found no law; says why.
-        MomentumConflictError: With ``others="raise"``: if a scheduler cycles the momentum; at the
-            first step after, if something else has written it.
-    """
-    coupling = Coupling(optimizer, law, total_steps, others=others)
-    if doubt := what_is_doubtful(coupling.optimizer, coupling.law(0)):
-        warn(doubt)
     return coupling

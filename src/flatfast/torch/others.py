@@ -29,8 +29,9 @@ gradients or a write every other step, ten are still no pause.
 MOST_STILL = 1000
 """The same at most, before it is doubled for a hand that comes back."""
 
-YIELDED = "coupled_yield"
-"""Key of a group in which a checkpoint keeps how long the other has kept still."""
+STILL, TURNS = "coupled_still", "coupled_turns"
+"""Keys of a group in which a checkpoint keeps for how long the other has kept still, -1 where the
+law writes, and how often it has begun: whole numbers, which all utilities take."""
 
 
 def checked_others(others: Any) -> Others:
@@ -111,13 +112,22 @@ class OtherWriters:
         """Put into the groups, before a checkpoint, what a resumed training has to know."""
         if self.others == "yield":
             for each in followed:
-                each.group[YIELDED] = {"still": each.still, "turns": each.turns}
+                each.group[STILL] = -1 if each.still is None else each.still
+                each.group[TURNS] = each.turns
 
     def load(self, followed: Iterable[Followed]) -> None:
         """Take it from the groups again; a checkpoint without it knows of no other hand."""
+        if self.others == "yield":
+            for each in followed:
+                still = each.group.get(STILL, -1)
+                each.still = still if still >= 0 else None
+                each.turns = each.group.get(TURNS, 0)
+
+    def forget(self, followed: Iterable[Followed]) -> None:
+        """Leave nothing in the groups."""
         for each in followed:
-            kept = each.group.pop(YIELDED, None) if self.others == "yield" else None
-            each.still, each.turns = (kept["still"], kept["turns"]) if kept else (None, 0)
+            for key in (STILL, TURNS):
+                each.group.pop(key, None)
 
     def _found(self, index: int, each: Followed) -> bool:
         momentum = momentum_of(each.group)

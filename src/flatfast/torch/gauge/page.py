@@ -35,7 +35,8 @@ def render(title: str, steps: int, history: History, every: float | None) -> str
     shown = kinds[:MOST_LINES]
     now = points[-1].groups
     refresh = "" if every is None else f'<meta http-equiv="refresh" content="{max(every, 1):.0f}">'
-    state = f"{steps:,} steps" if every is not None else f"ended after {steps:,} steps"
+    made = f"{steps:,} step{'' if steps == 1 else 's'}"
+    state = made if every is not None else f"ended after {made}"
     return Template((HERE / "page.html").read_text(encoding="utf-8")).substitute(
         refresh=refresh,
         title=html.escape(f"{title}: step {steps:,}"),
@@ -161,7 +162,7 @@ def _notes(history: History, kinds: int) -> str:
         spent = sum(each.curvature.evaluations for each in history.curvatures)
         last = history.curvatures[-1].curvature
         told.append(
-            f"Curvature was measured {len(history.curvatures)} times, for {spent:,} gradients of "
+            f"Curvature was measured {_times(len(history.curvatures))}, for {spent:,} gradients of "
             f"one batch in all; the last is {last.value:.4g}, and some curvature is within "
             f"{last.residual:.2g} of it."
         )
@@ -177,6 +178,10 @@ def _notes(history: History, kinds: int) -> str:
         return ""
     items = "".join(f"<li>{html.escape(text)}</li>" for text in told)
     return f'<ul class="notes">{items}</ul>'
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"
 
 
 def _as_of(every: float | None) -> str:
