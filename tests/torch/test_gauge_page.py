@@ -114,6 +114,24 @@ def test_a_page_that_cannot_be_written_is_given_up_and_training_goes_on(tmp_path
     gauge.close()
 
 
+def test_a_measurement_that_fails_within_a_step_does_not_end_a_training(tmp_path):
+    def fails_later():
+        if gauge.steps:
+            raise RuntimeError("out of memory")
+        return Curvature(3.0, 0.1, 1, 0.0)
+
+    w = weight()
+    optimizer = sgd(w)
+    gauge = Gauge(optimizer, curvature=fails_later, share=0.9)
+    gauge.page(tmp_path / "run.html", every=1e-9)
+    due = lambda step: setattr(gauge._page, "_next", 0.0)  # noqa: E731
+    with pytest.warns(UserWarning, match="training goes on: out of memory"):
+        train(w, optimizer, 5, after=due)
+    assert gauge.steps == 5
+    with pytest.raises(RuntimeError, match="out of memory"):
+        gauge.readings()
+
+
 def test_every():
     with pytest.raises(ValueError, match="every must be positive, got 0"):
         Gauge(sgd(weight())).page("run.html", every=0)

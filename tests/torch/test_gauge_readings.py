@@ -118,6 +118,27 @@ def test_learning_rate_0_and_momentum_1():
     assert str(gauge)
 
 
+def test_an_optimizer_that_finds_its_own_learning_rate():
+    class Own(torch.optim.SGD):
+        def step(self, closure=None):
+            self.param_groups[0]["lr"] = None
+
+    optimizer = Own([weight()], lr=0.1, momentum=0.9)
+    gauge = Gauge(optimizer)
+    optimizer.step()
+    assert gauge.readings() == {"momentum": 0.9, "memory": pytest.approx(10)}
+    assert "momentum 0.900" in str(gauge)
+
+
+def test_muon_is_known_by_its_name_in_company_too():
+    class MuonWithAdam(torch.optim.SGD):
+        pass
+
+    (read,) = Gauge(MuonWithAdam([weight()], lr=0.1, momentum=0.95)).groups()
+    assert read.effective_step == 0.1
+    assert math.isnan(read.stability_limit)
+
+
 def test_groups_that_differ_are_numbered():
     first, second = weight(), weight()
     optimizer = torch.optim.SGD([{"params": [first]}, {"params": [second], "lr": 0.02}], lr=0.1)

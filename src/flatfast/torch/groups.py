@@ -47,8 +47,12 @@ def momentum_of(group: Group) -> float:
 
 
 def is_average(optimizer: Optimizer, group: Group) -> bool:
-    """Whether the group's momentum weighs an average of gradients, not a sum of them."""
-    return ("betas" in group and "momentum" not in group) or type(optimizer).__name__ == "Muon"
+    """Whether the group's momentum weighs an average of gradients, not a sum of them.
+
+    Muon is known by its name, which those that join it with Adam bear too.
+    """
+    muon = "muon" in type(optimizer).__name__.lower()
+    return ("betas" in group and "momentum" not in group) or muon
 
 
 def set_momentum(group: Group, momentum: float) -> Any:

@@ -58,7 +58,8 @@ class LargestCurvature:
     It is that of the Gauss-Newton matrix, which is the Hessian at zero loss and leaves out what
     the outputs' own curvature adds elsewhere. A measurement is a Lanczos iteration that starts
     from the last one's vector. Weights are read, and everything else that a look at the model
-    changes is put back: buffers, modes, gradients, random numbers.
+    changes is put back: buffers, modes, gradients, random numbers. It keeps a vector of the
+    parameters' length, and one more for each product while it measures.
     """
 
     def __init__(

@@ -154,16 +154,19 @@ class Gauge:
             title: What is trained.
 
         Raises:
-            OSError: If it cannot be written; later this is a warning, and the page is given up.
+            OSError: If it cannot be written, or as the curvature has it; later this is a warning,
+                and the page is given up.
             TypeError: If ``every`` is no number.
             ValueError: If it is not positive.
         """
         every = as_number("every", every, "a positive number of seconds")
         if not every > 0:
             raise ValueError(f"every must be positive, got {every}")
-        self._page = LivePage(Path(path), every, title, self._history)
+        page = LivePage(Path(path), every, title, self._history)
+        self._look()
         self._record()
-        self._page.write(self.steps, running=True)
+        page.write(self.steps, running=True)
+        self._page = page
 
     def close(self) -> None:
         """End: the page, if there is one, gets its last version; the optimizer is let go."""
@@ -173,7 +176,7 @@ class Gauge:
         page, self._page = self._page, None
         if page is not None:
             self._record()
-            page.write(self.steps, running=False)
+            page.write(self.steps, running=False)  # nothing where it was given up
 
     def state_dict(self) -> dict[str, Any]:
         """For a checkpoint: how many steps were made, and what curvature has cost."""
@@ -224,8 +227,7 @@ class Gauge:
         if self._history.wants(self.steps):
             self._record()
         if page.due():
-            self._look()
-            page.write_or_give_up(self.steps)
+            page.write_or_give_up(self.steps, self._look)
 
     def _record(self) -> None:
         self._history.add(self.steps, [each.kept() for each in self._held()])

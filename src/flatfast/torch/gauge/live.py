@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from flatfast.torch.gauge.history import History
@@ -54,10 +55,16 @@ class LivePage:
         now = time.monotonic()
         self._next = now + max(self._every, (now - begun) / MOST_TIME)
 
-    def write_or_give_up(self, steps: int) -> None:
-        """Write it, or warn that it cannot be written, and do not try again."""
+    def write_or_give_up(self, steps: int, look: Callable[[], None]) -> None:
+        """Look and write, within a step; or warn that it cannot be done, and do not try again.
+
+        Args:
+            steps: Steps made.
+            look: Brings what is shown up to date.
+        """
         try:
+            look()
             self.write(steps, running=True)
-        except OSError as error:
+        except Exception as error:  # whatever it is, it must not end a training
             self._writes = False
             warn(f"the page {self._path} is given up, and training goes on: {error}")

@@ -19,7 +19,7 @@ class GroupReading:
     """A parameter group at a step.
 
     Attributes:
-        lr: Learning rate.
+        lr: Learning rate; NaN where the optimizer finds its own.
         momentum: Momentum, or the first beta; 0 where the optimizer has neither.
         memory: How long a gradient is remembered, ``1 / (1 - momentum)`` steps.
         effective_step: Learning rate of everything slower than that: ``lr / (1 - momentum)`` for
@@ -51,7 +51,7 @@ class Held:
     """What a group used, as it was found: tensors are not read back before :meth:`read`.
 
     Attributes:
-        lr: Learning rate, a number or a tensor.
+        lr: Learning rate, a number or a tensor; None where the optimizer finds its own.
         momentum: A number, a tensor, or the law that gives it at the learning rate.
         C: Prefactor of the law, if one of the project's is followed.
         average: Whether momentum weighs an average of gradients.
@@ -78,7 +78,7 @@ class Held:
 
     def read(self) -> GroupReading:
         """The numbers; waits for an accelerator that has them."""
-        lr = float(self.lr)
+        lr = math.nan if self.lr is None else float(self.lr)
         found = self.momentum(lr) if callable(self.momentum) else self.momentum
         momentum = float(found)
         momentum = momentum if momentum > LEAST else 0.0
@@ -88,7 +88,7 @@ class Held:
         return GroupReading(lr, momentum, memory, lr * weight, limit, C, not self.average)
 
     def _limit(self, lr: float, momentum: float) -> float:
-        if not self.raw or not 0 <= momentum < 1 or lr < 0:
+        if not (self.raw and 0 <= momentum < 1 and lr >= 0):
             return math.nan
         scale = lr * (1 - self.dampening)
         if scale == 0:
@@ -107,7 +107,7 @@ Used = tuple[Any, Any]
 
 def used_now(optimizer: Optimizer) -> list[Used]:
     """What every group holds; cheap, for it is asked after every step."""
-    return [(g["lr"], g.get("momentum", g.get("betas"))) for g in optimizer.param_groups]
+    return [(g.get("lr"), g.get("momentum", g.get("betas"))) for g in optimizer.param_groups]
 
 
 def held(optimizer: Optimizer, used: Sequence[Used] | None) -> list[Held]:
@@ -127,7 +127,7 @@ def held(optimizer: Optimizer, used: Sequence[Used] | None) -> list[Held]:
 
 
 def _to_come(optimizer: Optimizer, coupling: Coupling | None) -> list[Used]:
-    if coupling is None or _on_device(optimizer.param_groups[0]["lr"]):
+    if coupling is None or _on_device(optimizer.param_groups[0].get("lr")):
         return used_now(optimizer)
     return [(each.lr, each.momentum) for each in coupling.groups()]
 
