@@ -161,7 +161,9 @@ def compare(implementation: str, tensors: int, turns: int) -> list[dict[str, Any
                 "tensors": tensors,
                 "lr": "changes at every step" if changing else "constant",
                 "microseconds": {name: 1e6 * float(np.median(spent[name])) for name in spent},
-                "ratio": {name: _median(spent[name] / spent[PLAIN]) for name in list(spent)[1:]},
+                "ratio": {
+                    name: median_interval(spent[name] / spent[PLAIN]) for name in list(spent)[1:]
+                },
             }
         )
     return found
@@ -183,7 +185,7 @@ def _rates(steps: int, changing: bool) -> list[float]:
     return list(np.linspace(0.1, 0.05, steps)) if changing else [0.1] * steps
 
 
-def _median(values: NDArray[np.float64]) -> dict[str, float]:
+def median_interval(values: NDArray[np.float64]) -> dict[str, float]:
     """Median with its distribution-free 95% interval."""
     ordered = np.sort(values)
     rank = int(binom.ppf(0.025, len(ordered), 0.5))

@@ -203,6 +203,43 @@ def overhead() -> str:
     return "\n".join([*lines, "", note])
 
 
+GAUGE = {
+    "not read": "not read",
+    "line": "a log line in 100 steps",
+    "numbers": "numbers in 100 steps",
+    "progress bar": "a progress bar's words in 100 steps",
+    "page": "a page, written every 0.05 seconds at most",
+}
+"""How a gauge is read, and what that is called."""
+
+
+def gauge() -> str:
+    """A step's cost with a gauge over that without."""
+    found = load("results/speed/gauge_overhead.json")
+    if found is None:
+        return NOT_YET
+    rows = []
+    for name, told in GAUGE.items():
+        cells = []
+        for row in found["steps"]:
+            ratio = row["ratio"][name]
+            cells.append(f"{ratio['estimate']:.3f} ({ratio['low']:.3f} to {ratio['high']:.3f})")
+        rows.append([told, *cells])
+    sizes = [
+        f"{row['tensors']:,} tensor{'s' if row['tensors'] > 1 else ''} "
+        f"({row['microseconds']['plain']:,.0f} microseconds)"
+        for row in found["steps"]
+    ]
+    turns = ", ".join(str(row["turns"]) for row in found["steps"])
+    version, numbers = found["torch"].partition("+")[0], found["numbers_per_tensor"]
+    note = (
+        f"{found['machine']['processor']}, one thread, PyTorch {version}, tensors of {numbers} "
+        f"numbers; medians of {turns} interleaved turns of the process's own time, with 95% "
+        "intervals."
+    )
+    return table(("a step's time with a gauge over that without", *sizes), rows, note)
+
+
 def overhead_brief() -> str:
     """The same in a sentence."""
     found = load("results/speed/optimizer_overhead.json")

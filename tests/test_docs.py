@@ -54,6 +54,7 @@ def test_readme_runs_as_it_stands():
         "docs/timescales.md",
         "docs/prefactor.md",
         "docs/your_problem.md",
+        "docs/watch_training.md",
     ],
 )
 def test_code_blocks_run(page):
@@ -111,7 +112,7 @@ def test_claims_are_read():
     assert claim("    optimizer.step()  # at learning rate 0.4") is None
     assert (
         sum(bool(claim(line)) for block in blocks("docs/howto.md") for line in block.splitlines())
-        == 6
+        == 7
     )
 
 

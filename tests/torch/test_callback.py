@@ -68,3 +68,28 @@ def test_an_optimizer_that_somebody_has_coupled_is_read():
     follower = Follower()
     follower.start([optimizer], 100, model, None)
     assert follower.readings()["momentum"] == MomentumLaw(0.5)(0.1)
+
+
+def test_a_page_is_kept_while_a_training_goes_on(tmp_path):
+    page = tmp_path / "run.html"
+    model = nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    calibrate = lambda model, data, lr: made_up_calibration(C=0.3, lr=lr)  # noqa: E731
+    follower = Follower(calibrate=calibrate, page=page)
+    follower.start([optimizer], 100, model, None)
+    assert "refresh" in page.read_text()
+    optimizer.step()
+    follower.end()
+    text = page.read_text()
+    assert "refresh" not in text
+    assert "ended after 1 step" in text
+    assert "Step 0: C 0.3 (" in text
+
+
+def test_the_effective_step_of_an_average_is_the_learning_rate():
+    model = nn.Linear(2, 1)
+    follower = Follower(C=0.5)
+    with pytest.warns(UserWarning, match="beta1"):
+        follower.start([torch.optim.Adam(model.parameters(), lr=0.1)], 100, model, None)
+    momentum = MomentumLaw(0.5)(0.1)
+    assert follower.readings() == {"lr": 0.1, "momentum": momentum, "effective_step": 0.1}

@@ -1,4 +1,4 @@
-"""The law in PyTorch: coupling to any optimizer, SGD that follows it, label noise; rescaling.
+"""The law in PyTorch: any optimizer coupled, SGD that follows it, label noise, rescaling, a gauge.
 
 Callbacks are in :mod:`flatfast.torch.lightning` and :mod:`flatfast.torch.transformers`.
 """
@@ -9,8 +9,10 @@ require("flatfast.torch", "torch", "torch")
 
 from flatfast.torch.auto import AutoMomentum, auto_momentum
 from flatfast.torch.calibration import calibrate
-from flatfast.torch.coupling import Coupling, couple
+from flatfast.torch.coupled import couple
+from flatfast.torch.coupling import Coupling
 from flatfast.torch.followed import CoupledGroup
+from flatfast.torch.gauge import Gauge, LargestCurvature
 from flatfast.torch.label_noise import LabelFlips, LabelNoise
 from flatfast.torch.rescaling import rescale
 from flatfast.torch.sgd import SGD
@@ -21,8 +23,10 @@ __all__ = [
     "AutoMomentum",
     "CoupledGroup",
     "Coupling",
+    "Gauge",
     "LabelFlips",
     "LabelNoise",
+    "LargestCurvature",
     "MomentumConflictError",
     "auto_momentum",
     "calibrate",

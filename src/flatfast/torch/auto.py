@@ -24,6 +24,7 @@ from flatfast.calibration.doubts import weight_decay_doubt
 from flatfast.law import GAMMA, MomentumLaw
 from flatfast.torch.coupling import Coupling
 from flatfast.torch.groups import Group, momentum_of
+from flatfast.torch.others import Others
 from flatfast.torch.processes import agreed, rank
 from flatfast.torch.warned import warn
 from flatfast.torch.wrappers import layers
@@ -75,7 +76,11 @@ class AutoMomentum:
     """
 
     def __init__(
-        self, optimizer: Any, measure: Callable[[float], Calibration], share: float = SHARE
+        self,
+        optimizer: Any,
+        measure: Callable[[float], Calibration],
+        share: float = SHARE,
+        others: Others = "raise",
     ) -> None:
         """As :func:`auto_momentum`."""
         share = as_number("share", share, "a number in (0, 1)")
@@ -95,7 +100,7 @@ class AutoMomentum:
         self.coupling: Coupling = (
             own
             if isinstance(own, Coupling)
-            else Coupling(optimizer, [self._kept(group) for group in groups])
+            else Coupling(optimizer, [self._kept(group) for group in groups], others=others)
         )
         self._told: set[str] = set()
         self._hooks = [
@@ -237,7 +242,7 @@ class AutoMomentum:
             law = self.coupling.law(index)
             if found is not None and law != found:
                 self.coupling.set_law(index, found)
-            elif found is None and not isinstance(law, Unmeasured):
+            elif found is None and (not isinstance(law, Unmeasured) or self.coupling.leaves(index)):
                 self.coupling.set_law(index, self._kept(group))
 
     def _kept(self, group: Group) -> Unmeasured:
@@ -248,12 +253,22 @@ class AutoMomentum:
 
 def is_measured(optimizer: Optimizer) -> bool:
     """Whether the optimizer's law is being measured."""
+    return measuring(optimizer) is not None
+
+
+def measuring(optimizer: Optimizer) -> AutoMomentum | None:
+    """What measures the optimizer's law, if something does."""
     hooks = optimizer._optimizer_step_pre_hooks.values()
-    return any(isinstance(getattr(hook, "__self__", None), AutoMomentum) for hook in hooks)
+    owners = (getattr(hook, "__self__", None) for hook in hooks)
+    return next((owner for owner in owners if isinstance(owner, AutoMomentum)), None)
 
 
 def auto_momentum(
-    optimizer: Any, measure: Callable[[float], Calibration], *, share: float = SHARE
+    optimizer: Any,
+    measure: Callable[[float], Calibration],
+    *,
+    share: float = SHARE,
+    others: Others = "raise",
 ) -> AutoMomentum:
     """Let momentum follow a law whose prefactor is measured while training goes on. Experimental.
 
@@ -268,6 +283,8 @@ def auto_momentum(
         measure: Learning rate to calibration.
         share: Gradient evaluations that calibrations may take, as a share of the steps made; the
             first is made before the first step, in advance.
+        others: What to do where another hand writes the momentum, see
+            :func:`flatfast.torch.couple`; that of :class:`flatfast.torch.SGD` is given there.
 
     Returns:
         What is in use, and :meth:`AutoMomentum.remove`.
@@ -276,4 +293,4 @@ def auto_momentum(
         ValueError: If ``share`` is not in (0, 1), or the optimizer's momentum must not change.
         MomentumConflictError: If a scheduler cycles the momentum, or it follows a law already.
     """
-    return AutoMomentum(optimizer, measure, share)
+    return AutoMomentum(optimizer, measure, share, others)

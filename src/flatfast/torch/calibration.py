@@ -4,15 +4,12 @@ See :mod:`flatfast.calibration` for what is measured. Nothing is trained: weight
 are, and buffers, generators, modes and the noise's own counts are put back as they were.
 """
 
-import contextlib
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.nn.parameter import UninitializedParameter
 
 from flatfast.arguments import as_number, as_whole
 from flatfast.calibration import Calibration
@@ -24,6 +21,7 @@ from flatfast.torch.landscape import Forward, ModelLandscape
 from flatfast.torch.processes import processes
 from flatfast.torch.progress import showing
 from flatfast.torch.put_back import put_back
+from flatfast.torch.trained import trained, twice_differentiable
 
 # Two numbers: torch.load(weights_only=True) may take a C that was saved with its error.
 torch.serialization.add_safe_globals([Estimate])
@@ -98,17 +96,7 @@ def calibrate(
             nor a softmax's cross-entropy.
         RuntimeError: If an operation of the model, or the loss, has no second derivative.
     """
-    every = model.parameters() if params is None else params
-    chosen = list(dict.fromkeys(p for p in every if p.requires_grad))  # each once, in their order
-    if not chosen:
-        raise ValueError("no parameter requires a gradient")
-    if any(isinstance(p, UninitializedParameter) for p in chosen):
-        raise ValueError("parameters must have shapes: run a lazy model once before")
-    if any(hasattr(p, "full_tensor") for p in chosen):
-        raise ValueError(
-            "parameters must be whole, and these are sharded: calibrate before fully_shard, or a "
-            "copy of the model on one process"
-        )
+    chosen = trained(model, params)
     # Before anything is run: the landscape is looked at first.
     lr = as_number("lr", lr, "a positive number")
     budget = as_whole("budget", budget, "a whole number of gradient evaluations")
@@ -124,7 +112,7 @@ def calibrate(
         torch.inference_mode(False),
         torch.enable_grad(),
         put_back(plain, data, chosen),
-        _twice_differentiable(plain),
+        twice_differentiable(plain),
     ):
         landscape = ModelLandscape(
             plain,
@@ -145,27 +133,6 @@ def calibrate(
             return calibrate_landscape(
                 landscape, lr, budget=budget, weight_decay=decay, noise=noise, progress=told
             )
-
-
-@contextlib.contextmanager
-def _twice_differentiable(model: nn.Module) -> Iterator[None]:
-    """Have everything run in a form whose backward pass has a derivative.
-
-    Compiled models and losses as they were written; attention and recurrent layers by plain
-    kernels; embeddings with dense gradients.
-    """
-    embeddings = [m for m in model.modules() if isinstance(m, nn.Embedding | nn.EmbeddingBag)]
-    sparse = [m for m in embeddings if m.sparse]
-    recurrent = any(isinstance(module, nn.RNNBase) for module in model.modules())
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(torch.compiler.set_stance("force_eager"))
-        stack.enter_context(sdpa_kernel(SDPBackend.MATH))
-        if recurrent:
-            stack.enter_context(torch.backends.cudnn.flags(enabled=False))
-        for module in sparse:
-            stack.callback(setattr, module, "sparse", True)
-            module.sparse = False
-        yield
 
 
 __all__ = ["Batch", "calibrate"]

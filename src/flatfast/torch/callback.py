@@ -2,20 +2,27 @@
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from torch import nn
 
 from flatfast.calibration import Calibration
-from flatfast.torch.coupling import Coupling, couple, coupling_of
+from flatfast.torch.coupled import couple
+from flatfast.torch.coupling import Coupling, coupling_of
+from flatfast.torch.gauge import Gauge
 from flatfast.torch.groups import scheduled_lr
 from flatfast.torch.laws import Law, law_of
 from flatfast.torch.modes import modes_kept
+from flatfast.torch.others import Others, checked_others
 from flatfast.torch.processes import agreed
 from flatfast.torch.wrappers import unwrapped
 
 Calibrator: TypeAlias = Callable[[nn.Module, Any, float], Calibration]
 """``(model, training data, lr) -> calibration``: :func:`flatfast.torch.calibrate` with a loss."""
+
+LOGGED = ("lr", "momentum", "effective_step")
+"""Readings of the gauge that the callbacks log."""
 
 
 @contextlib.contextmanager
@@ -35,6 +42,8 @@ class Follower:
             where one has yet to be calibrated.
         until_end: Whether the memory is kept within the steps that remain.
         calibrate: Finds the law when training starts.
+        others: What is done where another hand writes a momentum.
+        page: Where a page of the training is kept, see :meth:`flatfast.torch.Gauge.page`.
         C: The prefactor that it found, of the last training.
     """
 
@@ -44,12 +53,14 @@ class Follower:
         law: Law | None = None,
         until_end: bool = False,
         calibrate: Calibrator | None = None,
+        others: Others = "raise",
+        page: str | Path | None = None,
     ) -> None:
         """Not coupled yet.
 
         Raises:
             ValueError: If more than one of ``C``, ``law`` and ``calibrate`` is given, or ``C`` is
-                not positive.
+                not positive, or ``others`` is another word.
             CalibrationError: If ``C`` is a calibration that found no law.
         """
         if sum(way is not None for way in (C, law, calibrate)) > 1:
@@ -57,10 +68,11 @@ class Follower:
         self.law = law_of(C) if C is not None else law
         self.until_end = until_end
         self.calibrate = calibrate
+        self.others, self.page = checked_others(others), page
         self.C: float | None = None
         self._kept: float | None = None
         self._ours: list[Coupling] = []
-        self._all: list[Coupling] = []
+        self._gauge: Gauge | None = None
 
     def resume(self, C: float | None) -> None:
         """The next training goes on from a checkpoint, which has kept this prefactor."""
@@ -81,19 +93,26 @@ class Follower:
             ValueError: If there is no law and an optimizer does not follow one by itself.
             MomentumConflictError: If something else writes a momentum.
             CalibrationError: If there is no law to be had; says why.
+            OSError: If the page cannot be written.
         """
         self.end()
-        wanted = list(optimizers)
+        wanted, found = list(optimizers), None
         if self.calibrate is not None:
             # What an earlier training has found was for its model and learning rate.
             self.C, self._kept = self._kept, None
             if self.C is None:
                 lr = scheduled_lr(unwrapped(wanted[0]))
                 with training(model):  # a trainer may switch only later
-                    self.C = agreed(self.calibrate(model, data, lr)).law.C
+                    found = agreed(self.calibrate(model, data, lr))
+                self.C = found.law.C
             self.law = law_of(self.C)
         try:
             self._couple(wanted, max(total_steps, 1) if self.until_end else None)
+            self._gauge = Gauge(wanted)
+            if found is not None:
+                self._gauge.calibrated(found)
+            if self.page is not None:
+                self._gauge.page(self.page)
         except Exception:
             self.end()  # all of them or none
             raise
@@ -102,35 +121,30 @@ class Follower:
         for optimizer in optimizers:
             if self.law is None:
                 own = unwrapped(optimizer)
-                if (coupling := coupling_of(own)) is None:
+                if coupling_of(own) is None:
                     raise ValueError(f"give C or law: {type(own).__name__} follows none by itself")
-                self._all.append(coupling)
             else:
-                coupling = couple(optimizer, self.law, total_steps=total_steps)
+                coupling = couple(optimizer, self.law, total_steps=total_steps, others=self.others)
                 self._ours.append(coupling)
-                self._all.append(coupling)
 
     def end(self) -> None:
-        """Uncouple what was coupled here."""
+        """Uncouple what was coupled here; a page gets its last version."""
+        gauge, self._gauge = self._gauge, None
+        if gauge is not None:
+            gauge.close()
         for coupling in self._ours:
             coupling.remove()
-        self._ours, self._all = [], []
+        self._ours = []
 
     def readings(self) -> dict[str, float]:
         """Learning rate, momentum and effective step of the last step, by name.
 
         Where parameter groups differ in them, ``/0``, ``/1``, ... follow the names.
         """
-        groups = [group for coupling in self._all for group in coupling.groups()]
-        if all(group == groups[0] for group in groups):
-            groups = groups[:1]
-        found = {}
-        for index, group in enumerate(groups):
-            suffix = f"/{index}" if len(groups) > 1 else ""
-            found[f"lr{suffix}"] = group.lr
-            found[f"momentum{suffix}"] = group.momentum
-            found[f"effective_step{suffix}"] = group.effective_step
-        return found
+        if self._gauge is None:
+            return {}
+        found = self._gauge.readings()
+        return {name: value for name, value in found.items() if name.split("/")[0] in LOGGED}
 
 
 class Following:
@@ -148,6 +162,8 @@ class Following:
         law: Law | None = None,
         until_end: bool = False,
         calibrate: Calibrator | None = None,
+        others: Others = "raise",
+        page: str | Path | None = None,
     ) -> None:
         """The law to follow.
 
@@ -158,9 +174,13 @@ class Following:
                 :func:`flatfast.torch.couple`.
             calibrate: ``(model, training data, lr) -> Calibration``, called when training starts
                 with the first group's learning rate; a checkpoint keeps what it found.
+            others: What to do where another hand writes a momentum, see
+                :func:`flatfast.torch.couple`.
+            page: A file in which a page of the training is kept, see
+                :meth:`flatfast.torch.Gauge.page`.
 
         Raises:
-            ValueError: If more than one of ``C``, ``law`` and ``calibrate`` is given, or ``C`` is
-                not positive.
+            ValueError: If more than one of ``C``, ``law`` and ``calibrate`` is given, ``C`` is not
+                positive, or ``others`` is another word.
         """
-        self._follower = Follower(C, law, until_end, calibrate)
+        self._follower = Follower(C, law, until_end, calibrate, others, page)

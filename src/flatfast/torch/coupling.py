@@ -1,4 +1,4 @@
-"""Momentum that follows the learning rate, in any optimizer: ``couple(optimizer, law)``.
+"""Momentum that follows the learning rate, in any optimizer.
 
 The coupling is a hook that runs before every step. It reads each parameter group's learning rate,
 whoever set it and however often, and writes the momentum that the law gives there. Nothing is added
@@ -21,21 +21,22 @@ from flatfast.law import MomentumLaw
 from flatfast.torch.cautions import Cautions
 from flatfast.torch.copies import Carried
 from flatfast.torch.followed import CoupledGroup, follow_group, known
-from flatfast.torch.groups import give_buffers, momentum_of, part_betas
+from flatfast.torch.groups import give_buffers, is_average, momentum_of, part_betas
 from flatfast.torch.hooks import LastPreHook
 from flatfast.torch.laws import Law, checked, one_for_each
+from flatfast.torch.others import Others, OtherWriters
 from flatfast.torch.steps import STEPS, StepCount, all_zero, made, with_gradients
-from flatfast.torch.warned import warn
 from flatfast.torch.wrappers import layers
-from flatfast.torch.writers import conflict, coupled_twice, refuse_other_writers, what_is_doubtful
+from flatfast.torch.writers import coupled_twice, refuse_other_writers
 
 
 class Coupling:
-    """An optimizer whose momentum follows its learning rate; made by :func:`couple`.
+    """An optimizer whose momentum follows its learning rate; made by :func:`flatfast.torch.couple`.
 
     Attributes:
         optimizer: The optimizer that makes the steps, the innermost where it was wrapped.
         total_steps: Length of the training in steps, where it was given.
+        others: What is done where another hand writes the momentum.
         rescaled: From which batch to which its laws were carried, if they were.
     """
 
@@ -47,9 +48,10 @@ class Coupling:
         law: Law | Calibration | Sequence[Law],
         total_steps: int | None = None,
         *,
+        others: Others = "raise",
         hook: bool = True,
     ) -> None:
-        """As :func:`couple`; without ``hook`` the optimizer itself calls what the hooks call."""
+        """As :func:`flatfast.torch.couple`; without ``hook`` the optimizer calls :meth:`follow`."""
         self._layers = layers(optimizer)
         self.optimizer: Optimizer = self._layers[-1]
         self._steps = StepCount(total_steps)
@@ -59,7 +61,9 @@ class Coupling:
         self._common = None if isinstance(law, Sequence) else laws[0]  # of groups added later
         if coupling_of(self.optimizer) is not None:
             raise coupled_twice(self.optimizer)
-        refuse_other_writers(self._layers)
+        self._writers = OtherWriters(others, self._layers)
+        self.others = others
+        refuse_other_writers(self._layers, others)
         part_betas(groups)
         self._followed = [
             follow_group(name, index, group, own)
@@ -78,7 +82,7 @@ class Coupling:
             for layer in self._layers
             if "_optimizer_load_state_dict_post_hooks" in vars(layer)
         ]
-        if self.total_steps is not None:
+        if self.total_steps is not None or self.others == "yield":
             self._handles.append(own.register_state_dict_pre_hook(self._before_save))
         if hook:
             self._handles.append(LastPreHook(own, self._before_step))
@@ -94,7 +98,9 @@ class Coupling:
         found = []
         for index, each in enumerate(self._followed):
             lr = float(each.group["lr"])
-            found.append(CoupledGroup.of(*each.used or (lr, each.momentum(index, lr, left))))
+            used = each.used or (lr, each.momentum(index, lr, left))
+            average = is_average(self.optimizer, each.group)
+            found.append(CoupledGroup.of(*used, average=average))
         return found
 
     def set_law(self, index: int, law: Law) -> None:
@@ -112,11 +118,15 @@ class Coupling:
         self._align()
         return self._followed[index].law
 
+    def leaves(self, index: int) -> bool:
+        """Whether a parameter group's momentum is left to another hand at present."""
+        return self._followed[index].still is not None
+
     def settings(self) -> dict[str, Any]:
         """From which an equal coupling of a copy can be made, by :func:`restored`."""
         self._align()
         groups = [each.settings() for each in self._followed]
-        own = {"common": self._common, "rescaled": self.rescaled}
+        own = {"common": self._common, "rescaled": self.rescaled, "others": self.others}
         return {**own, "total_steps": self.total_steps, "groups": groups}
 
     def take_over(self, settings: dict[str, Any]) -> None:
@@ -133,6 +143,7 @@ class Coupling:
         for each in self._followed:
             each.give_back()
             each.group.pop(STEPS, None)
+        self._writers.forget(self._followed)
         self._handles, self._followed = [], []
 
     def __enter__(self) -> "Coupling":
@@ -168,7 +179,8 @@ class Coupling:
         """Write the momentum of every group for the step to come.
 
         Raises:
-            MomentumConflictError: If something else has written a momentum.
+            MomentumConflictError: If something else has written a momentum, which ``others`` does
+                not allow.
             ValueError: If a group was added that cannot be coupled, or a law leaves [0, 1).
         """
         if not self._handles:
@@ -202,9 +214,10 @@ class Coupling:
         left = self._steps.left(self.optimizer.param_groups)
         for index in changed:
             each = self._followed[index]
-            if each.written_by_another():
-                raise conflict(self._layers, index, momentum_of(each.group))
             lr = float(each.group["lr"])
+            if self._writers.keep(index, each):
+                each.leave(lr)
+                continue
             momentum = each.momentum(index, lr, left)
             if lr == 0:
                 self._undo.setdefault(index, (each.expected, each.used))
@@ -226,6 +239,7 @@ class Coupling:
                 self._followed[index].take_back(*before)
         else:
             self._steps.count(self.optimizer)
+            self._writers.count(self._followed)
 
     def _align(self) -> None:
         """Follow the groups that there are: some may have been added, removed or made anew."""
@@ -242,8 +256,11 @@ class Coupling:
 
     def _before_save(self, optimizer: Optimizer) -> None:
         # Utilities that fill in a state read the keys that it has.
-        for group in optimizer.param_groups:
-            group.setdefault(STEPS, made(optimizer.param_groups))
+        if self.total_steps is not None:
+            for group in optimizer.param_groups:
+                group.setdefault(STEPS, made(optimizer.param_groups))
+        self._align()
+        self._writers.save(self._followed)
 
     def _after_load(self, loaded: Optimizer) -> None:
         if loaded is not self.optimizer:
@@ -254,6 +271,7 @@ class Coupling:
         part_betas(self.optimizer.param_groups)
         for each in self._followed:
             each.adopt(each.group)
+        self._writers.load(self._followed)
         give_buffers(self.optimizer)
 
 
@@ -266,53 +284,8 @@ def coupling_of(optimizer: Optimizer) -> Coupling | None:
 
 def restored(optimizer: Optimizer, settings: dict[str, Any], *, hook: bool = True) -> Coupling:
     """Couple a copy as the optimizer is coupled whose :meth:`Coupling.settings` these are."""
-    coupling = Coupling(optimizer, MomentumLaw(1.0), settings["total_steps"], hook=hook)
+    others = settings.get("others", "raise")
+    total_steps = settings["total_steps"]
+    coupling = Coupling(optimizer, MomentumLaw(1.0), total_steps, others=others, hook=hook)
     coupling.take_over(settings)
-    return coupling
-
-
-def couple(
-    optimizer: Any, law: Law | Calibration | Sequence[Law], *, total_steps: int | None = None
-) -> Coupling:
-    """Let the momentum of every parameter group follow its learning rate.
-
-    ::
-
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.4, momentum=0.9)
-        couple(optimizer, MomentumLaw.from_reference(0.1, 0.9))
-
-    From then on every step uses the law's momentum at the learning rate of that moment, whatever
-    scheduler or hand sets it. Where the law gives 0 (learning rates above ``C^(-3/2)``) the steps
-    are those of plain SGD, and the first of them warns.
-
-    At the ends of a schedule the learning rate goes to 0 and the law's momentum to 1. It stops at
-    the law's ``max_momentum`` (by default a memory of 2,000 steps). With ``total_steps`` it also
-    never remembers longer than the training still lasts: the last steps then spend the velocity
-    rather than keep it.
-
-    Args:
-        optimizer: Any optimizer with ``momentum`` (SGD, RMSprop) or ``betas`` (the Adam family,
-            whose first beta is then set, with a warning: the law is SGD's). One that wraps another,
-            as for sharpness-aware minimisation, is coupled through the one that it wraps.
-        law: From learning rate to momentum, for all groups, or a sequence of one for each; or the
-            calibration that found it.
-        total_steps: Length of the training in steps. The steps made are counted in the parameter
-            groups (``coupled_steps``), and so survive a checkpoint. A call that moves other
-            parameters than the last, as where the state is sharded, belongs to the same step.
-
-    Returns:
-        The coupling: what is in use, and how to end it.
-
-    Raises:
-        TypeError: If there is no optimizer, the law cannot be called, or ``total_steps`` is no
-            whole number.
-        ValueError: If a group has no momentum or a dampening, laws and groups differ in number,
-            ``total_steps`` is below 1, or the optimizer's momentum must not change.
-        CalibrationError: If the calibration found no law; says why.
-        MomentumConflictError: If a scheduler cycles the momentum; at the first step after, if
-            something else has written it.
-    """
-    coupling = Coupling(optimizer, law, total_steps)
-    if doubt := what_is_doubtful(coupling.optimizer, coupling.law(0)):
-        warn(doubt)
     return coupling

@@ -17,7 +17,8 @@ class CoupledGroup:
         lr: Learning rate.
         momentum: Momentum.
         memory: How long a gradient is remembered, ``1 / (1 - momentum)`` steps.
-        effective_step: ``lr / (1 - momentum)``.
+        effective_step: ``lr / (1 - momentum)``; ``lr`` where momentum weighs an average of
+            gradients and not their sum, as in Adam and Muon.
     """
 
     lr: float
@@ -26,9 +27,10 @@ class CoupledGroup:
     effective_step: float
 
     @classmethod
-    def of(cls, lr: float, momentum: float) -> "CoupledGroup":
-        """The reading of a learning rate and a momentum."""
-        return cls(lr, momentum, memory(momentum), effective_step(lr, momentum))
+    def of(cls, lr: float, momentum: float, *, average: bool = False) -> "CoupledGroup":
+        """The reading of a learning rate and a momentum, of a sum or an average of gradients."""
+        step = lr if average else effective_step(lr, momentum)
+        return cls(lr, momentum, memory(momentum), step)
 
 
 @dataclass
@@ -38,13 +40,17 @@ class Followed:
     Attributes:
         group: The optimizer's own dictionary.
         law: Its law; None for a group that came later, where each has its own.
-        original: The number that stood for the momentum before the coupling.
+        original: The number that stood for the momentum before the coupling, or that another hand
+            has written since.
         expected: The momentum that the group holds if nobody else has written it.
         loaded: Another that it may hold, from a checkpoint that was loaded by a wrapper.
         lr: The learning rate that was last seen, the group's own object: one look tells whether it
             has changed.
         value: What was last written, likewise.
         used: Learning rate and momentum of the last step; None before the first.
+        still: Steps for which another hand, to which the momentum is left, has not written it; None
+            where the law writes it.
+        turns: How often another hand has begun to write.
     """
 
     group: Group
@@ -55,6 +61,8 @@ class Followed:
     lr: Any = None
     value: Any = None
     used: tuple[float, float] | None = None
+    still: int | None = None
+    turns: int = 0
 
     def momentum(self, index: int, lr: float, left: int | None) -> float:
         """The momentum for a step.
@@ -101,6 +109,12 @@ class Followed:
         self.expected = momentum_of(self.group)  # betas may be tensors, of less precision
         self.used = lr, momentum
 
+    def leave(self, lr: float) -> None:
+        """What another has written stays, for a step at this learning rate."""
+        self.lr = self.value = self.loaded = None  # to be looked at before the next step
+        self.expected = momentum_of(self.group)
+        self.used = lr, self.expected
+
     def take_back(self, expected: float, used: tuple[float, float] | None) -> None:
         """The last write was for no step: go back to what was there before it."""
         write(self.group, expected)
@@ -118,12 +132,13 @@ class Followed:
         self.lr = self.used = None
 
     def give_back(self) -> None:
-        """The momentum of before the coupling."""
-        write(self.group, self.original)
+        """The momentum of before the coupling; one that is left to another stays."""
+        if self.still is None:
+            write(self.group, self.original)
 
     def settings(self) -> dict[str, Any]:
         """What a copy's group needs, for :meth:`restore`."""
-        names = "law", "original", "expected", "loaded", "used"
+        names = "law", "original", "expected", "loaded", "used", "still", "turns"
         return {name: getattr(self, name) for name in names}
 
     def restore(self, settings: dict[str, Any]) -> None:
@@ -135,7 +150,8 @@ class Followed:
         law = "no law" if self.law is None else repr(self.law)
         if self.used is None:
             return f"{law}, no step yet"
-        return f"lr {self.used[0]:g}, momentum {self.used[1]:.6g} by {law}"
+        by = law if self.still is None else f"another, still for {self.still} steps; then {law}"
+        return f"lr {self.used[0]:g}, momentum {self.used[1]:.6g} by {by}"
 
 
 def follow_group(optimizer: str, index: int, group: Group, law: Law | None) -> Followed:

@@ -46,6 +46,15 @@ def momentum_of(group: Group) -> float:
     return momentum if momentum > LEAST else 0.0
 
 
+def is_average(optimizer: Optimizer, group: Group) -> bool:
+    """Whether the group's momentum weighs an average of gradients, not a sum of them.
+
+    Muon is known by its name, which those that join it with Adam bear too.
+    """
+    muon = "muon" in type(optimizer).__name__.lower()
+    return ("betas" in group and "momentum" not in group) or muon
+
+
 def set_momentum(group: Group, momentum: float) -> Any:
     """Write the group's momentum; 0 becomes :data:`LEAST`.
 

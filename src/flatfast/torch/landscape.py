@@ -107,8 +107,11 @@ class ModelLandscape:
         afford = int(PRODUCT_SHARE * budget / (PRODUCT * ITERATIONS))
         if self.examples is not None:
             afford = min(afford, -(-self.examples // self.batch_size))
-        more = min(max(afford, 1), MOST_BATCHES) - 1
-        self._operator += [self._batches.next() for _ in range(more)]
+        self.use_batches(min(max(afford, 1), MOST_BATCHES))
+
+    def use_batches(self, count: int) -> None:
+        """Let products go over this many batches, at least 1."""
+        self._operator += [self._batches.next() for _ in range(count - len(self._operator))]
 
     def affordable(self, seconds: float) -> int:
         """Gradient evaluations that fit into a time, by the second of two tries.

@@ -22,6 +22,7 @@ from flatfast.torch.auto import AutoMomentum, unmeasured
 from flatfast.torch.coupling import Coupling, restored
 from flatfast.torch.groups import Group, momentum_of
 from flatfast.torch.laws import Law, law_of, momentum_on_device
+from flatfast.torch.others import Others
 from flatfast.torch.tensor_sgd import tensor_sgd
 
 
@@ -49,6 +50,7 @@ class SGD(torch.optim.SGD):
         law: Law | Sequence[Law] | None = None,
         measure: Callable[[float], Calibration] | None = None,
         total_steps: int | None = None,
+        others: Others = "raise",
         momentum: None = None,
         weight_decay: float = 0.0,
         nesterov: bool = False,
@@ -67,6 +69,8 @@ class SGD(torch.optim.SGD):
             law: Another law, or a sequence of one for each parameter group.
             measure: With ``C="auto"``: learning rate to calibration.
             total_steps: Length of the training; see :func:`flatfast.torch.couple`.
+            others: What to do where another hand writes the momentum; see
+                :func:`flatfast.torch.couple`.
             momentum: Not to be given: the law sets it.
             weight_decay: As in ``torch.optim.SGD``, like all that follow.
             nesterov: Nesterov momentum.
@@ -110,7 +114,7 @@ class SGD(torch.optim.SGD):
             foreach=foreach,
             fused=fused,
         )
-        self._ready(Coupling(self, chosen, total_steps, hook=False))
+        self._ready(Coupling(self, chosen, total_steps, others=others, hook=False))
         self.auto: AutoMomentum | None = None
         if measure is not None:
             self.auto = AutoMomentum(self, measure)
@@ -227,6 +231,8 @@ class SGD(torch.optim.SGD):
             lr = group["lr"]
             if self.coupling.total_steps is not None:
                 raise ValueError("total_steps needs a learning rate on the host, a number")
+            if self.coupling.others == "yield":
+                raise ValueError("others='yield' needs a learning rate on the host, a number")
             momentum.copy_(momentum_on_device(self.coupling.law(index), lr))
         else:
             lr.fill_(float(group["lr"]))

@@ -15,15 +15,23 @@ VELOCITIES = (torch.optim.SGD, torch.optim.RMSprop)
 """Whose momentum is known to be the factor of a velocity, ``v <- momentum * v + g``."""
 
 
+CHOICES = (
+    "others='yield', for the law to wait until the other has kept still, or others='override', "
+    "for it to write last"
+)
+"""What may be done about another hand, in words."""
+
+
 class MomentumConflictError(RuntimeError):
     """Something else writes the momentum of a coupled optimizer."""
 
 
-def refuse_other_writers(layers: list[Any]) -> None:
+def refuse_other_writers(layers: list[Any], others: str = "raise") -> None:
     """Refuse optimizers whose momentum somebody else writes, or must not be written at all.
 
     Args:
         layers: The optimizer and what it wraps; the last makes the steps.
+        others: A scheduler is refused where this is ``raise``.
 
     Raises:
         MomentumConflictError: If a scheduler cycles the momentum.
@@ -37,7 +45,7 @@ def refuse_other_writers(layers: list[Any]) -> None:
             f"{type(optimizer).__name__} cannot be coupled: it goes between weights to train and "
             "weights to use by its momentum, which must then stay as it is"
         )
-    if schedulers := _cycling_schedulers(layers):
+    if others == "raise" and (schedulers := _cycling_schedulers(layers)):
         raise MomentumConflictError(_twice(schedulers))
 
 
@@ -47,7 +55,8 @@ def conflict(layers: list[Any], index: int, momentum: float) -> MomentumConflict
         return MomentumConflictError(_twice(schedulers))
     return MomentumConflictError(
         f"the momentum of parameter group {index} was set to {momentum:g} since the last step, not "
-        "by the coupling; let one of the two write it (coupling.remove() ends the coupling)"
+        "by the coupling; let one of the two write it (coupling.remove() ends the coupling), or "
+        f"couple with {CHOICES}"
     )
 
 
@@ -80,7 +89,7 @@ def _cycling_schedulers(layers: list[Any]) -> list[str]:
 def _twice(schedulers: list[str]) -> str:
     return (
         f"{' and '.join(schedulers)} writes the momentum of this optimizer too; pass "
-        "cycle_momentum=False to it, or do not couple"
+        f"cycle_momentum=False to it, do not couple, or couple with {CHOICES}"
     )
 
 

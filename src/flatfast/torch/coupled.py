@@ -1,0 +1,67 @@
+"""``couple(optimizer, law)``."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from flatfast.calibration import Calibration
+from flatfast.torch.coupling import Coupling
+from flatfast.torch.laws import Law
+from flatfast.torch.others import Others
+from flatfast.torch.warned import warn
+from flatfast.torch.writers import what_is_doubtful
+
+
+def couple(
+    optimizer: Any,
+    law: Law | Calibration | Sequence[Law],
+    *,
+    total_steps: int | None = None,
+    others: Others = "raise",
+) -> Coupling:
+    """Let the momentum of every parameter group follow its learning rate.
+
+    ::
+
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.4, momentum=0.9)
+        couple(optimizer, MomentumLaw.from_reference(0.1, 0.9))
+
+    From then on every step uses the law's momentum at the learning rate of that moment, whatever
+    scheduler or hand sets it. Where the law gives 0 (learning rates above ``C^(-3/2)``) the steps
+    are those of plain SGD, and the first of them warns.
+
+    At the ends of a schedule the learning rate goes to 0 and the law's momentum to 1. It stops at
+    the law's ``max_momentum`` (by default a memory of 2,000 steps). With ``total_steps`` it also
+    never remembers longer than the training still lasts: the last steps then spend the velocity
+    rather than keep it.
+
+    Args:
+        optimizer: Any optimizer with ``momentum`` (SGD, RMSprop) or ``betas`` (the Adam family,
+            whose first beta is then set, with a warning: the law is SGD's). One that wraps another,
+            as for sharpness-aware minimisation, is coupled through the one that it wraps.
+        law: From learning rate to momentum, for all groups, or a sequence of one for each; or the
+            calibration that found it.
+        total_steps: Length of the training in steps. The steps made are counted in the parameter
+            groups (``coupled_steps``), and so survive a checkpoint. A call that moves other
+            parameters than the last, as where the state is sharded, belongs to the same step.
+        others: What to do where another hand writes the momentum, as a warm-up or a scheduler that
+            cycles it: ``raise``; ``yield``, where its momentum stands until it has kept still for
+            as many steps as that remembers, at least ten, and twice as many each time it comes
+            back; or ``override``, where the law writes last, and says so once.
+
+    Returns:
+        The coupling: what is in use, and how to end it.
+
+    Raises:
+        TypeError: If there is no optimizer, the law cannot be called, or ``total_steps`` is no
+            whole number.
+        ValueError: If a group has no momentum or a dampening, laws and groups differ in number,
+            ``total_steps`` is below 1, ``others`` is another word, or the optimizer's momentum must
+            not change.
+        CalibrationError: If the calibration found no law; says why.
+        MomentumConflictError: With ``others="raise"``: if a scheduler cycles the momentum; at the
+            first step after, if something else has written it.
+    """
+    coupling = Coupling(optimizer, law, total_steps, others=others)
+    if doubt := what_is_doubtful(coupling.optimizer, coupling.law(0)):
+        warn(doubt)
+    return coupling
