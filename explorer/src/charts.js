@@ -163,7 +163,7 @@ export function collapseChart(curves, now, size) {
   const chart = new Chart("collapse", size.width, size.height, across, up);
   const C = now.lawMu / now.lr ** (2 / 3);
   chart.vertical(C, 'class="law"');
-  chart.text(C, up.to, "C of the law", 'class="name law-name"', { dx: 8, dy: 4 });
+  chart.text(C, up.to, "C of the law", 'class="name law-name"', { dx: 14, dy: 4 });
   drawCurves(chart, curves, (lr, mu) => mu / lr ** (2 / 3), (lr, time) => time * lr ** (2 / 3));
   drawNow(chart, now, now.mu / now.lr ** (2 / 3), (time) => time * now.lr ** (2 / 3));
   return chart.toString();

@@ -5,7 +5,7 @@ import { medianInterval } from "./statistics.js";
 import { LEAST, Runs } from "./valley.js";
 
 /** Records that are kept; when they are full, every other one is left out. */
-const MOST = 256;
+const MOST = 128;
 
 /** When a run counts as settled: see `flatfast.lab.estimation.convergence.settled`. */
 const MARGIN = 3;

@@ -212,8 +212,9 @@ function frame(time) {
   if (moved) plane.draw(live.runs, true);
   if (page.playing && time - page.told > 400) {
     page.told = time;
+    const before = page.time?.value;
     tell();
-    if (page.time) showCharts();
+    if (page.time?.value !== before) showCharts();
   }
 }
 

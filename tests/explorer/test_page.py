@@ -164,7 +164,7 @@ def test_nothing_is_cut_off_on_a_phone(visit, state):
 
 def test_every_input_has_a_name(visit):
     page = visit()
-    names = ["Learning rate", "Momentum", "C of the law", "Noise on labels", "Batch size"]
+    names = ["Learning rate", "Momentum", "C of the law", "Label noise", "Batch size"]
     for name in names:
         slider = page.get_by_role("slider", name=name, exact=True)
         assert slider.get_attribute("aria-valuetext")
