@@ -1,6 +1,7 @@
 # make demo    the main job on a small scale: the 2/3 law on matrix sensing, with its report
 # make test    everything that CI runs: lint, types, layers, tests
 # make studies-quick    every study in small, in a few minutes
+# make explorer    docs/explorer.html anew from explorer/, with node
 # make test-lowest    the tests at the lowest versions that pyproject.toml allows
 PYTHON ?= python3
 VENV ?= .venv
@@ -10,7 +11,7 @@ comma = ,
 space = $(subst ,, )
 INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-lowest lint bench results studies-quick quotes clean
+.PHONY: demo test test-lowest lint bench results studies-quick quotes explorer clean
 
 demo: $(VENV)/.lab
 	$(VENV)/bin/flatfast reproduce matrix-sensing --quick --out runs/demo
@@ -58,8 +59,16 @@ studies-quick: $(VENV)/.dev
 quotes: $(VENV)/.dev
 	$(VENV)/bin/python -m studies.quotes
 
+# Needs node 20 and npm. The page is committed; a test says when it is stale.
+explorer: explorer/node_modules
+	cd explorer && npm run --silent types && npm run --silent test && npm run --silent build
+
+explorer/node_modules: explorer/package-lock.json
+	cd explorer && npm ci --no-audit --no-fund
+	touch $@
+
 clean:
-	rm -rf $(VENV) $(VENV)-lowest .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) $(VENV)-lowest explorer/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
