@@ -30,6 +30,13 @@ def calibrate(
     ],
     lr: Annotated[float, typer.Option(help="The learning rate to be used.")],
     budget: Annotated[int | None, typer.Option(help="Gradient evaluations to spend.")] = None,
+    fall: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of the sharpness that training is to take off: C is then for all of the "
+            "way, by a look ahead."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of noise and probes.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Write the calibration as JSON.")] = None,
     figure: Annotated[Path | None, typer.Option(help="Draw it to this file.")] = None,
@@ -54,7 +61,7 @@ def calibrate(
         def told(done: int, total: int) -> None:
             bar.update(task, description="gradients", completed=done, total=total)
 
-        found = _found(name, settings(set_, data), lr, spend, seed, told)
+        found = _found(name, settings(set_, data), lr, told, budget=spend, seed=seed, fall=fall)
     _tell(console, found)
     if out is not None:
         from flatfast.lab.atomic import atomically
@@ -73,9 +80,8 @@ def _found(
     name: str,
     settings: dict[str, Any],
     lr: float,
-    budget: int,
-    seed: int,
     progress: Callable[[int, int], None],
+    **options: Any,
 ) -> "Calibration":
     from flatfast.lab.calibration import calibrate_problem
     from flatfast.lab.problem import Problem
@@ -90,9 +96,9 @@ def _found(
             _tell_of_torch(name, error)
             raise
     if isinstance(made, tuple):
-        return _of_model(name, made, lr, budget, seed, progress)
+        return _of_model(name, made, lr, progress, **options)
     problem = made if isinstance(made, Problem) else load(name, settings)
-    return calibrate_problem(problem, lr, budget=budget, seed=seed, progress=progress)
+    return calibrate_problem(problem, lr, progress=progress, **options)
 
 
 def _tell_of_torch(name: str, error: Exception) -> None:
@@ -109,16 +115,15 @@ def _of_model(
     name: str,
     made: tuple[Any, ...],
     lr: float,
-    budget: int,
-    seed: int,
     progress: Callable[[int, int], None],
+    **options: Any,
 ) -> "Calibration":
     if len(made) != 3:
         raise ValueError(f"{name} must return (model, loss_fn, data), got {len(made)} values")
     from flatfast.torch import calibrate as calibrate_model
 
     model, loss_fn, data = made
-    return calibrate_model(model, loss_fn, data, lr, budget=budget, seed=seed, progress=progress)
+    return calibrate_model(model, loss_fn, data, lr, progress=progress, **options)
 
 
 def _tell(console: Console, found: "Calibration") -> None:

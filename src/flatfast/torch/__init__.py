@@ -9,6 +9,7 @@ require("flatfast.torch", "torch", "torch")
 
 from flatfast.torch.auto import AutoMomentum, auto_momentum
 from flatfast.torch.calibration import calibrate
+from flatfast.torch.calibrator import Calibrator
 from flatfast.torch.coupling import Coupling, couple
 from flatfast.torch.followed import CoupledGroup
 from flatfast.torch.label_noise import LabelFlips, LabelNoise
@@ -19,6 +20,7 @@ from flatfast.torch.writers import MomentumConflictError
 __all__ = [
     "SGD",
     "AutoMomentum",
+    "Calibrator",
     "CoupledGroup",
     "Coupling",
     "LabelFlips",

@@ -42,6 +42,7 @@ def calibrate(
     batches_per_step: int | None = None,
     weight_decay: float | None = None,
     seed: int = 0,
+    fall: float | None = None,
     progress: bool | Progress = False,
 ) -> Calibration:
     """Measure the prefactor of ``1 - momentum = C lr^(2/3)`` at the model's weights.
@@ -80,6 +81,9 @@ def calibrate(
         weight_decay: The optimizer's, as in ``torch.optim.SGD``: it moves the weights along the
             manifold too, and is weighed against the noise. A penalty in the loss is found there.
         seed: Draws the probes, apart from PyTorch's own generators.
+        fall: Share of the sharpness that training is to take off, in (0, 1), where that is known:
+            C is then the constant that arrives soonest, by a look ahead along the drift. It costs
+            about five calibrations; the weights are moved meanwhile, and put back bit for bit.
         progress: Show a bar (needs rich), or be told the evaluations made and planned.
 
     Returns:
@@ -95,17 +99,7 @@ def calibrate(
             nor a softmax's cross-entropy.
         RuntimeError: If an operation of the model, or the loss, has no second derivative.
     """
-    every = model.parameters() if params is None else params
-    chosen = list(dict.fromkeys(p for p in every if p.requires_grad))  # each once, in their order
-    if not chosen:
-        raise ValueError("no parameter requires a gradient")
-    if any(isinstance(p, UninitializedParameter) for p in chosen):
-        raise ValueError("parameters must have shapes: run a lazy model once before")
-    if any(hasattr(p, "full_tensor") for p in chosen):
-        raise ValueError(
-            "parameters must be whole, and these are sharded: calibrate before fully_shard, or a "
-            "copy of the model on one process"
-        )
+    chosen = chosen_of(model, params)
     # Before anything is run: the landscape is looked at first.
     lr = as_number("lr", lr, "a positive number")
     budget = as_whole("budget", budget, "a whole number of gradient evaluations")
@@ -116,22 +110,9 @@ def calibrate(
     batches_per_step = as_whole("batches_per_step", batches_per_step, "a whole number, at least 1")
     if batches_per_step < 1:
         raise ValueError(f"batches_per_step must be at least 1, got {batches_per_step}")
-    plain = getattr(model, "_orig_mod", model)  # what torch.compile wraps
-    with (
-        torch.inference_mode(False),
-        torch.enable_grad(),
-        put_back(plain, data, chosen),
-        _twice_differentiable(plain),
-    ):
-        landscape = ModelLandscape(
-            plain,
-            loss_fn,
-            data,
-            chosen,
-            forward or pair,
-            seed=seed,
-            batches_per_step=batches_per_step,
-        )
+    with landscape_of(
+        model, loss_fn, data, chosen, forward or pair, seed=seed, batches_per_step=batches_per_step
+    ) as landscape:
         if seconds is not None:
             budget = landscape.affordable(seconds)
         landscape.spread_products(budget)
@@ -140,8 +121,56 @@ def calibrate(
         decay = math.nan if told_none else (weight_decay or 0.0) + penalty
         with showing(progress) as told:
             return calibrate_landscape(
-                landscape, lr, budget=budget, weight_decay=decay, progress=told
+                landscape, lr, budget=budget, weight_decay=decay, fall=fall, progress=told
             )
+
+
+def chosen_of(model: nn.Module, params: Iterable[Tensor] | None) -> list[Tensor]:
+    """The parameters to be trained, each once, in their order.
+
+    Raises:
+        ValueError: If there is none, one has no shape yet, or they are sharded.
+    """
+    every = model.parameters() if params is None else params
+    chosen = list(dict.fromkeys(p for p in every if p.requires_grad))
+    if not chosen:
+        raise ValueError("no parameter requires a gradient")
+    if any(isinstance(p, UninitializedParameter) for p in chosen):
+        raise ValueError("parameters must have shapes: run a lazy model once before")
+    if any(hasattr(p, "full_tensor") for p in chosen):
+        raise ValueError(
+            "parameters must be whole, and these are sharded: calibrate before fully_shard, or a "
+            "copy of the model on one process"
+        )
+    return chosen
+
+
+@contextlib.contextmanager
+def landscape_of(
+    model: nn.Module,
+    loss_fn: Callable[[Any, Any], Tensor],
+    data: Iterable[Any] | tuple[Tensor, Tensor],
+    chosen: list[Tensor],
+    forward: Forward,
+    *,
+    seed: int = 0,
+    batches_per_step: int = 1,
+) -> Iterator[ModelLandscape]:
+    """The landscape of a model, which is as it was before at the end, weights included."""
+    plain = getattr(model, "_orig_mod", model)  # what torch.compile wraps
+    with (
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        put_back(plain, data, chosen),
+        _twice_differentiable(plain),
+    ):
+        landscape = ModelLandscape(
+            plain, loss_fn, data, chosen, forward, seed=seed, batches_per_step=batches_per_step
+        )
+        try:
+            yield landscape
+        finally:
+            landscape.back()
 
 
 @contextlib.contextmanager
