@@ -59,6 +59,7 @@ class Follower:
         """Calibrate at the start."""
         self._first = sharpness_read(self.base)
         self._calibrate(self.base)
+        self.first_cost = self.spent.total
         self.path.append((0, 1.0, self.prefactor))
 
     @property
@@ -179,6 +180,7 @@ def _told(
         "exponent": [_finite(run.known.exponent) for run in runs],
         "calibrations": [run.spent.made for run in runs],
         "evaluations": [run.spent.total for run in runs],
+        "first_cost": [run.first_cost for run in runs],
         "gauges": [run.spent.gauges for run in runs],
         "path": [list(entry) for entry in runs[0].path],
         "marks": marks.tolist(),
