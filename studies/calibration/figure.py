@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from flatfast.lab.report.axes import log_axis, padded
 from flatfast.lab.report.theme import Theme, new_figure, themed
+from studies.calibration.figure_follow import following
 from studies.calibration.rows import cases_of
 from studies.drawing import light_and_dark
 
@@ -123,3 +124,5 @@ def draw(result: dict[str, Any], folder: Path) -> None:
     """Write the figure, light and dark; without a sweep there is none."""
     if cases_of(result):
         light_and_dark(calibrated, "calibration")(result, folder)
+    if result.get("follow"):
+        light_and_dark(following, "following")(result, folder)

@@ -11,7 +11,9 @@ from studies.calibration.analysis import summarise
 from studies.calibration.calibrated import calibrations
 from studies.calibration.candidates import candidates
 from studies.calibration.cases import ALL, CASES, QUICK, Case
+from studies.calibration.falls import falls
 from studies.calibration.figure import draw
+from studies.calibration.follow import followed
 from studies.calibration.measure import measure, steps_planned
 from studies.study import (
     RESULTS,
@@ -46,6 +48,12 @@ def parts(folder: Path, quick: bool) -> Iterator[Part]:
         if row is not None:
             follow = partial(along.along, case, row, along.SHARES[:2] if quick else along.SHARES)
             yield json_part(folder, f"along.{case.label}", follow)
+    for case in cases:
+        yield json_part(folder, f"fall.{case.label}", partial(falls, case))
+    for case in cases:
+        row = _swept(folder, case) or before.get("sweeps", {}).get(case.label)
+        if row is not None:
+            yield json_part(folder, f"follow.{case.label}", partial(followed, case, row))
     for case in budgets.cases(quick):
         sizes, seeds = (budgets.BUDGETS[:2], 2) if quick else (budgets.BUDGETS, budgets.SEEDS)
         yield json_part(
@@ -82,6 +90,8 @@ def collect(folder: Path, before: Result) -> Result:
         "candidates": _of(every, tried),
         "budgets": before.get("budgets", {}) | _kept(folder, "budgets."),
         "along": before.get("along", {}) | _kept(folder, "along."),
+        "fall": _of(every, before.get("fall", {}) | _kept(folder, "fall.")),
+        "follow": _of(every, before.get("follow", {}) | _kept(folder, "follow.")),
         "online": before.get("online", {}) | {key: row for key, row in found.items() if row},
     }
 

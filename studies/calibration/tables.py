@@ -8,6 +8,7 @@ from studies import markdown
 from studies.calibration.naming import Row, name
 from studies.calibration.rows import cases_of, rate_at, unseen_of
 from studies.calibration.tables_asked import along, budgets, estimators
+from studies.calibration.tables_follow import follow, followed
 from studies.calibration.tables_online import auto, online
 
 __all__ = [
@@ -17,6 +18,8 @@ __all__ = [
     "budgets",
     "coverage",
     "estimators",
+    "follow",
+    "followed",
     "online",
     "reach",
     "sides",

@@ -4,7 +4,7 @@ Needs NumPy alone: a framework brings the :class:`Landscape`. For PyTorch that i
 :func:`flatfast.torch.calibrate`, for the lab's problems ``flatfast calibrate``.
 """
 
-from flatfast.calibration.calibrate import calibrate
+from flatfast.calibration.ahead import calibrate
 from flatfast.calibration.calibration import Calibration
 from flatfast.calibration.landscape import Landscape
 from flatfast.calibration.result import CalibrationError

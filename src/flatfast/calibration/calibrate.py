@@ -57,7 +57,7 @@ Progress = Callable[[int, int], None]
 """Told the gradient evaluations made so far, and those there will be."""
 
 
-def calibrate(
+def calibrate_here(
     landscape: Landscape,
     lr: float,
     *,

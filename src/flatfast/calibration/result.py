@@ -34,6 +34,27 @@ FALLBACK = "momentum 0.9, or what has served you"
 """What is advised where the law does not apply."""
 
 
+@dataclass(frozen=True)
+class Ahead:
+    """A look ahead, for a fall of the sharpness that was asked for.
+
+    Attributes:
+        fall: Share of the sharpness that training is to take off.
+        start: C where training is.
+        there: C where the look ahead has ended; NaN where there is no law, or not far enough.
+        share: Sharpness there, as a share of the start's.
+        exponent: Of C in the sharpness, between the two and on the safe side; NaN likewise.
+        error: Relative standard error of ``start``.
+    """
+
+    fall: float
+    start: float
+    there: float
+    share: float
+    exponent: float
+    error: float
+
+
 @dataclass(frozen=True, repr=False)
 class Result:
     """The prefactor of ``1 - momentum = C lr^(2/3)``, measured at one point.
@@ -67,6 +88,7 @@ class Result:
         settles: Least ``1 - momentum`` at which batches let a run settle near a minimum of this
             sharpness, ``lr tr G / (2 B)``; 0 where a step takes all examples, NaN if not known.
         doubts: What speaks against using it.
+        ahead: What C rests on where it is that of a goal ahead; None where it is that of one point.
     """
 
     C: Estimate
@@ -91,6 +113,7 @@ class Result:
     lasts: str = "fresh"
     settles: float = math.nan
     doubts: tuple[Doubt, ...] = ()
+    ahead: Ahead | None = None
 
     @property
     def ok(self) -> bool:

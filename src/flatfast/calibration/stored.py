@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from typing import Any
 
-from flatfast.calibration.result import Result
+from flatfast.calibration.result import Ahead, Result
 from flatfast.calibration.verdict import Doubt, Verdict
 from flatfast.estimate import Estimate
 
@@ -53,6 +53,8 @@ def _plain(value: Any) -> Any:
         return {"value": _plain(value.value), "error": _plain(value.error)}
     if isinstance(value, tuple):
         return [_plain(one) for one in value]
+    if isinstance(value, Ahead):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(Ahead)}
     if isinstance(value, Doubt):
         told = {"verdict": value.verdict, "message": value.message, "remedy": value.remedy}
         return {**told, "budget": value.budget}
@@ -138,12 +140,21 @@ def _doubt(kept: Any, where: str) -> Doubt:
     return Doubt(Verdict(verdict), _words(kept["message"], f"{where}.message"), budget)
 
 
+def _ahead(kept: Any, where: str) -> Ahead | None:
+    if kept is None:
+        return None
+    names = [field.name for field in fields(Ahead)]
+    _check_names(kept, where, names, [])
+    return Ahead(**{name: _number(kept[name], f"{where}.{name}") for name in names})
+
+
 _READ: Mapping[Any, Callable[[Any, str], Any]] = {
     float: _number,
     int: _count,
     str: _words,
     Estimate: _estimate,
     tuple[Doubt, ...]: _doubts,
+    Ahead | None: _ahead,
 }
 """How a field of each type is read, of its value and its name."""
 

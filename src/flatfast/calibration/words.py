@@ -46,6 +46,7 @@ def rest(found: Result) -> list[str]:
         f"Next: {' '.join(_next(found))}",
         *_weight_decay(found),
         *_all_of_it(found),
+        *_ahead(found),
         f"Measured: sharpness tr G {found.sharpness:.3g} ± {found.sharpness.relative:.0%}; lasting "
         f"noise {found.noise:.3g} ± {found.noise.relative:.0%} of {found.noise_total:.3g}; slope "
         f"of the sharpness {found.slope:.3g}, along the manifold {found.along:.3g} "
@@ -97,6 +98,22 @@ def _settling(found: Result) -> list[str]:
     return [
         f"Near a minimum this sharp batches let training settle best with momentum below "
         f"{most:.3g} (twice lr tr G / (2 B), docs/ordinary.md)."
+    ]
+
+
+def _ahead(found: Result) -> list[str]:
+    """What a look ahead has seen."""
+    if found.ahead is None:
+        return []
+    ahead = found.ahead
+    if math.isnan(ahead.exponent):
+        return [
+            f"Ahead: C is that of here. The look ahead came to {ahead.share:.0%} of the sharpness, "
+            "where nothing was to be had."
+        ]
+    return [
+        f"Ahead: C is for a sharpness that falls by {ahead.fall:.0%}. Here it would be "
+        f"{ahead.start:.3g}, and at {ahead.share:.0%} of the sharpness {ahead.there:.3g}."
     ]
 
 

@@ -1,5 +1,6 @@
 """``flatfast calibrate``: the law's prefactor from a few dozen gradients."""
 
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -44,6 +45,13 @@ def calibrate(
             "it, in training that never fits its data."
         ),
     ] = Lasting.FRESH,
+    fall: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of the sharpness that training is to take off: C is then for all of the "
+            "way, by a look ahead."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of noise and probes.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Write the calibration as JSON.")] = None,
     figure: Annotated[Path | None, typer.Option(help="Draw it to this file.")] = None,
@@ -68,8 +76,8 @@ def calibrate(
         def told(done: int, total: int) -> None:
             bar.update(task, description="gradients", completed=done, total=total)
 
-        options = {"budget": spend, "noise": noise.value, "seed": seed, "progress": told}
-        found = _found(name, settings(set_, data), lr, options)
+        options = {"budget": spend, "noise": noise.value, "seed": seed, "fall": fall}
+        found = _found(name, settings(set_, data), lr, told, **options)
     _tell(console, found)
     if out is not None:
         from flatfast.lab.atomic import atomically
@@ -85,7 +93,11 @@ def calibrate(
 
 
 def _found(
-    name: str, settings: dict[str, Any], lr: float, options: dict[str, Any]
+    name: str,
+    settings: dict[str, Any],
+    lr: float,
+    progress: Callable[[int, int], None],
+    **options: Any,
 ) -> "Calibration":
     from flatfast.lab.calibration import calibrate_problem
     from flatfast.lab.problem import Problem
@@ -100,9 +112,9 @@ def _found(
             _tell_of_torch(name, error)
             raise
     if isinstance(made, tuple):
-        return _of_model(name, made, lr, options)
+        return _of_model(name, made, lr, progress, **options)
     problem = made if isinstance(made, Problem) else load(name, settings)
-    return calibrate_problem(problem, lr, **options)
+    return calibrate_problem(problem, lr, progress=progress, **options)
 
 
 def _tell_of_torch(name: str, error: Exception) -> None:
@@ -116,14 +128,18 @@ def _tell_of_torch(name: str, error: Exception) -> None:
 
 
 def _of_model(
-    name: str, made: tuple[Any, ...], lr: float, options: dict[str, Any]
+    name: str,
+    made: tuple[Any, ...],
+    lr: float,
+    progress: Callable[[int, int], None],
+    **options: Any,
 ) -> "Calibration":
     if len(made) != 3:
         raise ValueError(f"{name} must return (model, loss_fn, data), got {len(made)} values")
     from flatfast.torch import calibrate as calibrate_model
 
     model, loss_fn, data = made
-    return calibrate_model(model, loss_fn, data, lr, **options)
+    return calibrate_model(model, loss_fn, data, lr, progress=progress, **options)
 
 
 def _tell(console: Console, found: "Calibration") -> None:

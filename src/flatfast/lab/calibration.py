@@ -13,6 +13,9 @@ from flatfast.calibration import Calibration, calibrate
 from flatfast.calibration.calibrate import BUDGET, Lasts, Progress
 from flatfast.lab.problem import Problem
 
+FIXED = 1
+"""Seed of the probes that are the same at every point."""
+
 
 class ProblemLandscape:
     """A problem around a point, in single precision as its runs are.
@@ -42,7 +45,7 @@ class ProblemLandscape:
             ValueError: If the problem has neither residuals nor logits.
         """
         at = problem.start() if params is None else params
-        flat, tree = ravel_pytree(jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), at))
+        flat, tree = _flat(at)
         factor = _factor(problem)
 
         def outputs(w: jax.Array) -> jax.Array:
@@ -53,6 +56,7 @@ class ProblemLandscape:
         sampled = int(problem.settings.get("batch_size", 0))
         self.batch_size = sampled or self.examples
         self._w, self._keys = flat, jax.random.key(seed)
+        self._begin = self._keys
         drawn = ("noise_std", "flip_probability")
         labelled = any(float(problem.settings.get(name, 0)) > 0 for name in drawn)
         self._fresh = labelled or not sampled
@@ -66,6 +70,15 @@ class ProblemLandscape:
 
             found: tuple[jax.Array, jax.Array] = jax.value_and_grad(squared)(w)
             return found
+
+        @jax.jit
+        def value(w: jax.Array, signs: jax.Array) -> jax.Array:
+            _, backward = jax.vjp(outputs, w)
+            return jnp.sum(backward(signs)[0] ** 2) / examples
+
+        @jax.jit
+        def fixed(number: int) -> jax.Array:
+            return signs(jax.random.fold_in(jax.random.key(FIXED), number))
 
         def signs(key: jax.Array) -> jax.Array:
             return jax.random.rademacher(key, shape, flat.dtype)
@@ -82,8 +95,9 @@ class ProblemLandscape:
             found: jax.Array = ravel_pytree(problem.gradient(tree(w), key))[0]
             return found
 
-        self._losses = float(problem.loss(tree(flat))), float(problem.loss(tree(0 * flat)))
+        self._loss, self._zero = (lambda w: float(problem.loss(tree(w)))), 0 * flat
         self._along, self._product, self._gradient = along, product, gradient
+        self._value, self._fixed = value, fixed
         self._signs, self._shape, self.outputs = jax.jit(signs), shape, math.prod(shape)
 
     @property
@@ -99,11 +113,17 @@ class ProblemLandscape:
             seed: Draws noise and probes from there on; by default they go on.
         """
         found = copy.copy(self)
-        found._w = ravel_pytree(jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), params))[
-            0
-        ]
+        found._w = _flat(params)[0]
         if seed is not None:
-            found._keys = jax.random.key(seed)
+            found._keys = found._begin = jax.random.key(seed)
+        return found
+
+    def moved(self, by: jax.Array | float, *, anew: bool = False) -> "ProblemLandscape":
+        """The same displaced by (D,); ``anew``, with noise and probes as at the beginning."""
+        found = copy.copy(self)
+        found._w = self._w + by
+        if anew:
+            found._keys = self._begin
         return found
 
     def _key(self) -> jax.Array:
@@ -124,12 +144,16 @@ class ProblemLandscape:
 
     def misfit(self) -> tuple[float, float]:
         """The loss, and that of outputs of zero, which the lab's models have at zero weights."""
-        return self._losses
+        return self._loss(self._w), self._loss(self._zero)
 
     def probe(self) -> tuple[float, jax.Array]:
         """``|J^T z|^2 / P`` and its gradient."""
         value, slope = self._along(self._w, self._signs(self._key()))
         return float(value), slope
+
+    def reading(self, number: int) -> float:
+        """``|J^T z|^2 / P`` for the signs of this number, the same at every point."""
+        return float(self._value(self._w, self._fixed(number)))
 
     def row(self, number: int) -> tuple[float, jax.Array]:
         """``|J^T e|^2 / P`` for one output's unit vector e, and its gradient."""
@@ -150,6 +174,7 @@ def calibrate_problem(
     budget: int = BUDGET,
     noise: Lasts = "fresh",
     seed: int = 0,
+    fall: float | None = None,
     progress: Progress = lambda done, total: None,
 ) -> Calibration:
     """The law's prefactor at a problem's start, see :func:`flatfast.calibration.calibrate`.
@@ -159,7 +184,14 @@ def calibrate_problem(
     """
     with jax.enable_x64(False):
         landscape = ProblemLandscape(problem, seed=seed)
-        return calibrate(landscape, lr, budget=budget, noise=noise, progress=progress)
+        return calibrate(landscape, lr, budget=budget, noise=noise, fall=fall, progress=progress)
+
+
+def _flat(params: Any) -> tuple[jax.Array, Callable[[jax.Array], Any]]:
+    """(D,) in single precision, and the way back."""
+    found: tuple[jax.Array, Callable[[jax.Array], Any]]
+    found = ravel_pytree(jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), params))
+    return found
 
 
 def _factor(problem: Problem) -> Callable[[Any], jax.Array]:

@@ -9,6 +9,7 @@ require("flatfast.torch", "torch", "torch")
 
 from flatfast.torch.auto import AutoMomentum, auto_momentum
 from flatfast.torch.calibration import calibrate
+from flatfast.torch.calibrator import Calibrator
 from flatfast.torch.coupled import couple
 from flatfast.torch.coupling import Coupling
 from flatfast.torch.followed import CoupledGroup
@@ -21,6 +22,7 @@ from flatfast.torch.writers import MomentumConflictError
 __all__ = [
     "SGD",
     "AutoMomentum",
+    "Calibrator",
     "CoupledGroup",
     "Coupling",
     "Gauge",

@@ -1,10 +1,13 @@
-"""A prefactor that is measured again and again while training goes on. Experimental.
+"""A prefactor that is measured while training goes on, and follows the landscape. Experimental.
 
-Until something has been measured the momentum stays as it is. Whenever its budget allows, a
-calibration is made at the weights of the moment, fluctuations and all
-(:func:`flatfast.torch.calibrate`). The first law that is found is taken over; later C moves by half
-the way in its logarithm and by no more than a factor of two. A calibration that finds no law, as
-far from zero loss, leaves everything as it is; and so does one that finds the slope of the
+Until something has been measured the momentum stays as it is; the first law that is found is taken
+over. With a :class:`flatfast.torch.Calibrator` the sharpness is read every few dozen steps, C
+follows it, and a calibration is made again when it has fallen (:mod:`flatfast.torch.by_fall`).
+
+A plain function from learning rate to calibration cannot be asked for the sharpness alone. It is
+called whenever its budget allows, at the weights of the moment, fluctuations and all, and C moves
+by half the way in its logarithm and by no more than a factor of two. A calibration that finds no
+law, as far from zero loss, leaves everything as it is; and so does one that finds the slope of the
 sharpness nearly gone. Then the drift is over, and what the formula of one point takes for a slow
 landscape is the bottom of one: less friction would swing out of it again. Each reason to leave
 things as they are is told once, in a warning.
@@ -22,6 +25,8 @@ from flatfast.arguments import as_number
 from flatfast.calibration import Calibration, Verdict
 from flatfast.calibration.doubts import weight_decay_doubt
 from flatfast.law import GAMMA, MomentumLaw
+from flatfast.torch.by_fall import ByFall, told_of
+from flatfast.torch.calibrator import Gauging
 from flatfast.torch.coupling import Coupling
 from flatfast.torch.groups import Group, momentum_of
 from flatfast.torch.others import Others
@@ -49,7 +54,7 @@ BUDGET_GOES = " It goes inside measure: calibrate(..., budget=...)."
 STATE = "auto"
 """Key of the first parameter group in which the state is kept, and with it in checkpoints."""
 
-NEW = {"C": None, "steps": 0, "spent": 0, "found": 0, "along": 0.0}
+NEW = {"C": None, "steps": 0, "spent": 0, "found": 0, "along": 0.0, "gauges": 0, "made": 0}
 """The state before anything has been measured."""
 
 
@@ -88,6 +93,7 @@ class AutoMomentum:
             raise ValueError(f"share must be in (0, 1), got {share}")
         self.optimizer: Optimizer = layers(optimizer)[-1]
         self.measure, self.share = measure, share
+        self._by_fall = ByFall(measure, share) if isinstance(measure, Gauging) else None
         self.last: Calibration | None = None
         own = getattr(self.optimizer, "coupling", None)
         self._ours = not isinstance(own, Coupling)
@@ -145,8 +151,8 @@ class AutoMomentum:
             return f"AutoMomentum({name}, removed)"
         used = f"momentum {self._momenta()}"
         if self.law is not None:
-            times = self._state["found"]
-            return f"AutoMomentum({name}: {used} by C={self.law.C:.3g}, measured {times}x)"
+            measured = told_of(self._state)
+            return f"AutoMomentum({name}: {used} by C={self.law.C:.3g}, {measured})"
         why = "nothing has been tried"
         if self.last is not None:
             why = ", ".join(doubt.verdict for doubt in self.last.doubts if doubt.fatal)
@@ -161,14 +167,39 @@ class AutoMomentum:
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        if self._by_fall is not None:
+            self._follow(self._by_fall)
         # One calibration in advance: the first is made before the first step.
-        if self._state["spent"] <= self.share * self._state["steps"]:
+        elif self._state["spent"] <= self.share * self._state["steps"]:
             self._calibrate()
         self._give_laws()
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         self._keep(steps=self._state["steps"] + 1)
+
+    def _follow(self, by_fall: ByFall) -> None:
+        lr = float(self.optimizer.param_groups[0]["lr"])
+        if not lr > 0:
+            return
+        by_fall.share = self.share
+        # Resting or refused, it asks no more before the sharpness has fallen further.
+        state, found = by_fall.due(self._state, lr)
+        resting = state.get("resting", 0) and not self._state.get("resting", 0)
+        self._keep(**state)
+        if found is None:
+            return
+        self.last = found
+        if found.refusal is not None:
+            self._refused(found)
+        elif resting:
+            self._tell(
+                "rest",
+                "The slope of the sharpness has fallen below "
+                f"{REST:.0%} of the first that was measured: the drift is over.",
+            )
+        else:
+            self._caution(found)
 
     def _calibrate(self) -> None:
         lr = float(self.optimizer.param_groups[0]["lr"])
@@ -178,10 +209,7 @@ class AutoMomentum:
         state = self._state
         self._keep(spent=state["spent"] + found.evaluations)
         if found.refusal is not None:
-            verdicts = [doubt.verdict for doubt in found.doubts if doubt.fatal]
-            budget = BUDGET_GOES if Verdict.UNRESOLVED in verdicts else ""
-            refusal = f"{found.refusal[0].upper()}{found.refusal[1:]}{budget}"
-            self._tell(", ".join(verdicts), refusal)
+            self._refused(found)
             return
         if found.along < REST * state["along"]:
             self._tell(
@@ -198,16 +226,26 @@ class AutoMomentum:
         self._keep(C=C, found=state["found"] + 1, along=state["along"] or found.along.value)
         self._caution(found)
 
+    def _refused(self, found: Calibration) -> None:
+        assert found.refusal is not None
+        verdicts = [doubt.verdict for doubt in found.doubts if doubt.fatal]
+        budget = BUDGET_GOES if Verdict.UNRESOLVED in verdicts else ""
+        refusal = f"{found.refusal[0].upper()}{found.refusal[1:]}{budget}"
+        self._tell(", ".join(verdicts), refusal)
+
     def _tell(self, why: str, text: str) -> None:
         """A refusal, once for each reason, by the first process."""
         if why in self._told or rank() != 0:
             return
         self._told.add(why)
         left = round(self._state["spent"] / self.share - self._state["steps"])
+        due = f"is due in {max(left, 1):,} steps"
+        if self._by_fall is not None and self.law is not None:
+            due = "waits for the sharpness to fall further"
         kept = "as it was" if self.law is None else f"that of C = {self.law.C:.3g}"
         warn(
             f"momentum stays {kept} ({self._momenta()}) at step {self._state['steps']}. {text} "
-            f"The next calibration is due in {max(left, 1):,} steps; this reason is not told again"
+            f"The next calibration {due}; this reason is not told again"
         )
 
     def _caution(self, found: Calibration) -> None:
@@ -274,15 +312,17 @@ def auto_momentum(
 
     ::
 
-        auto_momentum(optimizer, lambda lr: calibrate(model, loss_fn, loader, lr))
+        auto_momentum(optimizer, Calibrator(model, loss_fn, loader))
 
     Until a calibration has found a law, the momentum stays as it is.
 
     Args:
         optimizer: Any optimizer with ``momentum``; or :class:`flatfast.torch.SGD`.
-        measure: Learning rate to calibration.
-        share: Gradient evaluations that calibrations may take, as a share of the steps made; the
-            first is made before the first step, in advance.
+        measure: A :class:`flatfast.torch.Calibrator`, whose sharpness is read on the way and
+            followed; or any function from learning rate to calibration, called by the clock.
+        share: Gradient evaluations that measuring may take, as a share of the steps made. The
+            first calibration is made before the first step, in advance, and with a calibrator the
+            second too, when the sharpness has fallen.
         others: What to do where another hand writes the momentum, see
             :func:`flatfast.torch.couple`; that of :class:`flatfast.torch.SGD` is given there.
 

@@ -4,8 +4,9 @@ See :mod:`flatfast.calibration` for what is measured. Nothing is trained: weight
 are, and buffers, generators, modes and the noise's own counts are put back as they were.
 """
 
+import contextlib
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
@@ -41,6 +42,7 @@ def calibrate(
     weight_decay: float | None = None,
     noise: Lasts = "fresh",
     seed: int = 0,
+    fall: float | None = None,
     progress: bool | Progress = False,
 ) -> Calibration:
     """Measure the prefactor of ``1 - momentum = C lr^(2/3)`` at the model's weights.
@@ -81,6 +83,9 @@ def calibrate(
         noise: What of it lasts: ``"fresh"``, what is drawn anew at each look at a batch; or
             ``"all"``, the choice of the batch too, where training never fits its data.
         seed: Draws the probes, apart from PyTorch's own generators.
+        fall: Share of the sharpness that training is to take off, in (0, 1), where that is known:
+            C is then the constant that arrives soonest, by a look ahead along the drift. It costs
+            about five calibrations; the weights are moved meanwhile, and put back bit for bit.
         progress: Show a bar (needs rich), or be told the evaluations made and planned.
 
     Returns:
@@ -107,22 +112,9 @@ def calibrate(
     batches_per_step = as_whole("batches_per_step", batches_per_step, "a whole number, at least 1")
     if batches_per_step < 1:
         raise ValueError(f"batches_per_step must be at least 1, got {batches_per_step}")
-    plain = getattr(model, "_orig_mod", model)  # what torch.compile wraps
-    with (
-        torch.inference_mode(False),
-        torch.enable_grad(),
-        put_back(plain, data, chosen),
-        twice_differentiable(plain),
-    ):
-        landscape = ModelLandscape(
-            plain,
-            loss_fn,
-            data,
-            chosen,
-            forward or pair,
-            seed=seed,
-            batches_per_step=batches_per_step,
-        )
+    with landscape_of(
+        model, loss_fn, data, chosen, forward or pair, seed=seed, batches_per_step=batches_per_step
+    ) as landscape:
         if seconds is not None:
             budget = landscape.affordable(seconds)
         landscape.spread_products(budget)
@@ -131,8 +123,42 @@ def calibrate(
         decay = math.nan if told_none else (weight_decay or 0.0) + penalty
         with showing(progress) as told:
             return calibrate_landscape(
-                landscape, lr, budget=budget, weight_decay=decay, noise=noise, progress=told
+                landscape,
+                lr,
+                budget=budget,
+                weight_decay=decay,
+                noise=noise,
+                fall=fall,
+                progress=told,
             )
+
+
+@contextlib.contextmanager
+def landscape_of(
+    model: nn.Module,
+    loss_fn: Callable[[Any, Any], Tensor],
+    data: Iterable[Any] | tuple[Tensor, Tensor],
+    chosen: list[Tensor],
+    forward: Forward,
+    *,
+    seed: int = 0,
+    batches_per_step: int = 1,
+) -> Iterator[ModelLandscape]:
+    """The landscape of a model, which is as it was before at the end, weights included."""
+    plain = getattr(model, "_orig_mod", model)  # what torch.compile wraps
+    with (
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        put_back(plain, data, chosen),
+        twice_differentiable(plain),
+    ):
+        landscape = ModelLandscape(
+            plain, loss_fn, data, chosen, forward, seed=seed, batches_per_step=batches_per_step
+        )
+        try:
+            yield landscape
+        finally:
+            landscape.back()
 
 
 __all__ = ["Batch", "calibrate"]

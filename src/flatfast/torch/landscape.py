@@ -19,23 +19,14 @@ from flatfast.calibration.landscape import GRADIENT, PROBE, PRODUCT
 from flatfast.calibration.plan import LEAST, PRODUCT_SHARE
 from flatfast.torch.batches import OTHERS, Batch, Batches
 from flatfast.torch.crossing import check_pairing
-from flatfast.torch.modes import modes_kept
+from flatfast.torch.modes import drops, modes_kept, whole_model
 from flatfast.torch.output_hessian import OutputHessian, at_least_single
 from flatfast.torch.vectors import flat, like, real
 
-Forward = Callable[[nn.Module, Batch], tuple[Any, Any]]
+FIXED = 1_000_003
+"""Seed of the first of the probes that are the same at every point."""
 
-RATES = (
-    "dropout",
-    "attention_dropout",
-    "dropout_p",
-    "dropout_prob",
-    "dropout_rate",
-    "drop_prob",
-    "drop_rate",
-    "p",
-)
-"""Attributes in which attention, recurrent layers, drop path and the like keep what they drop."""
+Forward = Callable[[nn.Module, Batch], tuple[Any, Any]]
 
 MOST_BATCHES = 8
 """Batches that products go over at most: the graph of each is kept."""
@@ -76,7 +67,7 @@ class ModelLandscape:
         self._model, self._loss_fn, self._forward = model, _one_number(loss_fn), forward
         self._params = params
         device = params[0].device
-        self._noisy = [m for m in model.modules() if _drops(m) and not _whole(m, model)]
+        self._noisy = [m for m in model.modules() if drops(m) and not whole_model(m, model)]
         self._batches = batches = Batches(data, device)
         self.batches_per_step = batches_per_step
         self.batch_size = (batches.size or self._first_length()) * batches_per_step
@@ -85,8 +76,9 @@ class ModelLandscape:
         self.examples = self.batch_size if whole else batches.examples
         self._operator = [batches.first]
         self._graphs: list[Any] = []
-        self._probes = torch.Generator(device=device)
+        self._probes, self._seed = torch.Generator(device=device), seed
         self._probes.manual_seed(seed)
+        self._weights: list[Tensor] | None = None  # as they were, once they have been moved
 
     @property
     def product_batches(self) -> int:
@@ -213,6 +205,38 @@ class ModelLandscape:
             slope = self._derivative(squared, None)
         return float(squared.detach()), flat(slope)
 
+    def reading(self, number: int) -> float:
+        """``|J^T S^(1/2) z|^2`` on the first batch, for the signs z of this number."""
+        signs = torch.Generator(device=self._params[0].device).manual_seed(FIXED + number)
+        loss_fn = self._loss_fn
+        with self._without_masks():
+            outputs, targets = self._outputs(self._batches.first)
+            hessian = OutputHessian(outputs, lambda o: loss_fn(o, targets))
+            backward = self._derivative(outputs, hessian.probe(signs))
+        return float(sum((part.float().square().sum() for part in backward), torch.zeros(())))
+
+    @torch.no_grad()
+    def moved(self, by: Tensor | float, *, anew: bool = False) -> "ModelLandscape":
+        """This landscape, with the weights displaced by (D,) until :meth:`back`."""
+        if anew:
+            self._probes.manual_seed(self._seed)
+        if isinstance(by, Tensor):
+            if self._weights is None:
+                self._weights = [p.detach().clone() for p in self._params]
+            self._graphs = []
+            for p, part in zip(self._params, like(by, self._params), strict=True):
+                real(p.detach()).add_(part)
+        return self
+
+    @torch.no_grad()
+    def back(self) -> None:
+        """Put the weights back, bit for bit, if they have been moved."""
+        if self._weights is not None:
+            self._graphs = []
+            for p, kept in zip(self._params, self._weights, strict=True):
+                p.detach().copy_(kept)
+            self._weights = None
+
     def product(self, v: Tensor) -> Tensor:
         """``G v``, a mean over the operator's batches."""
         if not self._graphs:
@@ -303,16 +327,3 @@ def _one_number(loss_fn: Callable[[Any, Any], Tensor]) -> Callable[[Any, Any], T
         return found
 
     return loss
-
-
-def _drops(module: nn.Module) -> bool:
-    """Whether it draws at random in training mode, by its type or by the name of a rate."""
-    rates = (getattr(module, name, None) for name in RATES)
-    return isinstance(module, nn.modules.dropout._DropoutNd | nn.RReLU) or any(
-        isinstance(rate, float) and 0 < rate < 1 for rate in rates
-    )
-
-
-def _whole(module: nn.Module, model: nn.Module) -> bool:
-    """Whether it is the user's model itself: its mode may mean more than masks."""
-    return module is model and any(True for _ in model.children())

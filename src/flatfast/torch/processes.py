@@ -1,8 +1,10 @@
 """Processes that train one model together."""
 
+from typing import Any, TypeVar
+
 import torch
 
-from flatfast.calibration import Calibration
+Found = TypeVar("Found")
 
 
 def processes() -> int:
@@ -15,16 +17,17 @@ def rank() -> int:
     return int(torch.distributed.get_rank()) if _together() else 0
 
 
-def agreed(found: Calibration) -> Calibration:
-    """The first process's calibration, in all of them: their momenta must not differ.
+def agreed(found: Found) -> Found:
+    """What the first process has measured, in all of them: their momenta must not differ.
 
     Called by all processes, or it waits for ever.
     """
     if processes() == 1:
         return found
-    box = [found]
+    box: list[Any] = [found]
     torch.distributed.broadcast_object_list(box, src=0)
-    return box[0]
+    agreed_on: Found = box[0]
+    return agreed_on
 
 
 def _together() -> bool:
