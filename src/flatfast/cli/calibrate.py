@@ -28,7 +28,10 @@ def calibrate(
             "that returns (model, loss_fn, data) for PyTorch."
         ),
     ],
-    lr: Annotated[float, typer.Option(help="The learning rate to be used.")],
+    lr: Annotated[
+        float | None,
+        typer.Option(help="The learning rate to be used; by default one is named with it."),
+    ] = None,
     budget: Annotated[int | None, typer.Option(help="Gradient evaluations to spend.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of noise and probes.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Write the calibration as JSON.")] = None,
@@ -72,7 +75,7 @@ def calibrate(
 def _found(
     name: str,
     settings: dict[str, Any],
-    lr: float,
+    lr: float | None,
     budget: int,
     seed: int,
     progress: Callable[[int, int], None],
@@ -108,7 +111,7 @@ def _tell_of_torch(name: str, error: Exception) -> None:
 def _of_model(
     name: str,
     made: tuple[Any, ...],
-    lr: float,
+    lr: float | None,
     budget: int,
     seed: int,
     progress: Callable[[int, int], None],

@@ -127,7 +127,7 @@ class ProblemLandscape:
 
 def calibrate_problem(
     problem: Problem,
-    lr: float,
+    lr: float | None = None,
     *,
     budget: int = BUDGET,
     seed: int = 0,
