@@ -20,6 +20,7 @@ from flatfast.lab.training.stability import steepest_curvature
 from flatfast.law import GAMMA, MomentumLaw
 from flatfast.timescales import stability_limit
 from studies.calibration.cases import CASES, SMALL, Case
+from studies.calibration.cases import QUICK as QUICK_CASE
 from studies.sweeps import swept
 
 SHARES = (0.3, 0.45, 0.6, 0.72, 0.82, 0.9, 0.95)
@@ -86,6 +87,10 @@ TRIALS: tuple[Trial, ...] = (
     Trial(_case("digits-mlp", loss="cross-entropy", flip_probability=0.1), 2, 4, 12, FEWER),
     Trial(_case("digits-resnet", **SMALL, noise_std=0.5), 2, 2, 8, FEWEST),
 )
+
+
+QUICK = Trial(QUICK_CASE, 8, 8, 20, (0.9,))
+"""The trial of a quick look."""
 
 
 def rate_at(share: float, C: float, curvature: float) -> tuple[float, float]:

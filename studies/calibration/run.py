@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from flatfast.calibration.result import DAMPING
-from studies.calibration import along, budgets, online
+from studies.calibration import along, budgets, online, pair, pair_grid
 from studies.calibration.analysis import summarise
 from studies.calibration.candidates import candidates
 from studies.calibration.cases import CASES, QUICK, Case
@@ -53,6 +53,22 @@ def parts(folder: Path, quick: bool) -> Iterator[Part]:
         compare = partial(online.compared, trial, 1 if quick else online.SEEDS)
         yield json_part(folder, part_name("online", trial.key), compare)
 
+    yield from _pairs(folder, before, quick)
+
+
+def _pairs(folder: Path, before: Result, quick: bool) -> Iterator[Part]:
+    """Sweeps of learning rate and momentum together, and then runs at the calibrated pairs."""
+    for trial in (pair_grid.QUICK,) if quick else pair_grid.TRIALS:
+        case, kept = trial.case, folder / "pairs" / trial.case.label
+        row = _swept(folder, case) or _of_before(before, case)
+        grid = kept_json(folder, f"pair-grid.{case.label}")
+        if row is not None:
+            sweep = partial(pair_grid.grid, trial, row, kept / "grid")
+            yield json_part(folder, f"pair-grid.{case.label}", sweep)
+        if grid is not None:
+            compare = partial(pair.paired, trial, grid, kept / "own")
+            yield json_part(folder, f"pair.{case.label}", compare)
+
 
 def collect(folder: Path, before: Result) -> Result:
     """What is in the folder over what was there before."""
@@ -72,7 +88,14 @@ def collect(folder: Path, before: Result) -> Result:
         "budgets": before.get("budgets", {}) | _kept(folder, "budgets."),
         "along": before.get("along", {}) | _kept(folder, "along."),
         "online": before.get("online", {}) | {key: row for key, row in found.items() if row},
+        "pair": before.get("pair", {}) | _paired(folder),
     }
+
+
+def _paired(folder: Path) -> dict[str, Any]:
+    """Pairs with the sweeps that they are compared with."""
+    grids = _kept(folder, "pair-grid.")
+    return {name: {**row, "swept": grids[name]} for name, row in _kept(folder, "pair.").items()}
 
 
 def _sweep(folder: Path, case: Case) -> Path:

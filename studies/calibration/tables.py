@@ -6,6 +6,8 @@ from scipy.stats import spearmanr
 from flatfast.calibration.result import MODEL_ERROR, NORMAL_95
 from studies import markdown
 from studies.calibration.naming import Row, name
+from studies.calibration.pair import sentence as paired
+from studies.calibration.pair import table as pair
 from studies.calibration.rows import rate_at
 from studies.calibration.tables_online import auto, online
 
@@ -17,6 +19,8 @@ __all__ = [
     "coverage",
     "estimators",
     "online",
+    "pair",
+    "paired",
     "reach",
     "sides",
     "summary",

@@ -85,7 +85,11 @@ def test_a_calibration_names_a_pair_that_agrees_with_itself():
     assert pytest.approx(given.C, rel=0.02) == found.C
     assert given.evaluations == found.evaluations
     assert str(found).startswith(f"Use lr {pair.lr:g} with momentum {pair.momentum:.4g}: ")
-    assert f"{pair.margin:.0%} larger" in str(found)
+    assert f"{pair.margin:.0%} larger" in " ".join(str(found).split())
+    calm = replace(found, pair=replace(pair, fluctuation=0.01))
+    assert "thrown off" not in str(calm)
+    loud = replace(found, pair=replace(pair, fluctuation=0.2))
+    assert "may be thrown off" in " ".join(str(loud).split())
 
 
 def test_batches_hold_the_pair_down():

@@ -3,6 +3,7 @@
 import math
 import textwrap
 
+from flatfast.calibration.pair import LOUD
 from flatfast.calibration.result import FALLBACK, Result
 from flatfast.calibration.verdict import Verdict
 from flatfast.law import MomentumLaw
@@ -70,7 +71,13 @@ def _pair(found: Result) -> list[str]:
     )
     return [
         f"The learning rate is the law's fastest that is stable: momentum {pair.momentum:.4g} is "
-        f"up to lr {pair.limit:.3g}. {held}."
+        f"up to lr {pair.limit:.3g}. {held}; noise alone makes the sharpness vary by "
+        f"{pair.fluctuation:.1%}."
+        + (
+            " That is much: some runs may be thrown off, less often with more friction."
+            if pair.fluctuation > LOUD
+            else ""
+        )
     ]
 
 
