@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 from flatfast.lab.problem import Problem, Scalar
@@ -35,6 +36,8 @@ class Case:
         momenta: Momenta.
         guarded: Runs in the comparison of safeguards.
         guarded_records: Their readings.
+        bounds: Losses at which the safeguard acts, in units of that of outputs of zero; infinite
+            for none.
         development: Whether the safeguard was chosen by it.
         needs: What is missing to run it here.
     """
@@ -49,6 +52,7 @@ class Case:
     momenta: tuple[float | None, ...] = FEW_MOMENTA
     guarded: int = 100
     guarded_records: int = 3
+    bounds: tuple[float, ...] = (inf, 1.0)
     development: bool = False
     needs: Callable[[], str] = str
 
@@ -75,24 +79,38 @@ CASES = (
         seeds=16,
         steps=300,
         records=10,
-        guarded_records=10,
         **ALL,
+        guarded_records=10,
+        bounds=(inf, 1.0, 10.0),
         development=True,
     ),
-    Case("scalar-product", noise=0.5, seeds=64, steps=120, records=16, guarded_records=16, **ALL),
-    Case("teacher-student", noise=0.5, seeds=16, steps=300, records=6, **ALL),
-    Case("digits-mlp", steps=300, development=True),
-    Case("digits-mlp", {"activation": "relu", "init_seed": 1}, steps=200),
-    Case("digits-resnet", {"examples": 60, "channels": 4}, seeds=2, steps=120, guarded=8),
+    Case("scalar-product", seeds=64, steps=120, records=16, **ALL, guarded_records=16),
+    Case(
+        "teacher-student",
+        seeds=8,
+        steps=300,
+        records=5,
+        shares=SHARES,
+        momenta=(0.0, 0.9, 0.97, None),
+    ),
+    Case("digits-mlp", steps=300, records=5, guarded=25, development=True),
+    Case(
+        "digits-mlp",
+        {"activation": "relu", "init_seed": 1},
+        steps=200,
+        records=5,
+        guarded=25,
+    ),
     Case(
         "fashion-mlp",
         {"examples": 500, "test_examples": 1000, "width": 50, "depth": 4},
         noise=0.2,
         seeds=2,
-        steps=200,
-        guarded=16,
+        records=5,
+        guarded=8,
         needs=fashion_needs,
     ),
+    Case("digits-resnet", {"examples": 60, "channels": 4}, seeds=2, steps=120, guarded=8),
 )
 
 QUICK = Case(

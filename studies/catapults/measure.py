@@ -20,9 +20,6 @@ Row = dict[str, Any]
 LONGER = 4
 """The drift is read at the end of a throw, and after this many times as many steps."""
 
-BOUNDS = (np.inf, 1.0, 10.0)
-"""Losses at which the safeguard acts, in units of that of outputs of zero; infinite for none."""
-
 THROW, THROW_MOMENTUM = (1.1, 1.3), 0.9
 """A throw on purpose: learning rates over the limit, and the momentum."""
 
@@ -156,7 +153,7 @@ def guards(case: Case) -> Row:
             ),
         }
         for share in THROW
-        for bound in BOUNDS
+        for bound in case.bounds
     ]
     end = np.array([0, LONGER * case.steps])
     return {
