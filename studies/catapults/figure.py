@@ -13,6 +13,9 @@ from studies.catapults.analysis import label
 from studies.drawing import light_and_dark
 
 MARKERS = {"0": "v", "0.5": "P", "0.8": "D", "0.9": "s", "0.97": "^", "the law's": "o"}
+WIDEST = 4
+"""Columns."""
+
 TICKS = (0.5, 1.0, 2.0, 3.0)
 
 
@@ -20,25 +23,33 @@ TICKS = (0.5, 1.0, 2.0, 3.0)
 def around(result: dict[str, Any], theme: Theme) -> Figure:
     """Above, median steps to the goal; below, the share of runs lost."""
     cases = {name: case for name, case in result["cases"].items() if "noisy" in case}
-    figure = new_figure(3.1 * max(len(cases), 2), 5.6)
-    panels = figure.subplots(2, len(cases), squeeze=False, sharex=True)
-    for column, (name, case) in enumerate(cases.items()):
-        upper, lower = panels[:, column]
+    columns = min(max(len(cases), 2), WIDEST)
+    blocks = max(-(-len(cases) // columns), 1)
+    figure = new_figure(3.1 * columns, 5.0 * blocks + 0.5)
+    panels = figure.subplots(2 * blocks, columns, squeeze=False)
+    for number, (name, case) in enumerate(cases.items()):
+        block, column = divmod(number, columns)
+        upper, lower = panels[2 * block : 2 * block + 2, column]
         _steps(upper, case["noisy"]["cells"], theme)
         _lost(lower, case["noisy"]["cells"], theme)
-        upper.set_title(name.split("_examples")[0].replace("_", ", "), fontsize=10.5)
+        upper.set_title(name.split("_examples")[0].replace("_activation-", ", "), fontsize=10.5)
         lower.set_xlabel("learning rate / limit")
-    panels[0, 0].set_ylabel("steps to the goal (median)")
-    panels[1, 0].set_ylabel("share of runs lost")
+        if column == 0:
+            upper.set_ylabel("steps to the goal (median)")
+            lower.set_ylabel("share of runs lost")
+    for number in range(len(cases), blocks * columns):
+        block, column = divmod(number, columns)
+        for axes in panels[2 * block : 2 * block + 2, column]:
+            axes.set_axis_off()
     handles: dict[str, Artist] = {}
-    for axes in panels[0]:
+    for axes in panels.flat:
         own, labels = axes.get_legend_handles_labels()
         handles.update(zip(labels, own, strict=True))
     figure.legend(
         [handles[name] for name in MARKERS if name in handles],
         [f"momentum {name}" for name in MARKERS if name in handles],
         loc="outside lower center",
-        ncols=6,
+        ncols=3 if columns < WIDEST else 6,
         fontsize=9.5,
     )
     return figure

@@ -69,10 +69,10 @@ def quiet(found: Row) -> str:
         cells = case["quiet"]["cells"]
         for momentum in dict.fromkeys(map(label, cells)):
             own = {c["share"]: c for c in cells if label(c) == momentum}
-            rows.append([name, momentum, *(_fallen(own.get(s)) for s in _shares(found))])
-    return markdown.table(
-        heads, rows, "Trace at the end over that at the least share; nothing is random, one run"
-    )
+            stays = own[min(own)]
+            rows.append([name, momentum, *(_fallen(own.get(s), stays) for s in _shares(found))])
+    note = "Trace on the manifold at the end, over the start's. Nothing is random: one run each"
+    return markdown.table(heads, rows, note)
 
 
 def guards(found: Row) -> str:
@@ -161,13 +161,14 @@ def _steps(cell: Row | None) -> str:
     return f"{cell['steps']:.0f}" if cell and cell["steps"] else "-"
 
 
-def _fallen(cell: Row | None) -> str:
+def _fallen(cell: Row | None, stays: Row) -> str:
+    """The trace over that of a run which stays where it starts."""
     if cell is None:
         return ""
     if cell["lost"]:
         return "lost"
-    told = cell["place"].get("cooled:trace") or next(iter(cell["place"].values()))
-    return f"{told['median']:.3g}"
+    name = "cooled:trace" if "cooled:trace" in cell["place"] else next(iter(cell["place"]))
+    return f"{cell['place'][name]['median'] / stays['place'][name]['median']:.2f}"
 
 
 def _mean(place: Row | None) -> str:

@@ -23,13 +23,18 @@ FIRST = 24
 """The first reading is after this part of a run, the others in equal ratios from there."""
 
 
+FAR_OFF = 1e4
+"""Loss, in units of that of outputs of zero, at which a run below the limit counts as lost."""
+
+
 @dataclass(frozen=True)
 class Guard:
     """How a throw ends: after some steps, or as soon as it counts as lost.
 
     From then on a run goes on at a pair below the limit. Where the loss without noise is above
     ``bound``, or no number, the weights are first put back to those of the start, and the
-    momentum's memory is emptied.
+    momentum's memory is emptied. Below the limit noise alone may raise the loss, and the safeguard
+    acts at :data:`FAR_OFF` only.
 
     Attributes:
         bound: Loss, in units of that of outputs of zero; infinite for no safeguard.
@@ -89,21 +94,23 @@ def thrown(
     with jax.enable_x64(False):
         start = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), problem.start())
         empty = jax.tree.map(jnp.zeros_like, start)
-        bound = np.inf if guard is None else guard.bound * float(problem.loss(empty))
+        untaught = float(problem.loss(empty))
 
         def step(
             k: jax.Array, state: Any, lr: jax.Array, momentum: jax.Array, key: jax.Array
         ) -> Any:
             params, velocity, saved = state
             slope = problem.gradient(params, jax.random.fold_in(key, k))
+            ended = saved
             if guard is not None:
                 ended = saved | (k >= guard.until)
                 lr = jnp.where(ended, guard.lr, lr)
                 momentum = jnp.where(ended, guard.momentum, momentum)
             velocity = jax.tree.map(lambda v, g: momentum * v + g, velocity, slope)
             params = jax.tree.map(lambda w, v: w - lr * v, params, velocity)
-            if not np.isfinite(bound):
+            if guard is None or not np.isfinite(guard.bound):
                 return params, velocity, saved
+            bound = jnp.where(ended, FAR_OFF, guard.bound) * untaught
             bad = ~(problem.loss(params) <= bound)
             kept = partial(jax.tree.map, lambda back, on: jnp.where(bad, back, on))
             return kept(start, params), kept(empty, velocity), saved | bad
