@@ -42,6 +42,7 @@ bench: $(VENV)/.dev
 	$(VENV)/bin/python -m benchmarks.store_size
 	$(VENV)/bin/python -m benchmarks.optimizer_overhead
 	$(VENV)/bin/python -m benchmarks.gauge_overhead
+	$(VENV)/bin/python -m benchmarks.calibration_cost
 	$(VENV)/bin/python -m benchmarks.engines
 	$(VENV)/bin/python -m benchmarks.engine_kills
 

@@ -121,6 +121,39 @@ def memory() -> str:
     return table(heads, rows, f"{machine['processor']}, one device; medians of three peaks.")
 
 
+def calibration() -> str:
+    """What a calibration costs in training steps."""
+    found = load("results/speed/calibration_cost.json")
+    if found is None:
+        return NOT_YET
+    rows = [
+        [
+            row["model"],
+            f"{entry['budget']}",
+            f"{entry['evaluations']}",
+            f"{entry['steps']['estimate']:.0f}",
+            between(entry["over_counted"]),
+            f"{entry['bytes'] / 1e6:.0f} ({row['step_bytes'] / 1e6:.0f})",
+        ]
+        for row in found["rows"]
+        for entry in row["budgets"]
+    ]
+    heads = (
+        "model",
+        "budget",
+        "gradient evaluations counted",
+        "time, in training steps",
+        "over what is counted",
+        "peak memory, MB (a step's)",
+    )
+    machine = found["machine"]
+    note = (
+        f"{machine['processor']}, one thread; medians of {found['repeats']} interleaved turns, and "
+        "the middle half of them. Peaks are above what the process held before"
+    )
+    return table(heads, rows, note)
+
+
 STORED = {
     "open": "open it for a sweep",
     "open_anew": "the same of a copy, of which no index knows",

@@ -42,7 +42,7 @@ def made_up_calibration(C=0.3, lr=0.1, doubt=None, along=3.0):
         share_low=0.55,
         share_high=0.65,
         cutoff=0.01,
-        largest=2.0,
+        largest=Estimate(2.0, 0.01),
         reach=1.0,
         off=Estimate(0.01, 0.005),
         misfit=Estimate(0.0, 0.0),

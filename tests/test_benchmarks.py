@@ -91,3 +91,16 @@ def test_ratios_are_of_pairs():
     found = timing.ratio_of_rates([1.0, 10.0, 1.0], [3.0, 30.0, 3.0], 8, 4)
     assert found == {"estimate": 6.0, "low": 6.0, "high": 6.0}
     assert timing.rate([1.0, 5.0, 2.0], 10) == 5
+
+
+@pytest.mark.parametrize("name", ["digits-mlp", "transformer"])
+def test_a_calibrations_cost_is_told_in_steps(name, monkeypatch):
+    from benchmarks import calibration_cost
+
+    monkeypatch.setattr(calibration_cost, "BUDGETS", (40,))
+    found = calibration_cost.times(name, steps=1, repeats=1)
+    (entry,) = found["budgets"]
+    assert 30 <= entry["evaluations"] <= 60
+    assert entry["over_counted"]["estimate"] == pytest.approx(
+        entry["steps"]["estimate"] / entry["evaluations"]
+    )

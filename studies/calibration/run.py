@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from flatfast.calibration.result import DAMPING
-from studies.calibration import along, budgets, online
+from studies.calibration import along, budgets, online, pair, pair_grid
 from studies.calibration.analysis import summarise
 from studies.calibration.calibrated import calibrations
 from studies.calibration.candidates import candidates
@@ -63,6 +63,23 @@ def parts(folder: Path, quick: bool) -> Iterator[Part]:
         compare = partial(online.compared, trial, 1 if quick else online.SEEDS)
         yield json_part(folder, part_name("online", trial.key), compare)
 
+    yield from _pairs(folder, before, quick)
+
+
+def _pairs(folder: Path, before: Result, quick: bool) -> Iterator[Part]:
+    """Sweeps of learning rate and momentum together, and then runs at the calibrated pairs."""
+    for trial in (pair_grid.QUICK,) if quick else pair_grid.TRIALS:
+        case, kept = trial.case, folder / "pairs" / trial.case.label
+        known = before.get("calibrated", {}).get(case.label)
+        row = kept_json(folder, f"calibrated.{case.label}") or known
+        grid = kept_json(folder, f"pair-grid.{case.label}")
+        if row is not None:
+            sweep = partial(pair_grid.grid, trial, row, kept / "grid")
+            yield json_part(folder, f"pair-grid.{case.label}", sweep)
+        if grid is not None:
+            compare = partial(pair.paired, trial, grid, kept / "own")
+            yield json_part(folder, f"pair.{case.label}", compare)
+
 
 def collect(folder: Path, before: Result) -> Result:
     """What is in the folder over what was there before.
@@ -93,11 +110,18 @@ def collect(folder: Path, before: Result) -> Result:
         "fall": _of(every, before.get("fall", {}) | _kept(folder, "fall.")),
         "follow": _of(every, before.get("follow", {}) | _kept(folder, "follow.")),
         "online": before.get("online", {}) | {key: row for key, row in found.items() if row},
+        "pair": before.get("pair", {}) | _paired(folder),
     }
 
 
 def _of(cases: tuple[Case, ...], rows: dict[str, Any]) -> dict[str, Any]:
     return {case.label: rows[case.label] for case in cases if case.label in rows}
+
+
+def _paired(folder: Path) -> dict[str, Any]:
+    """Pairs with the sweeps that they are compared with."""
+    grids = _kept(folder, "pair-grid.")
+    return {name: {**row, "swept": grids[name]} for name, row in _kept(folder, "pair.").items()}
 
 
 def _sweep(folder: Path, case: Case) -> Path:

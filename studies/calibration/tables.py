@@ -6,6 +6,8 @@ from scipy.stats import spearmanr
 from flatfast.calibration.result import MODEL_ERROR, NORMAL_95
 from studies import markdown
 from studies.calibration.naming import Row, name
+from studies.calibration.pair import sentence as paired
+from studies.calibration.pair import table as pair
 from studies.calibration.rows import cases_of, rate_at, unseen_of
 from studies.calibration.tables_asked import along, budgets, estimators
 from studies.calibration.tables_follow import follow, followed
@@ -21,6 +23,8 @@ __all__ = [
     "follow",
     "followed",
     "online",
+    "pair",
+    "paired",
     "reach",
     "sides",
     "summary",

@@ -42,6 +42,13 @@ def test_a_problem_of_the_lab(flatfast, tmp_path):
     assert (tmp_path / "c.png").stat().st_size > 10_000
 
 
+def test_without_a_learning_rate_a_pair_is_named(flatfast, tmp_path):
+    answer = flatfast("calibrate", "scalar-product", "--out", "c.json")
+    assert answer.code == 0, answer.err
+    pair = Calibration.from_json((tmp_path / "c.json").read_text()).pair
+    assert answer.out.startswith(f"Use lr {pair.lr:g} with momentum {pair.momentum:.4g}")
+
+
 def test_settings_reach_the_problem(flatfast, tmp_path):
     flatfast("calibrate", "scalar-product", "--lr", 1e-4, "--out", "a.json")
     flatfast("calibrate", "scalar-product", "--lr", 1e-4, "--out", "b.json", "--set", "noise_std=4")

@@ -25,6 +25,20 @@ def test_kappa_of_a_bowl(scale):
     assert found.ok
 
 
+def test_a_pair_is_named_where_no_learning_rate_is_given():
+    loss, data = half_square(LabelNoise(2.0)), (INDEX, ZEROS)
+    found = calibrate(Pairs(), loss, data, budget=200)
+    assert found.pair is not None
+    assert found.pair.momentum == found.law(found.pair.lr)
+    steepest = 2.0**2 / 40
+    assert found.pair.limit == pytest.approx(2 * (1 + found.pair.momentum) / steepest, rel=0.1)
+    assert found.pair.lr * (1 + found.pair.margin) < found.pair.limit
+    batches = DataLoader(TensorDataset(INDEX, ZEROS), batch_size=4)
+    held = calibrate(Pairs(), half_square(LabelNoise(0.3)), batches, budget=200)
+    assert held.pair is not None
+    assert held.pair.bound == "batches"
+
+
 def test_kappa_of_the_scalar_product():
     class Product(nn.Module):
         def __init__(self):

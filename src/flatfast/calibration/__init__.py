@@ -7,6 +7,7 @@ Needs NumPy alone: a framework brings the :class:`Landscape`. For PyTorch that i
 from flatfast.calibration.ahead import calibrate
 from flatfast.calibration.calibration import Calibration
 from flatfast.calibration.landscape import Landscape
+from flatfast.calibration.pair import Pair
 from flatfast.calibration.result import CalibrationError
 from flatfast.calibration.verdict import Doubt, Verdict
 from flatfast.estimate import Estimate
@@ -17,6 +18,7 @@ __all__ = [
     "Doubt",
     "Estimate",
     "Landscape",
+    "Pair",
     "Verdict",
     "calibrate",
 ]

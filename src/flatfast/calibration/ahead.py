@@ -55,7 +55,7 @@ class Movable(Gauged, Landscape, Protocol):
 
 def calibrate(
     landscape: Landscape,
-    lr: float,
+    lr: float | None = None,
     *,
     budget: int = BUDGET,
     weight_decay: float = math.nan,
@@ -67,7 +67,7 @@ def calibrate(
 
     Args:
         landscape: The loss around them.
-        lr: The learning rate to be used.
+        lr: The learning rate to be used; by default one is named with its momentum, in ``pair``.
         budget: Gradient evaluations of one batch, of each calibration.
         weight_decay: That of the training, to be weighed against the noise; NaN if not known.
         noise: What of it lasts, see :func:`flatfast.calibration.calibrate.calibrate_here`.
@@ -81,7 +81,7 @@ def calibrate(
     Raises:
         TypeError: If one of these is no number, or the landscape cannot be moved.
         ValueError: If ``lr`` is not positive, the budget too small, the weight decay negative,
-            ``fall`` not in (0, 1), or a gradient not finite.
+            ``fall`` not in (0, 1) or given without ``lr``, or a gradient not finite.
     """
     options: dict[str, Any] = {
         "budget": budget,
@@ -91,6 +91,8 @@ def calibrate(
     }
     if fall is None:
         return calibrate_here(landscape, lr, **options)
+    if lr is None:
+        raise ValueError("fall= needs the learning rate that training is to have: give lr too")
     fall = as_number("fall", fall, "a share in (0, 1)")
     if not 0 < fall < 1:
         raise ValueError(f"fall must be in (0, 1), got {fall}")

@@ -39,7 +39,7 @@ class Along(NamedTuple):
         settled: Whether the part along is enough to set a cutoff.
         most: The share at most, 95%; 0 where even that would be too little to set a cutoff.
         y: (D,) ``(G + c)^-1 g`` at a cutoff of the slope's size.
-        largest: Largest curvature.
+        largest: Largest curvature, from below; a curvature lies within its error.
         products: Products made.
     """
 
@@ -52,8 +52,100 @@ class Along(NamedTuple):
     settled: bool
     most: float
     y: Vector
-    largest: float
+    largest: Estimate
     products: int
+
+
+class Solved(NamedTuple):
+    """What the products have told of the slope: the part along at any learning rate.
+
+    Attributes:
+        solution: For the slope; None where there is none.
+        slope: (D,) it, from some probes.
+        fresh: The same from others, in groups.
+        noise: Trace of the covariance of the noise that drives the drift.
+        sharpness: ``tr G``.
+        largest: Largest curvature, from below; a curvature lies within its error.
+        products: Products made.
+    """
+
+    solution: Solution | None
+    slope: Vector
+    fresh: Groups
+    noise: float
+    sharpness: float
+    largest: Estimate
+    products: int
+
+    def at(self, lr: float) -> Along:
+        """The part along, at the cutoff that the drift sets at a learning rate."""
+        square = float(self.slope @ self.slope)
+        made = self.largest, self.products
+        if self.solution is None:
+            nothing = Estimate(0.0, 0.0)
+            return Along(nothing, 0.0, 1.0, 1.0, 1.0, 0.0, True, 0.0, self.slope, *made)
+        whole = drift_cutoff(kappa_of(self.noise, self.sharpness, square), lr)
+        cutoff = _guess(whole, self.sharpness)
+        rungs = rungs_below(whole) if whole else np.array([cutoff])
+
+        def settled_by(parts: Array) -> float | None:
+            return settled(rungs, parts / square, whole) if whole else cutoff
+
+        parts = _parts(self.solution, self.fresh, rungs)
+        found, bound = settled_by(parts.between), settled_by(parts.most)
+        at = np.array([found or bound or rungs[-1]])
+        here, (low, high) = _parts(self.solution, self.fresh, at), self.solution.bounds(at)
+        return Along(
+            squared=Estimate(here.between[0], here.errors[0]),
+            cutoff=float(at[0]),
+            low=float(low[0]),
+            high=float(high[0]),
+            amplified=amplified(rungs, parts.between, float(at[0])),
+            bracket=float(SPREAD * (high - low)[0] / between(low, high)[0]),
+            settled=found is not None,
+            most=float(here.most[0]) / square if bound else 0.0,
+            y=self.solution.y,
+            largest=self.largest,
+            products=self.products,
+        )
+
+
+def solved(
+    landscape: Landscape,
+    noise: Noise,
+    lasting: float,
+    sharpness: float,
+    slope: Vector,
+    fresh: Groups,
+    lr: float,
+    products: int,
+) -> Solved:
+    """Make the products.
+
+    Args:
+        landscape: Makes them.
+        noise: Shows the curvature across.
+        lasting: What of it sets the drift's speed, as a trace.
+        sharpness: ``tr G``.
+        slope: (D,) its gradient, from some probes.
+        fresh: The same from others, in groups.
+        lr: A learning rate, at whose cutoff the bounds are wanted.
+        products: How many at most.
+    """
+    square = float(slope @ slope)
+    known = slope, fresh, float(lasting), float(sharpness)
+    if not square > 0:
+        return Solved(None, *known, Estimate(0.0, 0.0), 0)
+    whole = drift_cutoff(kappa_of(lasting, sharpness, square), lr)
+    cutoff = _guess(whole, sharpness)
+    solution = solve(landscape, slope, cutoff, products, fresh.means, whole or None)
+    largest, made = solution.largest, solution.products
+    left = min(products, ITERATIONS_TO_LARGEST) - made
+    if left > 0 and float(noise.apart @ noise.apart) > 0:
+        # A slope that is all along says nothing of the curvature across; noise does.
+        across = solve(landscape, noise.apart, cutoff, left)
+        largest, made = max(largest, across.largest), made + across.products
+    return Solved(solution, *known, largest, made)
 
 
 def part_along(
@@ -66,54 +158,13 @@ def part_along(
     lr: float,
     products: int,
 ) -> Along:
-    """Measure it.
+    """The part along at one learning rate, with as many products at most."""
+    return solved(landscape, noise, lasting, sharpness, slope, fresh, lr, products).at(lr)
 
-    Args:
-        landscape: Makes products.
-        noise: Shows the curvature across.
-        lasting: What of it sets the drift's speed, as a trace.
-        sharpness: ``tr G``.
-        slope: (D,) its gradient, from some probes.
-        fresh: The same from others, in groups.
-        lr: The learning rate.
-        products: Most products.
-    """
-    square = float(slope @ slope)
-    if not square > 0:
-        return Along(Estimate(0.0, 0.0), 0.0, 1.0, 1.0, 1.0, 0.0, True, 0.0, slope, 0.0, 0)
-    whole = drift_cutoff(kappa_of(lasting, sharpness, square), lr)
-    # Without noise there is no drift to set the cutoff; the share is still worth knowing.
-    cutoff = SHARE_GUESS ** (2 / 3) * whole or NO_DRIFT * sharpness
-    solution = solve(landscape, slope, cutoff, products, fresh.means, whole or None)
-    largest, made = solution.largest, solution.products
-    left = min(products, ITERATIONS_TO_LARGEST) - made
-    if left > 0 and float(noise.apart @ noise.apart) > 0:
-        # A slope that is all along says nothing of the curvature across; noise does.
-        across = solve(landscape, noise.apart, cutoff, left)
-        largest, made = max(largest, across.largest), made + across.products
 
-    rungs = rungs_below(whole) if whole else np.array([cutoff])
-
-    def settled_by(parts: Array) -> float | None:
-        return settled(rungs, parts / square, whole) if whole else cutoff
-
-    parts = _parts(solution, fresh, rungs)
-    found, bound = settled_by(parts.between), settled_by(parts.most)
-    at = np.array([found or bound or rungs[-1]])
-    here, (low, high) = _parts(solution, fresh, at), solution.bounds(at)
-    return Along(
-        squared=Estimate(here.between[0], here.errors[0]),
-        cutoff=float(at[0]),
-        low=float(low[0]),
-        high=float(high[0]),
-        amplified=amplified(rungs, parts.between, float(at[0])),
-        bracket=float(SPREAD * (high - low)[0] / between(low, high)[0]),
-        settled=found is not None,
-        most=float(here.most[0]) / square if bound else 0.0,
-        y=solution.y,
-        largest=largest,
-        products=made,
-    )
+def _guess(whole: float, sharpness: float) -> float:
+    """A cutoff to solve at. Without noise no drift sets it; the share is still worth knowing."""
+    return SHARE_GUESS ** (2 / 3) * whole or NO_DRIFT * sharpness
 
 
 class _Parts(NamedTuple):

@@ -29,18 +29,20 @@ from typing import Literal, get_args
 import numpy as np
 
 from flatfast.arguments import as_number, as_whole
-from flatfast.calibration.along import Along, kappa_of, part_along
+from flatfast.calibration.along import Along, Solved, kappa_of, solved
 from flatfast.calibration.calibration import Calibration
 from flatfast.calibration.doubts import MISFIT as MISFIT_LIMIT
 from flatfast.calibration.doubts import RESOLVED, doubts_of
 from flatfast.calibration.draws import ratio_of
-from flatfast.calibration.landscape import GRADIENT, MISFIT, PRODUCT, Landscape
+from flatfast.calibration.landscape import GRADIENT, MISFIT, PRODUCT, Landscape, samples
 from flatfast.calibration.noise import Noise
+from flatfast.calibration.pair import Pair, Valley, fastest
 from flatfast.calibration.plan import MISFITS, Plan, plan, with_rows
 from flatfast.calibration.result import DAMPING
 from flatfast.calibration.sharpness import outputs_of, sharpness_of
 from flatfast.calibration.window import settling
 from flatfast.estimate import Estimate
+from flatfast.law import MomentumLaw
 from flatfast.timescales import prefactor_from_kappa
 
 BUDGET = 60
@@ -52,6 +54,8 @@ MOST_LOOKS = 4
 Lasts = Literal["fresh", "all"]
 
 KINDS = get_args(Lasts)
+ROUNDS = 50
+"""Of learning rate and prefactor after each other: each changes the other by little."""
 
 Progress = Callable[[int, int], None]
 """Told the gradient evaluations made so far, and those there will be."""
@@ -59,7 +63,7 @@ Progress = Callable[[int, int], None]
 
 def calibrate_here(
     landscape: Landscape,
-    lr: float,
+    lr: float | None = None,
     *,
     budget: int = BUDGET,
     weight_decay: float = math.nan,
@@ -70,7 +74,7 @@ def calibrate_here(
 
     Args:
         landscape: The loss around them.
-        lr: The learning rate to be used.
+        lr: The learning rate to be used; by default one is named with its momentum, in ``pair``.
         budget: Gradient evaluations of one batch.
         weight_decay: That of the training, to be weighed against the noise; NaN if not known.
         noise: What of it lasts: ``"fresh"``, what is drawn anew at each look at a batch; or
@@ -87,11 +91,12 @@ def calibrate_here(
     """
     if noise not in KINDS:
         raise ValueError(f"noise must be one of {', '.join(map(repr, KINDS))}, got {noise!r}")
-    lr = as_number("lr", lr, "a positive number")
+    if lr is not None:
+        lr = as_number("lr", lr, "a positive number")
+        if not 0 < lr < math.inf:
+            raise ValueError(f"lr must be positive and finite, got {lr}")
     budget = as_whole("budget", budget, "a whole number of gradient evaluations")
     weight_decay = as_number("weight_decay", weight_decay, "a number, at least 0")
-    if not 0 < lr < float("inf"):
-        raise ValueError(f"lr must be positive and finite, got {lr}")
     if weight_decay < 0 or math.isinf(weight_decay):
         raise ValueError(f"weight_decay must be at least 0 and finite, got {weight_decay}")
     begun = time.perf_counter()
@@ -112,19 +117,22 @@ def calibrate_here(
 
     sharpness, slope, fresh = sharpness_of(landscape, planned, meter.count)
     lasting = seen.lasting if noise == "fresh" else seen.every
-    part = part_along(landscape, seen, lasting, sharpness, slope, fresh, lr, planned.products)
+    # The least that the limit may be: the trace bounds the largest curvature from above.
+    least = 4 / sharpness if sharpness > 0 else 1.0
+    told = solved(landscape, seen, lasting, sharpness, slope, fresh, lr or least, planned.products)
+    pair = None if lr is not None else _pair(told, landscape, float(slope @ fresh.mean), least)
+    part = told.at(lr or (pair.lr if pair else least))
     meter.count(PRODUCT * landscape.product_batches * part.products)
 
     along = part.squared
-    kappa = kappa_of(lasting, sharpness, along) if part.settled else 0.0
-    critical = float(prefactor_from_kappa(kappa)) if kappa > 0 else float("nan")
+    kappa, critical = _critical(told, part)
     # A step of Gauss and Newton to zero gradient changes the sharpness by this.
     slide = seen.along(part.y)
     found = Calibration(
         C=Estimate.within(DAMPING * critical, _error(lasting, sharpness, part) / 3),
         kappa=kappa,
         critical=critical,
-        lr=lr,
+        lr=lr or (pair.lr if pair else math.nan),
         sharpness=sharpness,
         noise=lasting,
         noise_total=seen.total,
@@ -141,9 +149,49 @@ def calibrate_here(
         seconds=time.perf_counter() - begun,
         weight_decay=weight_decay,
         lasts=noise,
-        settles=settling(landscape, sharpness, lr),
+        settles=settling(landscape, sharpness, lr or (pair.lr if pair else math.nan)),
+        pair=pair,
     )
-    return replace(found, doubts=doubts_of(found, landscape, seen, part))
+    found = replace(found, doubts=doubts_of(found, landscape, seen, part))
+    # Without a law there is no pair, and a learning rate that was none's.
+    return found if found.ok or lr is not None else replace(found, pair=None, lr=math.nan)
+
+
+def _critical(told: Solved, part: Along) -> tuple[float, float]:
+    """Kappa and ``C*``; 0 and NaN where the part along sets no cutoff."""
+    kappa = kappa_of(told.noise, told.sharpness, part.squared) if part.settled else 0.0
+    return kappa, float(prefactor_from_kappa(kappa)) if kappa > 0 else math.nan
+
+
+def _pair(told: Solved, landscape: Landscape, slope: float, least: float) -> Pair | None:
+    """The fastest stable pair of the law; None where there is no law.
+
+    The cutoff follows from the learning rate, and C from the cutoff; no product is made for it.
+
+    Args:
+        told: What the products have told.
+        landscape: Says whether a step takes all examples.
+        slope: ``|∇ tr G|^2``.
+        least: A learning rate to begin with.
+    """
+    lr, found = least, None
+    for _ in range(ROUNDS):
+        _, critical = _critical(told, told.at(lr))
+        if not (critical > 0 and told.largest > 0):
+            return None
+        valley = Valley(
+            largest=told.largest.value,
+            error=told.largest.relative,
+            sharpness=told.sharpness,
+            slope=slope,
+            noise=told.noise,
+            batch=landscape.batch_size if samples(landscape) else math.inf,
+        )
+        found = fastest(MomentumLaw(DAMPING * critical), valley)
+        if found.lr == lr:
+            break
+        lr = found.lr
+    return found
 
 
 def _error(noise: Estimate, sharpness: Estimate, part: Along) -> float:

@@ -6,8 +6,9 @@ from dataclasses import replace
 import numpy as np
 
 from flatfast.calibration.along import Along
-from flatfast.calibration.landscape import Landscape
+from flatfast.calibration.landscape import Landscape, samples
 from flatfast.calibration.noise import Noise
+from flatfast.calibration.pair import BATCH, batch_excess
 from flatfast.calibration.plan import budget_for_rows
 from flatfast.calibration.result import Result
 from flatfast.calibration.sharpness import outputs_of
@@ -35,9 +36,6 @@ The error is itself known from no more than six groups of gradients.
 
 RESOLVED = 2.0
 """Standard errors by which the slope along the manifold must differ from zero."""
-
-BATCH = 0.5
-"""``lr tr G / (2 B mu)`` from which on the examples that a batch leaves out add to the noise."""
 
 DECAY = 0.3
 """Speed of weight decay along the manifold, over that of the noise, from which on it counts."""
@@ -219,9 +217,8 @@ def _no_momentum(found: Result) -> Doubt | None:
 def _batches(found: Result, landscape: Landscape) -> Doubt | None:
     if found.lasts == "all":
         return None  # it is in what was measured
-    sampled = landscape.examples is None or landscape.batch_size < landscape.examples
-    excess = found.lr * found.sharpness / (2 * landscape.batch_size * (1 - _momentum(found)))
-    if not (sampled and excess > BATCH):
+    excess = batch_excess(found.lr, _momentum(found), found.sharpness, landscape.batch_size)
+    if not (samples(landscape) and excess > BATCH):
         return None
     return Doubt(
         Verdict.BATCH_NOISE,

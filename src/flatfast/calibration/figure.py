@@ -48,6 +48,9 @@ def _law(axes: "Axes", found: Result) -> None:
     axes.fill_between(lr, low * lr**GAMMA, high * lr**GAMMA, color=ACCENT, alpha=0.2, lw=0)
     axes.plot(lr, found.C * lr**GAMMA, color=ACCENT, lw=2, label=f"C = {found.C:.3g}")
     momentum = found.law(found.lr)
+    if found.pair is not None:
+        stable = f"stable at momentum {momentum:.4g} up to lr {found.pair.limit:.3g}"
+        axes.axvline(found.pair.limit, color=MUTED, lw=1.2, ls=":", label=stable)
     axes.plot(found.lr, 1 - momentum, "o", ms=7, color=ACCENT)
     axes.annotate(
         f"momentum {momentum:.4g}\nat lr {found.lr:g}",

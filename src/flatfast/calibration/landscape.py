@@ -74,6 +74,11 @@ class Landscape(Protocol):
         ...
 
 
+def samples(landscape: Landscape) -> bool:
+    """Whether a step leaves examples out, or may."""
+    return landscape.examples is None or landscape.batch_size < landscape.examples
+
+
 @runtime_checkable
 class RowLandscape(Landscape, Protocol):
     """One that can be asked of its outputs one by one, as rows of the Jacobian.

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from flatfast.calibration.pair import Pair
 from flatfast.calibration.verdict import Doubt, Verdict
 from flatfast.estimate import Estimate
 from flatfast.law import GAMMA, MomentumLaw, effective_step
@@ -64,7 +65,8 @@ class Result:
             measured.
         kappa: Rate of the drift in time ``(lr / (1 - momentum))^2`` times steps.
         critical: ``(4 kappa)^(1/3)``, at which the end of the drift is critically damped.
-        lr: Learning rate that was asked for; C depends on it weakly.
+        lr: Learning rate that was asked for, or that of the pair; C depends on it weakly. NaN where
+            none was given and there is no law.
         sharpness: ``tr G``.
         noise: Trace of the covariance of the gradient's lasting noise.
         noise_total: The same for all noise of a step, that of the batch's choice included.
@@ -73,7 +75,8 @@ class Result:
         share_low: Bounds of the share of the slope that is along.
         share_high: See ``share_low``.
         cutoff: Curvature below which modes count as along.
-        largest: Largest curvature.
+        largest: Largest curvature, from below; a curvature lies within its error (NaN where an
+            earlier version did not keep it).
         reach: How far along the manifold the sharpness would end if it went on as a parabola, in
             units of the weights' length; NaN without a slope.
         off: Change of the sharpness on the way to the manifold, over the sharpness.
@@ -89,6 +92,8 @@ class Result:
             sharpness, ``lr tr G / (2 B)``; 0 where a step takes all examples, NaN if not known.
         doubts: What speaks against using it.
         ahead: What C rests on where it is that of a goal ahead; None where it is that of one point.
+        pair: Learning rate and momentum together, where no learning rate was given; None where one
+            was, or where there is no law.
     """
 
     C: Estimate
@@ -103,7 +108,7 @@ class Result:
     share_low: float
     share_high: float
     cutoff: float
-    largest: float
+    largest: Estimate
     reach: float
     off: Estimate
     misfit: Estimate
@@ -114,6 +119,7 @@ class Result:
     settles: float = math.nan
     doubts: tuple[Doubt, ...] = ()
     ahead: Ahead | None = None
+    pair: Pair | None = None
 
     @property
     def ok(self) -> bool:
@@ -187,7 +193,8 @@ class Result:
         if not self.ok:
             what = "nothing known yet" if self.unresolved else "no law"
             fatal = ", ".join(doubt.verdict for doubt in self._fatal)
-            return f"{type(self).__name__}({what} at lr {self.lr:g}: {fatal})"
+            at = "" if math.isnan(self.lr) else f" at lr {self.lr:g}"
+            return f"{type(self).__name__}({what}{at}: {fatal})"
         low, high = self.interval
         momentum = self.law(self.lr)
         return (

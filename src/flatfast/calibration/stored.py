@@ -1,8 +1,8 @@
 """A calibration as JSON, there and back.
 
 An estimate is ``{"value": 0.31, "error": 0.02}``. Earlier versions kept two numbers, ``"C"`` and
-``"C_error"``, the error of most of them relative, and the remedy of a doubt as text alone; both are
-read.
+``"C_error"``, the error of most of them relative, the largest curvature without one, and the remedy
+of a doubt as text alone; all are read.
 """
 
 import json
@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from typing import Any
 
+from flatfast.calibration.pair import Pair
 from flatfast.calibration.result import Ahead, Result
 from flatfast.calibration.verdict import Doubt, Verdict
 from flatfast.estimate import Estimate
@@ -53,8 +54,8 @@ def _plain(value: Any) -> Any:
         return {"value": _plain(value.value), "error": _plain(value.error)}
     if isinstance(value, tuple):
         return [_plain(one) for one in value]
-    if isinstance(value, Ahead):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(Ahead)}
+    if isinstance(value, Ahead | Pair):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Doubt):
         told = {"verdict": value.verdict, "message": value.message, "remedy": value.remedy}
         return {**told, "budget": value.budget}
@@ -148,6 +149,15 @@ def _ahead(kept: Any, where: str) -> Ahead | None:
     return Ahead(**{name: _number(kept[name], f"{where}.{name}") for name in names})
 
 
+def _pair(kept: Any, where: str) -> Pair | None:
+    if kept is None:
+        return None
+    names = [field.name for field in fields(Pair)]
+    _check_names(kept, where, names, [])
+    numbers = {name: _number(kept[name], f"{where}.{name}") for name in names if name != "bound"}
+    return Pair(**numbers, bound=_words(kept["bound"], f"{where}.bound"))
+
+
 _READ: Mapping[Any, Callable[[Any, str], Any]] = {
     float: _number,
     int: _count,
@@ -155,6 +165,7 @@ _READ: Mapping[Any, Callable[[Any, str], Any]] = {
     Estimate: _estimate,
     tuple[Doubt, ...]: _doubts,
     Ahead | None: _ahead,
+    Pair | None: _pair,
 }
 """How a field of each type is read, of its value and its name."""
 
@@ -162,6 +173,8 @@ _READ: Mapping[Any, Callable[[Any, str], Any]] = {
 def _together(kept: dict[str, Any]) -> dict[str, Any]:
     """Numbers beside their errors, as earlier versions kept them, each with its own."""
     found = dict(kept)
+    if _is_number(found.get("largest")):
+        found["largest"] = {"value": found["largest"], "error": None}
     for name in ESTIMATES:
         if name in found and f"{name}_error" in found:
             value = _number(found[name], name)

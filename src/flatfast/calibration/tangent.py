@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from flatfast.calibration.landscape import Landscape, Vector
 from flatfast.calibration.settled import rungs_below, settled
+from flatfast.estimate import Estimate
 
 Array = NDArray[np.float64]
 
@@ -47,7 +48,7 @@ class Solution(NamedTuple):
         nodes: (K,) eigenvalues of G in the space of the iterations.
         products_with: (K, N) ``g · f^2 p`` of the N vectors p that were given is the sum over nodes
             of the squared filter times these.
-        largest: Largest eigenvalue of G, from below.
+        largest: Largest eigenvalue of G, from below; an eigenvalue lies within its error.
         products: Products made.
     """
 
@@ -56,7 +57,7 @@ class Solution(NamedTuple):
     upper: Quadrature
     nodes: Array
     products_with: Array
-    largest: float
+    largest: Estimate
     products: int
 
     @property
@@ -184,7 +185,8 @@ def _solution(
         Quadrature(more, outer[0] ** 2),
         nodes,
         vectors[0][:, None] * (vectors.T @ rows),
-        float(nodes[-1]),
+        # The residual of the steepest of the matrix's eigenvectors.
+        Estimate(nodes[-1], abs(off[-1] * vectors[-1, -1])),
         len(a),
     )
 

@@ -3,6 +3,7 @@
 import math
 import textwrap
 
+from flatfast.calibration.pair import LOUD
 from flatfast.calibration.result import FALLBACK, Result
 from flatfast.calibration.verdict import Verdict
 from flatfast.law import MomentumLaw
@@ -28,8 +29,10 @@ def verdict(found: Result) -> str:
         return f"Use {FALLBACK}: {found.outcome}, because"
     low, high = found.interval
     law = found.law
+    momentum = f"momentum {law(found.lr):.4g}"
+    use = f"lr {found.lr:g} with {momentum}" if found.pair else f"{momentum} at lr {found.lr:g}"
     return (
-        f"Use momentum {law(found.lr):.4g} at lr {found.lr:g}: {found.outcome}, "
+        f"Use {use}: {found.outcome}, "
         f"1 - momentum = C lr^(2/3) with C = {found.C:.3g} (95%: {low:.2g} to {high:.2g}, "
         f"momentum {_from_to(found, high, low)})."
     )
@@ -43,6 +46,7 @@ def reasons(found: Result) -> list[str]:
 def rest(found: Result) -> list[str]:
     """What to do next, what was taken for granted, what was measured, and the cost."""
     return [
+        *_pair(found),
         f"Next: {' '.join(_next(found))}",
         *_weight_decay(found),
         *_all_of_it(found),
@@ -52,6 +56,30 @@ def rest(found: Result) -> list[str]:
         f"of the sharpness {found.slope:.3g}, along the manifold {found.along:.3g} "
         f"± {found.along.relative:.0%}.",
         f"Cost: {found.evaluations} gradient evaluations, {found.seconds:.1f} s.",
+    ]
+
+
+def _pair(found: Result) -> list[str]:
+    """What holds the learning rate down, where it was to be named; or why none is."""
+    if math.isnan(found.lr):
+        return ["No learning rate is named: without the law none is known to be the fastest."]
+    if found.pair is None:
+        return []
+    pair = found.pair
+    held = (
+        f"The largest curvature, {found.largest:.3g}, may be {pair.margin:.0%} larger"
+        if pair.bound == "curvature"
+        else "Smaller batches' own noise holds it below that"
+    )
+    return [
+        f"The learning rate is the law's fastest that is stable: momentum {pair.momentum:.4g} is "
+        f"up to lr {pair.limit:.3g}. {held}; noise alone makes the sharpness vary by "
+        f"{pair.fluctuation:.1%}."
+        + (
+            " That is much: some runs may be thrown off, less often with more friction."
+            if pair.fluctuation > LOUD
+            else ""
+        )
     ]
 
 

@@ -36,7 +36,10 @@ def calibrate(
             "that returns (model, loss_fn, data) for PyTorch."
         ),
     ],
-    lr: Annotated[float, typer.Option(help="The learning rate to be used.")],
+    lr: Annotated[
+        float | None,
+        typer.Option(help="The learning rate to be used; by default one is named with it."),
+    ] = None,
     budget: Annotated[int | None, typer.Option(help="Gradient evaluations to spend.")] = None,
     noise: Annotated[
         Lasting,
@@ -95,7 +98,7 @@ def calibrate(
 def _found(
     name: str,
     settings: dict[str, Any],
-    lr: float,
+    lr: float | None,
     progress: Callable[[int, int], None],
     **options: Any,
 ) -> "Calibration":
@@ -130,7 +133,7 @@ def _tell_of_torch(name: str, error: Exception) -> None:
 def _of_model(
     name: str,
     made: tuple[Any, ...],
-    lr: float,
+    lr: float | None,
     progress: Callable[[int, int], None],
     **options: Any,
 ) -> "Calibration":

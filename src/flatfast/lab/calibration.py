@@ -169,7 +169,7 @@ class ProblemLandscape:
 
 def calibrate_problem(
     problem: Problem,
-    lr: float,
+    lr: float | None = None,
     *,
     budget: int = BUDGET,
     noise: Lasts = "fresh",

@@ -32,7 +32,7 @@ def calibrate(
     model: nn.Module,
     loss_fn: Callable[[Any, Any], Tensor],
     data: Iterable[Any] | tuple[Tensor, Tensor],
-    lr: float,
+    lr: float | None = None,
     *,
     budget: int = BUDGET,
     seconds: float | None = None,
@@ -71,7 +71,8 @@ def calibrate(
         loss_fn: ``(outputs, targets) -> scalar``, a mean or sum over examples.
         data: A ``DataLoader`` or other iterable of ``(inputs, targets)``, or those two as tensors,
             for steps that take all examples.
-        lr: The learning rate to be used.
+        lr: The learning rate to be used. By default the law's fastest stable one is named with its
+            momentum, in ``found.pair``.
         budget: Gradient evaluations of one batch; more narrow the interval.
         seconds: Time to be spent instead, measured against the first gradients.
         params: Parameters to be trained; by default all that require gradients.
@@ -103,7 +104,8 @@ def calibrate(
     """
     chosen = trained(model, params)
     # Before anything is run: the landscape is looked at first.
-    lr = as_number("lr", lr, "a positive number")
+    if lr is not None:
+        lr = as_number("lr", lr, "a positive number")
     budget = as_whole("budget", budget, "a whole number of gradient evaluations")
     if weight_decay is not None:
         weight_decay = as_number("weight_decay", weight_decay, "a number, at least 0")
