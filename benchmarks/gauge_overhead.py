@@ -1,10 +1,11 @@
 """What a gauge costs: one step with it over one without, side by side.
 
-As :mod:`benchmarks.optimizer_overhead`: steps of ``torch.optim.SGD`` on 1, 100 or 1,000 tensors of
-256 numbers, so small that a step is all overhead, with a learning rate that changes at every step.
+As :mod:`benchmarks.optimizer_overhead`: steps of ``torch.optim.SGD`` on 1 or 100 tensors of 256
+numbers, so small that a step is all overhead, with a learning rate that changes at every step.
 The gauge is never read, or read once in 100 steps, as a line, as numbers or as the words of a
 progress bar; or it keeps a page that is written as often as it may be. Times are the process's
-own, since a core may be shared. Writes ``results/speed/gauge_overhead.json``.
+own, since a core may be shared. Where it is, ratios so near to 1 scatter; so the gauge's own parts
+are timed by themselves as well. Writes ``results/speed/gauge_overhead.json``.
 
     python -m benchmarks.gauge_overhead
 """
@@ -22,15 +23,18 @@ import torch
 from numpy.typing import NDArray
 from rich.progress import track
 
-from benchmarks.optimizer_overhead import NUMBERS, TENSORS, median_interval, parameters_of
+from benchmarks.optimizer_overhead import NUMBERS, median_interval, parameters_of
 from flatfast.lab.machine import machine
 from flatfast.torch import Gauge
 
 EVERY = 100
 """Steps from one reading to the next, and in a block."""
 
-TURNS = {1: 201, 100: 101, 1000: 31}
+TURNS = {1: 101, 100: 41}
 """Turns by the number of tensors."""
+
+BLOCKS = 21
+"""Blocks in which each part is timed."""
 
 PAGE_EVERY = 0.05
 """Seconds between two versions of a page at least, far below what is of use, to see its cost."""
@@ -91,6 +95,32 @@ def compare(tensors: int, turns: int) -> dict[str, Any]:
     }
 
 
+def parts() -> dict[str, float]:
+    """Microseconds of what a gauge of one parameter group does: medians of many blocks."""
+    optimizer = torch.optim.SGD(parameters_of(1), lr=0.1, momentum=0.9)
+    gauge = Gauge(optimizer)
+    optimizer.step()
+    (hook,) = optimizer._optimizer_step_post_hooks.values()
+    timed: dict[str, tuple[int, Callable[[], Any]]] = {
+        "after a step": (5000, lambda: hook(optimizer, (), {})),
+        "nothing": (5000, lambda: None),  # of the lambda above
+        "line": (200, lambda: str(gauge)),
+        "numbers": (200, gauge.readings),
+        "progress bar": (200, gauge.postfix),
+    }
+    found = {}
+    for name, (count, work) in timed.items():
+        spent = []
+        for _ in range(BLOCKS):
+            begin = time.process_time()
+            for _ in range(count):
+                work()
+            spent.append((time.process_time() - begin) / count)
+        found[name] = 1e6 * float(np.median(spent))
+    found["after a step"] -= found.pop("nothing")
+    return found
+
+
 def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(
@@ -106,7 +136,7 @@ def main() -> None:
     torch.set_num_threads(1)
     found = [
         compare(tensors, chosen.turns or TURNS[tensors])
-        for tensors in track(TENSORS, "Steps with a gauge")
+        for tensors in track(TURNS, "Steps with a gauge")
     ]
     result = {
         "machine": machine(),
@@ -114,9 +144,11 @@ def main() -> None:
         "numbers_per_tensor": NUMBERS,
         "every": EVERY,
         "page_every_seconds": PAGE_EVERY,
+        "parts_microseconds": parts(),
         "steps": found,
     }
     chosen.out.write_text(json.dumps(result, indent=1) + "\n")
+    print(result["parts_microseconds"])
     for row in found:
         ratios = "  ".join(
             f"{name} {ratio['estimate']:.3f} ({ratio['low']:.3f} to {ratio['high']:.3f})"

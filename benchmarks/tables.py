@@ -258,6 +258,16 @@ def gauge() -> str:
             ratio = row["ratio"][name]
             cells.append(f"{ratio['estimate']:.3f} ({ratio['low']:.3f} to {ratio['high']:.3f})")
         rows.append([told, *cells])
+    parts = found["parts_microseconds"]
+    hook, most = parts["after a step"], max(parts[name] for name in list(GAUGE)[1:4])
+    spent = hook + most / found["every"]
+    plain = [row["microseconds"]["plain"] for row in found["steps"]]
+    rows.append(
+        [
+            "the dearest reading in 100 steps, by its parts",
+            *(f"{1 + spent / one:.3f}" for one in plain),
+        ]
+    )
     sizes = [
         f"{row['tensors']:,} tensor{'s' if row['tensors'] > 1 else ''} "
         f"({row['microseconds']['plain']:,.0f} microseconds)"
@@ -268,7 +278,9 @@ def gauge() -> str:
     note = (
         f"{found['machine']['processor']}, one thread, PyTorch {version}, tensors of {numbers} "
         f"numbers; medians of {turns} interleaved turns of the process's own time, with 95% "
-        "intervals."
+        "intervals, on a machine with much other work, by which they scatter. The last line adds "
+        f"up what was timed by itself, of one parameter group: {hook:.2g} microseconds after a "
+        f"step, {most:.0f} for the dearest of the three readings."
     )
     return table(("a step's time with a gauge over that without", *sizes), rows, note)
 

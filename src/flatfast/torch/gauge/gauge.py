@@ -207,10 +207,10 @@ class Gauge:
 
     def _hook(self, index: int) -> Callable[[Optimizer, Any, Any], None]:
         """What runs after a step; nearly nothing, for it runs after every one."""
-        used, first = self._used, index == 0
+        used, first, compiling = self._used, index == 0, torch.compiler.is_compiling
 
         def after(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-            if torch.compiler.is_compiling():
+            if compiling():
                 outside(optimizer)
                 return
             used[index] = used_now(optimizer)

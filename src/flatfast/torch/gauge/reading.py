@@ -107,7 +107,10 @@ Used = tuple[Any, Any]
 
 def used_now(optimizer: Optimizer) -> list[Used]:
     """What every group holds; cheap, for it is asked after every step."""
-    return [(g.get("lr"), g.get("momentum", g.get("betas"))) for g in optimizer.param_groups]
+    return [
+        (g.get("lr"), g["momentum"] if "momentum" in g else g.get("betas"))
+        for g in optimizer.param_groups
+    ]
 
 
 def held(optimizer: Optimizer, used: Sequence[Used] | None) -> list[Held]:
