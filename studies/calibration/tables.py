@@ -8,7 +8,7 @@ from studies import markdown
 from studies.calibration.naming import Row, name
 from studies.calibration.rows import cases_of, rate_at, unseen_of
 from studies.calibration.tables_asked import along, budgets, estimators
-from studies.calibration.tables_follow import follow, followed
+from studies.calibration.tables_follow import follow, followed, followed_bar
 from studies.calibration.tables_online import auto, online
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "estimators",
     "follow",
     "followed",
+    "followed_bar",
     "online",
     "reach",
     "sides",
