@@ -145,7 +145,7 @@ def _prefactors(runs: list[Follower]) -> Floats:
 
 
 def _momenta(C: Floats, lr: float) -> Floats:
-    return np.clip(1 - C * lr**GAMMA, 0.0, 1 - 1e-9)
+    return np.asarray(np.clip(1 - C * lr**GAMMA, 0.0, 1 - 1e-9), np.float64)
 
 
 def _over(marks: Any, values: Floats, C: Floats, case: Case, goal: Goal) -> bool:

@@ -10,7 +10,7 @@ from studies.calibration.pair import sentence as paired
 from studies.calibration.pair import table as pair
 from studies.calibration.rows import cases_of, rate_at, unseen_of
 from studies.calibration.tables_asked import along, budgets, estimators
-from studies.calibration.tables_follow import follow, followed
+from studies.calibration.tables_follow import follow, followed, followed_bar
 from studies.calibration.tables_online import auto, online
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "estimators",
     "follow",
     "followed",
+    "followed_bar",
     "online",
     "pair",
     "paired",

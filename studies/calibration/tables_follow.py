@@ -164,3 +164,27 @@ def _summary(ratios: list[float]) -> str:
         f"{len(values)} cases" + (f" ({lost} more do not settle)" if lost else "") + ", "
         f"below 1 in {faster}"
     )
+
+
+def followed_bar(found: Row) -> str:
+    """What of the bar is met by each method, held out and not, and where it is off."""
+    every = {label: ratios_of(found, label) for label in found["sweeps"]}
+    lines = []
+    for method in ("fall", "follow"):
+        of_all = {label: told[method] for label, told in every.items() if method in told}
+        if not of_all:
+            continue
+        values = np.array(list(of_all.values()))
+        median, worst, faster = np.median(values), values.max(), (values < 1).mean()
+        off = [label for label, ratio in of_all.items() if ratio > WORST]
+        where = ", ".join(name(found["sweeps"][label]) for label in off)
+        lines.append(
+            f"`{METHODS[method]}`: median {_met(median <= WANTED)}, worst {_met(worst <= WORST)}"
+            f"{f' (beyond it: {where})' if off else ''}, arriving {_met(np.isfinite(worst))}, "
+            f"a third below 1 {_met(faster >= FASTER)}"
+        )
+    return "; ".join(lines).replace("`following`", "following") + "." if lines else markdown.NOT_YET
+
+
+def _met(so: Any) -> str:
+    return "met" if so else "not met"

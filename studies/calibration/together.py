@@ -45,12 +45,13 @@ class Together:
             velocity = jax.tree.map(lambda p, g: (1 - mu) * p + g, velocity, slope)
             return jax.tree.map(lambda w, p: w - lr * p, params, velocity), velocity
 
-        steps = jax.vmap(step, in_axes=(0, 0, 0, 0, None))
+        steps: Any = jax.vmap(step, in_axes=(0, 0, 0, 0, None))
 
         @jax.jit
         def go(params: Any, velocity: Any, keys: Any, mu: Any, first: Any, count: Any) -> Any:
             def one(k: jax.Array, state: Any) -> Any:
-                found: Any = steps(*state, keys, mu, first + k)
+                at, velocity = state
+                found: Any = steps(at, velocity, keys, mu, first + k)
                 return found
 
             return jax.lax.fori_loop(jnp.uint32(0), count, one, (params, velocity))

@@ -48,8 +48,12 @@ def test_on_a_power_of_the_sharpness_it_is_the_one_ahead(exponent):
     assert known.exponent == pytest.approx(exponent)
     assert seen[:40] == pytest.approx(0.4)  # nothing is known before the second calibration
     share = 0.3
-    ahead = max((share * AHEAD) ** exponent, no_swing(1 - share * AHEAD))
-    assert seen[70] == pytest.approx(0.4 * ahead)
+    assert seen[70] == pytest.approx(0.4 * (share * AHEAD) ** exponent)
+    assert (np.diff(seen) <= 0).all()
+
+
+def test_what_is_believed_at_most_does_not_swing_back():
+    assert AHEAD**STEEPEST > no_swing(1 - AHEAD)
 
 
 def test_the_floor_of_a_landscape_is_not_taken_for_a_slow_one():

@@ -20,6 +20,7 @@ from flatfast.lab.descent import Descent
 from flatfast.lab.goal import Goal
 from flatfast.lab.problems import load
 from flatfast.lab.rows import conform
+from flatfast.lab.simulation.simulate import simulate
 from flatfast.lab.store import Store
 from flatfast.lab.training.supervised import supervised
 from flatfast.lab.trajectories import METRIC
@@ -31,6 +32,8 @@ from studies.calibration.curve import read_off
 from studies.calibration.measure import centre_file
 from studies.calibration.rows import cases_of, complete, rate_at, steps_over_best, unseen_of
 from studies.calibration.run import STUDY
+from studies.calibration.tables_follow import follow, followed, ratios_of
+from studies.calibration.together import Together
 from studies.calibration.twins import twin
 from studies.calibration.unseen import UNSEEN
 from studies.runner import Order, collect, compute
@@ -270,6 +273,20 @@ def test_reading_a_curve_between_its_points():
     assert read_off(x, y, 0.5) == pytest.approx([np.inf, 2.0])
 
 
+def test_runs_together_are_those_of_a_sweep():
+    problem = load("scalar-product", {"noise_std": 0.4})
+    seeds, momenta, lr = np.arange(3), np.array([0.8, 0.9, 0.95]), 0.01
+    swept = simulate(problem, lr, momenta, seeds, steps=60, records=2)
+    with jax.enable_x64(False):
+        runs = Together(problem, lr, seeds, "float32")
+        values = [runs.goal()]
+        for step in (30, 60):
+            runs.to(step - 7, 1 - momenta)  # in stretches of any length
+            runs.to(step, 1 - momenta)
+            values.append(runs.goal())
+    assert pytest.approx(swept.values[problem.goal.metric], rel=1e-4) == np.array(values).T
+
+
 def test_parts_are_kept_and_rows_of_before_stay(tmp_path, monkeypatch):
     case = Case(
         "scalar-product", {"noise_std": 0.4}, lr=1e-2, seeds=8, records=20, lr_factors=(1.0,)
@@ -281,13 +298,19 @@ def test_parts_are_kept_and_rows_of_before_stay(tmp_path, monkeypatch):
     found = compute(STUDY, order)
     assert found.failed == {}
     kinds = {name.split(".")[0] for name in found.computed}
-    assert kinds == {"sweep", "calibrated", "candidates", "along", "budgets", "online"}
+    told = {"sweep", "calibrated", "candidates", "along", "fall", "follow", "budgets", "online"}
+    assert kinds == told
     assert compute(STUDY, order).computed == []
     result = collect(STUDY, order)
     (row,) = cases_of(result)
     assert rate_at(row, 1.0)["located"]
     assert result["along"][case.label][0]["trace"] == 1.0
     assert {"curvature", "fit", "calibrated"} <= row["estimated"].keys()
+    ratios = ratios_of(result, case.label)
+    assert set(ratios) == {"start", "fall", "follow"}
+    assert 0.5 < ratios["follow"] < 2
+    assert f"following {ratios['follow']:.2f} in the median" in followed(result)
+    assert case.problem in follow(result)
 
     # What is committed is kept where the folder lacks its parts, and replaced where it has them.
     sweep, label = result["sweeps"][case.label], "matrix-sensing_noise_std-0.1"

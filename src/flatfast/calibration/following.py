@@ -13,8 +13,8 @@ and on it stays the same.
 
 Weights answer to friction after a memory, ``1 / (1 - momentum)`` steps, in which the sharpness
 falls by much of itself: with a known, C is the one for :data:`AHEAD` of the sharpness of the
-moment. It is never so low that the first swing, on a parabola of the start's kappa, would lead
-back out of where the run is going (:func:`no_swing`).
+moment. As exponents go up to :data:`STEEPEST` alone, it is never so low that a parabola with the
+kappa of the moment would swing back above that share (:func:`no_swing`).
 """
 
 import math
@@ -120,8 +120,7 @@ class Following:
             raise ValueError("C follows a calibration, and there was none yet")
         if math.isinf(self.exponent):
             return self.start
-        ahead = self.share * AHEAD
-        return self.start * max(math.pow(ahead, self.exponent), no_swing(1 - ahead))
+        return self.start * math.pow(self.share * AHEAD, self.exponent)
 
     @property
     def wants_calibration(self) -> bool:

@@ -67,7 +67,8 @@ class SGD(torch.optim.SGD):
                 measured while training goes on, at momentum 0.9 until something is found
                 (experimental, see :func:`flatfast.torch.auto_momentum`).
             law: Another law, or a sequence of one for each parameter group.
-            measure: With ``C="auto"``: learning rate to calibration.
+            measure: With ``C="auto"``: a :class:`flatfast.torch.Calibrator`, or a function from
+                learning rate to calibration.
             total_steps: Length of the training; see :func:`flatfast.torch.couple`.
             others: What to do where another hand writes the momentum; see
                 :func:`flatfast.torch.couple`.
