@@ -207,18 +207,22 @@ export class Plane {
     ink.strokeStyle = colours.dot;
     ink.lineCap = "round";
     ink.lineWidth = (runs.count > 50 ? 1 : 1.6) * px;
-    if (this.trails) {
-      for (let age = 1; age < this.trail.length; age++) {
-        const older = this.trail[age - 1];
-        const newer = this.trail[age];
-        ink.globalAlpha = (age / TRAIL) * (runs.count > 50 ? 0.28 : 0.6);
-        ink.beginPath();
-        for (let i = 0; i < newer.length; i += 2) {
-          ink.moveTo(older[i], older[i + 1]);
-          ink.lineTo(newer[i], newer[i + 1]);
+    // The trails fade in a few shades; each shade is one path, which costs much where there is no GPU.
+    const shades = runs.count > 50 ? 3 : TRAIL - 1;
+    for (let shade = 0; this.trails && shade < shades; shade++) {
+      const from = 1 + Math.round((shade * (TRAIL - 1)) / shades);
+      const to = 1 + Math.round(((shade + 1) * (TRAIL - 1)) / shades);
+      ink.globalAlpha = ((shade + 1) / (shades + 1)) * (runs.count > 50 ? 0.3 : 0.6);
+      ink.beginPath();
+      for (let run = 0; run < runs.count; run++) {
+        for (let age = from; age < to && age < this.trail.length; age++) {
+          const older = this.trail[age - 1];
+          const newer = this.trail[age];
+          if (age === from) ink.moveTo(older[2 * run], older[2 * run + 1]);
+          ink.lineTo(newer[2 * run], newer[2 * run + 1]);
         }
-        ink.stroke();
       }
+      ink.stroke();
     }
     const radius = (runs.count > 50 ? 2.6 : runs.count > 1 ? 4.2 : 6.5) * px;
     ink.globalAlpha = runs.count > 50 ? 0.75 : 0.95;
