@@ -53,7 +53,7 @@ def test_on_a_power_of_the_sharpness_it_is_the_one_ahead(exponent):
 
 
 def test_what_is_believed_at_most_does_not_swing_back():
-    assert AHEAD**STEEPEST > no_swing(1 - AHEAD)
+    assert no_swing(1 - AHEAD) < AHEAD**STEEPEST
 
 
 def test_the_floor_of_a_landscape_is_not_taken_for_a_slow_one():
