@@ -10,12 +10,14 @@ from typing import Any
 
 from studies.data import needs
 from studies.experiments.cases import EXPERIMENTS, IMAGES, NESTEROV, QUICK, Experiment
+from studies.experiments.cycles import PROBLEM, cycles
 from studies.experiments.nesterov import beside_heavy_ball
-from studies.study import RESULTS, Part, Result, Study, read_json
+from studies.study import RESULTS, Part, Result, Study, json_part, kept_json, read_json
 
 FLATFAST = "from flatfast.cli import main; main()"
 SUMMARY, CALIBRATION = "summary.json", "calibration.json"
 RUNS = "runs.parquet"
+CYCLES = f"{PROBLEM}-cycles"
 
 
 def parts(folder: Path, quick: bool) -> Iterator[Part]:
@@ -30,6 +32,13 @@ def parts(folder: Path, quick: bool) -> Iterator[Part]:
             (folder / experiment.name / SUMMARY).exists,
             takes="" if experiment.runs_of else " ".join(experiment.command),
             needs=f"the runs of {experiment.runs_of}" if missing else _images(experiment),
+        )
+    if not quick:
+        yield json_part(
+            folder,
+            CYCLES,
+            partial(cycles, RESULTS / PROBLEM, folder / CYCLES),
+            needs=needs(IMAGES[PROBLEM]),
         )
 
 
@@ -69,7 +78,8 @@ def flatfast(words: Sequence[str], accepted: Sequence[int] = (0,)) -> None:
 def collect(folder: Path, before: Result) -> Result:
     """The index: each experiment's exponent and best C, as its summary has them.
 
-    And ``nesterov``, by problem: what its runs say beside those with heavy ball.
+    And ``nesterov``, by problem: what its runs say beside those with heavy ball. And ``cycles``:
+    those of FashionMNIST.
     """
     found = {path.parent.name: _entry(read_json(path, {})) for path in folder.glob(f"*/{SUMMARY}")}
     kept = before.get("experiments", {})
@@ -77,6 +87,7 @@ def collect(folder: Path, before: Result) -> Result:
     return {
         "experiments": {name: (kept | found)[name] for name in wanted if name in kept | found},
         "nesterov": {**before.get("nesterov", {}), **_nesterov(folder)},
+        "cycles": kept_json(folder, CYCLES) or before.get("cycles"),
     }
 
 

@@ -5,6 +5,8 @@ import re
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+
 from flatfast.calibration import Calibration
 from flatfast.lab.estimation.correction import corrected_law
 from studies.experiments.cases import IMAGES
@@ -115,6 +117,34 @@ def catapults() -> str:
         if any(cell != "-" for cell in cells):
             lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def cycles() -> str:
+    """OneCycle on FashionMNIST, whose cycles were run after its other methods."""
+    found = load("results/experiments/experiments.json")
+    told = (found or {}).get("cycles")
+    if not told:
+        return NOT_YET
+    law = method_of(read(ROOT / "results" / "fashion-mlp" / "summary.json"), "law")
+    assert law is not None
+    steps = law["best"]["time"]["estimate"]
+    parts = []
+    for side, where in (("below", "up to 0.95 of"), ("above", "above")):
+        rows = told[side]
+        times = [row["shortest"] for row in rows]
+        arrived = [np.median([one or np.inf for one in own]) for own in times]
+        count, longest = sum(row["cycles"] for row in rows), max(row["longest"] for row in rows)
+        peaks = f"{min(row['lr'] for row in rows):.3g} to {max(row['lr'] for row in rows):.3g}"
+        if np.isfinite(arrived).any():
+            best = int(np.argmin(arrived))
+            what = (
+                f"the shortest that arrives takes {arrived[best]:,.0f} steps, at a peak of "
+                f"{rows[best]['lr']:.3g}: {arrived[best] / steps:.2g} times the law's"
+            )
+        else:
+            what = f"none arrives, so more than {longest / steps:.2g} times the law's steps"
+        parts.append(f"{where} its limit (peaks {peaks}, {count} cycles of up to {longest}) {what}")
+    return f"OneCycle on FashionMNIST, beside the law's {steps:,.0f} steps: {'; '.join(parts)}."
 
 
 def sensitivity() -> str:

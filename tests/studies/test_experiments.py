@@ -3,12 +3,14 @@
 import json
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from flatfast.lab.recipes import DEPARTURES, RECIPES
 from studies import catalogue, runner
 from studies.experiments import cases, run
 from studies.experiments.cases import EXPERIMENTS, Experiment
+from studies.experiments.cycles import told
 from studies.machines import measured
 from studies.runner import Order
 from studies.study import RESULTS
@@ -19,17 +21,18 @@ SUMMARY = {"problem": {"goal": {"metric": "trace"}}, "exponent": None, "best_C":
 @pytest.fixture
 def said(monkeypatch, tmp_path):
     """What the command line was told; it makes a page with figures wherever it is sent."""
-    told = []
+    heard = []
 
     def flatfast(words):
-        told.append([word for word in words if "/" not in word])
+        heard.append([word for word in words if "/" not in word])
         out = Path(words[words.index("--out") + 1])
         (out / "figures").mkdir(parents=True, exist_ok=True)
         (out / "summary.json").write_text(json.dumps(SUMMARY))
 
     monkeypatch.setattr(run, "flatfast", flatfast)
+    monkeypatch.setattr(run, "needs", lambda images: "images")
     monkeypatch.setattr(run, "RESULTS", tmp_path / "results")
-    return told
+    return heard
 
 
 def test_runs_then_other_goals_and_pages_where_they_belong(said, tmp_path, monkeypatch):
@@ -81,3 +84,18 @@ def test_recipes_are_known():
     assert {name for e in EXPERIMENTS for name in e.command[1:2]} <= set(RECIPES)
     committed = {n for n in DEPARTURES if RECIPES[n]["full"].problem in cases.RECIPES}
     assert {*cases.DEPARTURES, *cases.WAITING} == committed
+
+
+def test_what_cycles_say_is_by_peak_and_seed():
+    rows = pa.table(
+        {
+            "lr": [0.1] * 4 + [0.2] * 2,
+            "seed": [0, 0, 1, 1, 0, 1],
+            "steps": [10, 20, 10, 20, 30, 30],
+            "status": ["converged", "converged", "not_converged", "converged"]
+            + ["diverged", "not_converged"],
+        }
+    )
+    first, second = told(rows)
+    assert first == {"lr": 0.1, "cycles": 4, "longest": 20, "shortest": [10, 20]}
+    assert second == {"lr": 0.2, "cycles": 2, "longest": 30, "shortest": [None, None]}
