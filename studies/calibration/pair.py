@@ -128,15 +128,18 @@ def sentence(found: Row) -> str:
     lost, late, runs = (
         sum(pair[key] for pair in pairs) for key in ("diverged", "unsettled", "runs")
     )
-    medians = {
-        key: [float(np.median(ratios(case))) for case in cases]
-        for key, cases in (("held", held), ("every", every))
-    }
+    of_held, of_every = (
+        [float(np.median(ratios(case))) for case in cases] for cases in (held, every)
+    )
     return (
-        f"On {len(held)} cases held out the calibrated pair takes "
-        f"{np.median(medians['held']):.2f} times the steps of the best pair of a sweep in the "
-        f"median and {max(medians['held']):.2f} in the worst; on all {len(every)}, "
-        f"{np.median(medians['every']):.2f} and {max(medians['every']):.2f} (at most {BAR:g} in "
+        f"Steps of the calibrated pair over those of the best of a sweep: {_middle(of_held)} on "
+        f"{len(held)} cases held out, {_middle(of_every)} on all {len(every)} (at most {BAR:g} in "
         f"the median was the bar). Of {runs:,} runs at calibrated pairs {lost} diverged, and "
         f"{late} more did not settle."
     )
+
+
+def _middle(values: list[float]) -> str:
+    """Median and worst; where half of a case's pairs do not arrive, that is the worst."""
+    worst = f"{max(values):.2f}" if np.isfinite(max(values)) else "does not settle"
+    return f"{np.median(values):.2f} in the median (worst: {worst})"

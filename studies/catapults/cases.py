@@ -92,6 +92,8 @@ CASES = (
         records=5,
         shares=SHARES,
         momenta=(0.0, 0.9, 0.97, None),
+        guarded=25,
+        guarded_records=2,
     ),
     Case("digits-mlp", steps=300, records=5, guarded=25, development=True),
     Case(

@@ -17,8 +17,11 @@ from studies.catapults.throws import Guard, Landed, readings, thrown
 
 Row = dict[str, Any]
 
-LONGER = 4
+LONGER = 2
 """The drift is read at the end of a throw, and after this many times as many steps."""
+
+RESOLVED = 8
+"""Readings of a run from which on its time to the goal is told."""
 
 THROW, THROW_MOMENTUM = (1.1, 1.3), 0.9
 """A throw on purpose: learning rates over the limit, and the momentum."""
@@ -90,15 +93,17 @@ def _times(problem: Problem, found: Landed, momentum: NDArray[np.float64]) -> ND
     return np.where(np.isfinite(judged.step), judged.step, np.inf)
 
 
-def _told(found: Landed, times: NDArray[np.float64], mine: slice) -> Row:
-    """A cell: runs lost, median time, and the place of those that are left."""
+def _told(found: Landed, times: NDArray[np.float64], mine: slice, reading: int = -1) -> Row:
+    """A cell: runs lost, median time, and the place at a reading of those that are left."""
     lost = found.lost[mine]
     median = float(np.median(times[mine]))
     return {
         "runs": len(lost),
         "lost": int(lost.sum()),
         "steps": median if np.isfinite(median) else None,
-        "place": {name: _place(value[mine][~lost, -1]) for name, value in found.values.items()},
+        "place": {
+            name: _place(value[mine][~lost, reading]) for name, value in found.values.items()
+        },
     }
 
 
@@ -128,39 +133,43 @@ def guards(case: Case) -> Row:
     pair = calibrate_problem(problem).pair
     if pair is None:
         raise ValueError(f"the calibration of {case.key} must name a pair, and has none")
-    names, count = metrics_of(problem), case.guarded
-    seed = np.arange(count)
-    marks = readings(case.steps, case.guarded_records)
+    count = case.guarded
     limit = float(stability_limit(THROW_MOMENTUM, float(steepest_curvature(problem))))
-
-    def told(lr: float, momentum: float, marks: NDArray[np.int64], guard: Guard | None) -> Row:
-        betas = np.full(count, momentum)
-        found = thrown(problem, np.full(count, lr), betas, seed, marks, names, guard)
-        # Smoothed over the memory of the pair, which both end with.
-        times = _times(problem, found, np.full(count, pair.momentum))
-        return {"saved": int(found.saved.sum()), **_told(found, times, slice(None))}
-
-    until = round(THROWN * case.steps)
-    rows = [
+    kinds = [(share, bound) for share in THROW for bound in case.bounds]
+    # The drift is a throw that ends before it begins.
+    until = [*[round(THROWN * case.steps)] * len(kinds), 0]
+    bounds = [*(bound for _, bound in kinds), np.inf]
+    rates = [*(share * limit for share, _ in kinds), pair.lr]
+    rows = len(rates)
+    marks = np.append(readings(case.steps, case.guarded_records), LONGER * case.steps)
+    found = thrown(
+        problem,
+        np.repeat(rates, count),
+        np.full(rows * count, THROW_MOMENTUM),
+        np.tile(np.arange(count), rows),
+        marks,
+        metrics_of(problem),
+        Guard(np.repeat(bounds, count), np.repeat(until, count), pair.lr, pair.momentum),
+    )
+    # Smoothed over the memory of the pair, which all end with; read up to the end of the throws'.
+    times = _times(problem, found, np.full(rows * count, pair.momentum))
+    if case.guarded_records < RESOLVED:
+        times = np.full(rows * count, np.inf)
+    told = [
         {
-            "share": share,
-            "bound": bound if np.isfinite(bound) else None,
-            **told(
-                share * limit,
-                THROW_MOMENTUM,
-                marks,
-                Guard(bound, until, pair.lr, pair.momentum),
-            ),
+            "saved": int(found.saved[mine].sum()),
+            **_told(found, times, mine, -2),
+            "end": _told(found, times, mine, -1)["place"],
         }
-        for share in THROW
-        for bound in case.bounds
+        for mine in (slice(k * count, (k + 1) * count) for k in range(rows))
     ]
-    end = np.array([0, LONGER * case.steps])
     return {
         "steps": case.steps,
-        "until": until,
+        "until": until[0],
         "pair": {"lr": pair.lr, "momentum": pair.momentum},
-        "throws": rows,
-        "drift": told(pair.lr, pair.momentum, marks, None),
-        "end": told(pair.lr, pair.momentum, end, None),
+        "throws": [
+            {"share": share, "bound": bound if np.isfinite(bound) else None, **row}
+            for (share, bound), row in zip(kinds, told[:-1], strict=True)
+        ],
+        "drift": told[-1],
     }

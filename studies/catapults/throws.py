@@ -37,13 +37,13 @@ class Guard:
     acts at :data:`FAR_OFF` only.
 
     Attributes:
-        bound: Loss, in units of that of outputs of zero; infinite for no safeguard.
-        until: Steps of a throw.
+        bound: (N,) losses, in units of that of outputs of zero; infinite for no safeguard.
+        until: (N,) steps of a throw.
         lr, momentum: The pair.
     """
 
-    bound: float
-    until: int
+    bound: NDArray[np.float64]
+    until: NDArray[np.int64]
     lr: float
     momentum: float
 
@@ -96,29 +96,27 @@ def thrown(
         empty = jax.tree.map(jnp.zeros_like, start)
         untaught = float(problem.loss(empty))
 
-        def step(
-            k: jax.Array, state: Any, lr: jax.Array, momentum: jax.Array, key: jax.Array
-        ) -> Any:
+        def step(k: jax.Array, state: Any, own: tuple[jax.Array, ...]) -> Any:
             params, velocity, saved = state
+            lr, momentum, seed, bound, until = own
+            key = jax.random.key(seed)
             slope = problem.gradient(params, jax.random.fold_in(key, k))
             ended = saved
             if guard is not None:
-                ended = saved | (k >= guard.until)
+                ended = saved | (k >= until)
                 lr = jnp.where(ended, guard.lr, lr)
                 momentum = jnp.where(ended, guard.momentum, momentum)
             velocity = jax.tree.map(lambda v, g: momentum * v + g, velocity, slope)
             params = jax.tree.map(lambda w, v: w - lr * v, params, velocity)
-            if guard is None or not np.isfinite(guard.bound):
+            if guard is None:
                 return params, velocity, saved
-            bound = jnp.where(ended, FAR_OFF, guard.bound) * untaught
-            bad = ~(problem.loss(params) <= bound)
+            far = jnp.where(ended, FAR_OFF, bound) * untaught
+            bad = ~(problem.loss(params) <= far) & jnp.isfinite(bound)
             kept = partial(jax.tree.map, lambda back, on: jnp.where(bad, back, on))
             return kept(start, params), kept(empty, velocity), saved | bad
 
         def to(state: Any, own: tuple[jax.Array, ...], begin: jax.Array, end: jax.Array) -> Any:
-            lr, momentum, seed = own
-            go = partial(step, lr=lr, momentum=momentum, key=jax.random.key(seed))
-            return jax.lax.fori_loop(begin, end, go, state)
+            return jax.lax.fori_loop(begin, end, partial(step, own=own), state)
 
         advance = jax.jit(jax.vmap(to, (0, 0, None, None)))
         read = jax.jit(jax.vmap(partial(_read, problem, tuple(metrics))))
@@ -129,6 +127,8 @@ def thrown(
             jnp.asarray(lr, jnp.float32),
             jnp.asarray(momentum, jnp.float32),
             jnp.asarray(seed, jnp.int32),
+            jnp.full(count, jnp.inf) if guard is None else jnp.asarray(guard.bound, jnp.float32),
+            jnp.zeros(count, int) if guard is None else jnp.asarray(guard.until, jnp.int32),
         )
         values = [read(state[0])]
         for begin, end in pairwise(marks):

@@ -51,7 +51,7 @@ def test_a_mode_is_lost_above_the_limit_alone(share):
 
 
 def test_the_safeguard_puts_weights_back_and_goes_on_below_the_limit():
-    guard = Guard(1.0, until=10_000, lr=0.5 * LIMIT, momentum=MOMENTUM)
+    guard = Guard(numbers(1.0), numbers(10_000), lr=0.5 * LIMIT, momentum=MOMENTUM)
     marks = np.array([0, 4000])
     found = thrown(
         bowl(), numbers(1.03 * LIMIT), numbers(MOMENTUM), numbers(0), marks, ["size"], guard
@@ -62,7 +62,7 @@ def test_the_safeguard_puts_weights_back_and_goes_on_below_the_limit():
 
 
 def test_a_throw_ends_by_itself():
-    guard = Guard(np.inf, until=5, lr=0.5 * LIMIT, momentum=MOMENTUM)
+    guard = Guard(numbers(np.inf), numbers(5), lr=0.5 * LIMIT, momentum=MOMENTUM)
     marks = np.array([0, 4000])
     found = thrown(
         bowl(), numbers(1.03 * LIMIT), numbers(MOMENTUM), numbers(0), marks, ["size"], guard

@@ -59,8 +59,7 @@ def test_tables():
     assert told.count("held out") == 1
     assert "2, 0 of 8" in told
     words = sentence({"pair": cases})
-    assert "On 1 cases held out" in words
-    assert "1.15 times the steps" in words
+    assert "1.15 in the median (worst: 1.15) on 1 cases held out" in words
     assert "Of 32 runs at calibrated pairs 2 diverged, and 0 more did not settle" in words
 
 
