@@ -92,8 +92,13 @@ def test_what_cycles_say_is_by_peak_and_seed():
             "lr": [0.1] * 4 + [0.2] * 2,
             "seed": [0, 0, 1, 1, 0, 1],
             "steps": [10, 20, 10, 20, 30, 30],
-            "status": ["converged", "converged", "not_converged", "converged"]
-            + ["diverged", "not_converged"],
+            "status": [
+                *["converged"] * 2,
+                "not_converged",
+                "converged",
+                "diverged",
+                "not_converged",
+            ],
         }
     )
     first, second = told(rows)
