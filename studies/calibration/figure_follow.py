@@ -63,8 +63,8 @@ def _steps(axes: Axes, result: Row, labels: list[str], theme: Theme) -> None:
             beyond = told[method] > HIGHEST
             x = HIGHEST if beyond else told[method]
             colour = (theme.muted, theme.categories[0], theme.accent)[index]
-            axes.plot(x, place, ">" if beyond else marks[method], color=colour, ms=6,
-                      label=METHODS[method] if place == len(labels) - 1 else None)  # fmt: skip
+            mark = ">" if beyond else marks[method]
+            axes.plot(x, place, mark, color=colour, ms=6)
             if method == "follow" and not beyond:
                 axes.plot(_span(result, label), [place, place], color=colour, lw=1.2)
     axes.axvline(1.0, color=theme.muted, lw=1, zorder=1)
@@ -73,7 +73,10 @@ def _steps(axes: Axes, result: Row, labels: list[str], theme: Theme) -> None:
     axes.set_xlim(0.8, HIGHEST + 0.05)
     axes.set_xlabel("steps to the goal / steps of the best constant")
     axes.set_title("bar: 95% over seeds; triangle: beyond, or not settled")
-    axes.legend(fontsize=9, loc="lower right")
+    for index, (method, text) in enumerate(METHODS.items()):
+        colour = (theme.muted, theme.categories[0], theme.accent)[index]
+        axes.plot([], [], marks[method], color=colour, ms=6, label=text)
+    axes.legend(fontsize=9, loc="upper right")
 
 
 def _span(result: Row, label: str) -> list[float]:
