@@ -251,7 +251,7 @@ def test_parts_are_kept_and_rows_of_before_stay(tmp_path, monkeypatch):
     found = compute(STUDY, order)
     assert found.failed == {}
     kinds = {name.split(".")[0] for name in found.computed}
-    assert kinds == {"sweep", "candidates", "along", "budgets", "online"}
+    assert kinds == {"sweep", "candidates", "along", "budgets", "online", "pair-grid", "pair"}
     assert compute(STUDY, order).computed == []
     result = collect(STUDY, order)
     (row,) = result["cases"]
