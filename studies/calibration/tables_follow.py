@@ -66,7 +66,7 @@ def follow(found: Row) -> str:
         "`fall=`",
         "following, 95%",
         "its C: start, at the goal",
-        "gradients: look ahead, later",
+        "its gradients, all in all",
     )
     rows = []
     for label, sweep in found["sweeps"].items():
@@ -109,11 +109,11 @@ def _followed(row: Row | None, rate: Row) -> tuple[str, str, str]:
     ratio = np.median(steps) / rate["best_time"]
     told = f"{_ratio(ratio)} ({_ratio(low / rate['best_time'])} to "
     first = row["path"][0][2]
-    later = np.median(np.array(row["evaluations"]) - row["first_cost"])
+    total = np.median(row["evaluations"])
     return (
         f"{told}{_ratio(high / rate['best_time'])})",
         f"{first:.3g}, {np.median(row['C_at_goal']):.3g}",
-        f"{np.median(row['first_cost']):.0f}, {later:.0f} in {row['run']:,} steps",
+        f"{total:.0f} in {row['run']:,} steps",
     )
 
 

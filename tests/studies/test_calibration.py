@@ -298,8 +298,8 @@ def test_parts_are_kept_and_rows_of_before_stay(tmp_path, monkeypatch):
     found = compute(STUDY, order)
     assert found.failed == {}
     kinds = {name.split(".")[0] for name in found.computed}
-    told = {"sweep", "calibrated", "candidates", "along", "fall", "follow", "budgets", "online"}
-    assert kinds == told
+    measured = {"sweep", "calibrated", "candidates", "along", "fall", "follow", "budgets", "online"}
+    assert kinds == measured | {"pair-grid", "pair"}
     assert compute(STUDY, order).computed == []
     result = collect(STUDY, order)
     (row,) = cases_of(result)
