@@ -9,7 +9,7 @@ import torch
 
 from flatfast import MomentumLaw
 from flatfast.calibration.fall import PROBES, READING
-from flatfast.calibration.following import AHEAD
+from flatfast.calibration.following import AHEAD, no_swing
 from flatfast.calibration.result import Ahead
 from flatfast.calibration.spending import OF_GAUGES
 from flatfast.estimate import Estimate
@@ -72,7 +72,7 @@ def test_a_calibration_is_made_again_when_the_sharpness_has_fallen_and_not_by_th
     used = train(model, optimizer, 1)
     assert measure.asked[-2:] == ["sharpness", "calibration"]
     exponent = math.log(0.75) / math.log(0.5)
-    C = 0.8 * (0.5 * AHEAD) ** exponent
+    C = 0.8 * max((0.5 * AHEAD) ** exponent, no_swing(1 - 0.5 * AHEAD))
     assert used == [pytest.approx(MomentumLaw(C)(LR))]
 
 

@@ -13,8 +13,9 @@ and on it stays the same.
 
 Weights answer to friction after a memory, ``1 / (1 - momentum)`` steps, in which the sharpness
 falls by much of itself: with a known, C is the one for :data:`AHEAD` of the sharpness of the
-moment. As exponents go up to :data:`STEEPEST` alone, it is never so low that a parabola with the
-kappa of the moment would swing back above that share (:func:`no_swing`).
+moment. It is never so low that the first swing, on a parabola of the start's kappa, would lead
+back out of where the run is going (:func:`no_swing`). Far down that bound rises again as the share
+falls, and C with it; without it runs under label flips swung out of their goal.
 """
 
 import math
@@ -120,7 +121,8 @@ class Following:
             raise ValueError("C follows a calibration, and there was none yet")
         if math.isinf(self.exponent):
             return self.start
-        return self.start * math.pow(self.share * AHEAD, self.exponent)
+        ahead = self.share * AHEAD
+        return self.start * max(math.pow(ahead, self.exponent), no_swing(1 - ahead))
 
     @property
     def wants_calibration(self) -> bool:
