@@ -30,7 +30,8 @@ def following(result: Row, theme: Theme) -> Figure:
 
 def _paths(axes: Axes, result: Row, theme: Theme) -> None:
     """C in units of the best constant, against the sharpness."""
-    shown = [label for label in DEVELOPED if label in result["follow"]]
+    known = result["follow"].keys() & result["sweeps"].keys()
+    shown = [label for label in DEVELOPED if label in known]
     for index, label in enumerate(shown):
         rate = rate_at(result["sweeps"][label], 1.0)
         if rate is None or rate["best_C"] is None:
