@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from flatfast.calibration.noise import Noise
-from flatfast.calibration.window import FLAT, MATTERS, Window, slowest, window_of
+from flatfast.calibration.window import FLAT, MATTERS, slowest, window_of
 
 CURVATURE = np.geomspace(1e-3, 10, 40)
 
@@ -73,10 +73,3 @@ def test_both_bounds_scale_with_the_learning_rate():
     assert other.damps == pytest.approx(2 * one.damps)
     bowl.examples = 8
     assert window_of(bowl, seen(bowl), trace, 0.01, 40)[0].settles == 0
-
-
-def test_momenta_of_a_window():
-    assert Window(0.01, 0.02).momentum == pytest.approx((0.92, 0.98))
-    assert Window(0.1, math.nan).momentum == pytest.approx((0.6, 0.9))
-    assert Window(2.0, 0.1).momentum == (0.0, 0.0)
-    assert Window(2.0, 0.1).too_fast

@@ -45,26 +45,6 @@ class Window:
     settles: float
     damps: float
 
-    @property
-    def momentum(self) -> tuple[float, float]:
-        """Momenta between which to look, least first; both ends in [0, 1).
-
-        Above the greatest a run swings, or batches throw it out; below the least it creeps, by up
-        to a factor of :data:`CREEPS`. Where it is not known how it is damped, the least is 0.
-        """
-        most = max(self.settles, 0.0 if math.isnan(self.damps) else self.damps)
-        least = CREEPS * most
-        return max(1 - least, 0.0), max(1 - most, 0.0)
-
-    @property
-    def too_fast(self) -> bool:
-        """Whether the learning rate is too large for the batch: no momentum settles."""
-        return self.settles >= 1
-
-
-CREEPS = 4.0
-"""Factor of mu above the bound that is called creeping: four times the steps."""
-
 
 def window_of(
     landscape: Landscape, noise: Noise, sharpness: float, lr: float, products: int
