@@ -1,4 +1,4 @@
-"""Between which momenta ordinary training settles without creeping, where there is no law.
+"""What bounds momentum in ordinary training, where there is no law.
 
 Minibatch noise that fades with the residuals leaves two bounds of ``mu = 1 - momentum``:
 
@@ -8,8 +8,7 @@ Minibatch noise that fades with the residuals leaves two bounds of ``mu = 1 - mo
 * *Damping.* A mode of curvature λ settles soonest at ``mu = 2 sqrt(lr λ)``: with less friction it
   swings, with more it creeps. The one that counts is the slowest that still matters.
 
-Above the second momentum costs nothing to raise; where the first is above the second there is no
-good momentum, and the learning rate is too large for the batch.
+How the best mu of sweeps lies beside them is measured in ``studies/ordinary``.
 """
 
 import math
