@@ -51,7 +51,8 @@ def _paths(axes: Axes, result: Row, theme: Theme) -> None:
     axes.set_xlabel("sharpness, as a share of the start's, least so far")
     axes.set_ylabel("C in use / best constant C")
     axes.set_title("one run of each, to twice the best constant's steps")
-    axes.legend(fontsize=8.5)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(fontsize=8.5)
 
 
 def _steps(axes: Axes, result: Row, labels: list[str], theme: Theme) -> None:
