@@ -14,6 +14,7 @@ FOLDERS = ("tests/torch", "tests/optax")
 OF_A_GPU = (
     "tests/torch/test_sgd_on_gpu.py",
     "tests/torch/test_calibration.py",
+    "tests/torch/test_gauge_on_gpu.py",
     "tests/torch/test_label_noise_draws.py",
 )
 """Where tests have the mark ``gpu``; a test sees to it that these are all."""

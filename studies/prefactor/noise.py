@@ -106,11 +106,13 @@ def _committed() -> list[tuple[str, Row]]:
 
 def _calibrated() -> list[tuple[str, Row]]:
     found = []
-    for case in read_json(CALIBRATION, {"cases": []})["cases"]:
+    for case in read_json(CALIBRATION, {"sweeps": {}})["sweeps"].values():
         noise = case["settings"].get("noise_std")
+        if noise is None:  # flips; or one of the problems that are the calibration study's own
+            continue
         manifold = Case(case["problem"], case["settings"]).manifold()
         for rate in case["rates"]:
-            if noise is not None and rate["located"]:
+            if rate["located"]:
                 low, high = rate["best_C_interval"]
                 C = {"estimate": rate["best_C"], "low": low, "high": high}
                 point = {"lr": rate["lr"], "noise_std": noise, **C}
