@@ -13,16 +13,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from flatfast.lab.cycles import COOLED_RECORDS, cycle_peaks, sweep_cycles
+from flatfast.lab.cycles import COOLED_RECORDS, sweep_all_cycles
 from flatfast.lab.estimation.convergence import Status
 from flatfast.lab.estimation.exponent import fit_exponent
 from flatfast.lab.estimation.selection import comparable
 from flatfast.lab.estimation.times import time_grid
 from flatfast.lab.problems import load
 from flatfast.lab.recipes import recipe_of
-from flatfast.lab.reproduce import identity
+from flatfast.lab.reproduce import identity, typical_scaled_time
 from flatfast.lab.store import Store
-from flatfast.law import GAMMA
 from studies.engines import engine_of
 
 PROBLEM = "fashion-mlp"
@@ -40,20 +39,12 @@ def cycles(committed: Path, folder: Path) -> Row:
     recipe = recipe_of(PROBLEM, "full")
     problem = load(PROBLEM, recipe.settings)
     fit = fit_exponent(time_grid(comparable(pq.read_table(committed / "runs.parquet"))[0]))
-    scaled = [
-        time.estimate * lr**GAMMA
-        for time, lr, located in zip(fit.best_time, fit.lr, fit.located, strict=True)
-        if located
-    ]
-    typical = float(np.median(scaled))
     summary = json.loads((committed / "summary.json").read_text())
-    within, beyond = cycle_peaks(summary["sweep"]["comparison"]["curvature"])
-    longest: float = recipe.comparison_steps
+    curvature = summary["sweep"]["comparison"]["curvature"]
+    typical = typical_scaled_time(fit)
     runs = identity(problem, records=COOLED_RECORDS, metrics=recipe.metrics, dtype=recipe.dtype)
     with Store(folder, runs) as store:
-        below = sweep_cycles(recipe, problem, store, within, typical, longest, engine_of)
-        longest = max(below["steps"].to_pylist())
-        above = sweep_cycles(recipe, problem, store, beyond, typical, longest, engine_of)
+        below, above = sweep_all_cycles(recipe, problem, store, curvature, typical, engine_of)
     return {"below": told(below), "above": told(above)}
 
 

@@ -3,11 +3,10 @@
 from dataclasses import replace
 from functools import partial
 
-from flatfast.lab.goal import Goal
 from flatfast.lab.problem import Problem, Scalar
 from flatfast.lab.problems import load
 from studies.regimes.cases import CASES, Case
-from studies.regimes.fashion import FASHION_CASES
+from studies.regimes.fashion import FASHION_CASES, TO_A_TENTH
 
 SHARES = (0.0, 0.1, 0.5, 1.0)
 """Where a run is looked at, in units of the best momentum's time to the goal."""
@@ -20,8 +19,6 @@ SEEDS = 2
 
 FITTED_ON = "fashion"
 """How the names of the sweeps begin on which a and b are fitted."""
-
-TO_A_TENTH = Goal("loss", 0.1, relative=False)
 
 DIGITS: dict[str, Scalar] = {
     "examples": 800,

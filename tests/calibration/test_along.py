@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from flatfast.calibration import Verdict, calibrate
-from flatfast.calibration.along import drift_cutoff, kappa_of, part_along
+from flatfast.calibration.along import drift_cutoff, kappa_of, solved
 from flatfast.calibration.draws import Groups
 from flatfast.calibration.plan import plan
 from flatfast.calibration.settled import amplified, rungs_below, settled
@@ -42,7 +42,8 @@ def measured(model, products=200):
         fresh.add(model.slope)
     trace = float(np.trace(model.curvature))
     noise = Given(model.noise_std**2 * trace / model.examples, len(model.w))
-    return part_along(model, noise, noise.lasting, trace, model.slope, fresh, LR, products)
+    found = solved(model, noise, noise.lasting, trace, model.slope, fresh, LR, products)
+    return found.at(LR)
 
 
 @pytest.mark.parametrize("outputs", [2, 4, 12])

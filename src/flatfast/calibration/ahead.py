@@ -8,7 +8,6 @@ the last stretch is slow. A start's parabola that would swing back out of the go
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
@@ -105,14 +104,12 @@ def calibrate(
     found = calibrate_here(landscape, lr, **options)
     if not found.ok:
         return found
-    moved, cost = _down(landscape, found, 1 - min(fall, FARTHEST), lambda done: None)
+    moved, cost = _down(landscape, found, 1 - min(fall, FARTHEST))
     there = calibrate_here(moved.moved(0.0, anew=True), lr, **options)
     return _combined(found, there, fall, cost)
 
 
-def _down(
-    landscape: Movable, found: Calibration, wanted: float, told: Callable[[int], None]
-) -> tuple[Movable, int]:
+def _down(landscape: Movable, found: Calibration, wanted: float) -> tuple[Movable, int]:
     """Leaps until the sharpness is at this share of its own, and their cost."""
     first = sharpness_read(landscape)
     cost = PROBES * READING
@@ -130,7 +127,6 @@ def _down(
         here = here.moved(direction * (-LEAP * first / steepness))
         share = sharpness_read(here) / first
         cost += PROBES * READING
-        told(cost)
         if not share > wanted:
             break
     return here, cost

@@ -148,20 +148,6 @@ def solved(
     return Solved(solution, *known, largest, made)
 
 
-def part_along(
-    landscape: Landscape,
-    noise: Noise,
-    lasting: float,
-    sharpness: float,
-    slope: Vector,
-    fresh: Groups,
-    lr: float,
-    products: int,
-) -> Along:
-    """The part along at one learning rate, with as many products at most."""
-    return solved(landscape, noise, lasting, sharpness, slope, fresh, lr, products).at(lr)
-
-
 def _guess(whole: float, sharpness: float) -> float:
     """A cutoff to solve at. Without noise no drift sets it; the share is still worth knowing."""
     return SHARE_GUESS ** (2 / 3) * whole or NO_DRIFT * sharpness

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from flatfast.calibration.landscape import Landscape
+from flatfast.calibration.landscape import Landscape, samples
 from flatfast.calibration.noise import Noise
+from flatfast.calibration.pair import batch_excess
 from flatfast.calibration.tangent import solve
 
 MATTERS = 0.1
@@ -67,8 +68,9 @@ def window_of(
 
 def settling(landscape: Landscape, sharpness: float, lr: float) -> float:
     """The first bound: ``lr tr G / (2 B)``, 0 where a step takes all examples."""
-    sampled = landscape.examples is None or landscape.batch_size < landscape.examples
-    return lr * sharpness / (2 * landscape.batch_size) if sampled else 0.0
+    if not samples(landscape):
+        return 0.0
+    return batch_excess(lr, 0.0, sharpness, landscape.batch_size)
 
 
 def slowest(

@@ -65,6 +65,42 @@ def cycle_peaks(curvature: float) -> tuple[list[float], list[float]]:
     )
 
 
+def sweep_all_cycles(
+    recipe: Recipe,
+    problem: Problem,
+    store: Store,
+    curvature: float,
+    best_scaled_time: float,
+    engines: MakeEngine,
+    progress: Progress | None = None,
+) -> tuple[pa.Table, pa.Table]:
+    """The cycles of a recipe's comparison: at peaks up to the stability limit, and above it.
+
+    Above it none is longer than the longest below.
+
+    Args:
+        recipe: Seeds, metrics, precision and the longest cycle.
+        problem: The recipe's problem.
+        store: Where the runs go; those it has are not made again.
+        curvature: Largest Hessian eigenvalue where the runs start.
+        best_scaled_time: ``T_c lr^(2/3)`` of the best runs of the grid.
+        engines: Gives what makes them.
+        progress: Is told of every chunk.
+
+    Returns:
+        The rows below the limit, and those above.
+    """
+    within, beyond = cycle_peaks(curvature)
+
+    def swept(peaks: Sequence[float], longest: float) -> pa.Table:
+        return sweep_cycles(
+            recipe, problem, store, peaks, best_scaled_time, longest, engines, progress
+        )
+
+    below = swept(within, recipe.comparison_steps)
+    return below, swept(beyond, max(below["steps"].to_pylist()))
+
+
 def sweep_cycles(
     recipe: Recipe,
     problem: Problem,

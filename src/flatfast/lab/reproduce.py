@@ -10,11 +10,11 @@ import pyarrow as pa
 from flatfast.lab.adaptive.plan import Plan, patience_of
 from flatfast.lab.adaptive.sweep import Rounds, sweep_adaptively
 from flatfast.lab.analysis import methods_of
-from flatfast.lab.cycles import cycle_peaks, sweep_cycles
+from flatfast.lab.cycles import sweep_all_cycles
 from flatfast.lab.engines.choose import MakeEngine
 from flatfast.lab.engines.job import Job
 from flatfast.lab.engines.local import LocalEngine
-from flatfast.lab.estimation.exponent import fit_exponent
+from flatfast.lab.estimation.exponent import ExponentFit, fit_exponent
 from flatfast.lab.estimation.methods import SCAN, Method, constant_momentum
 from flatfast.lab.estimation.ranges import NEAR, compared_rates, rates_beyond
 from flatfast.lab.estimation.selection import comparable
@@ -220,6 +220,16 @@ def reproduce(
     return compare(recipe, problem, store, grid, progress, engines)
 
 
+def typical_scaled_time(fit: ExponentFit) -> float:
+    """The median of the best ``T_c lr^(2/3)`` over the learning rates whose optimum is located."""
+    scaled = [
+        time.estimate * lr**GAMMA
+        for time, lr, located in zip(fit.best_time, fit.lr, fit.located, strict=True)
+        if located
+    ]
+    return float(np.median(scaled))
+
+
 def compare(
     recipe: Recipe,
     problem: Problem,
@@ -251,13 +261,8 @@ def compare(
         fit = fit_exponent(time_grid(comparable(grid)[0]))
     except ValueError:
         return grid
-    scaled = [
-        time.estimate * lr**GAMMA
-        for time, lr, located in zip(fit.best_time, fit.lr, fit.located, strict=True)
-        if located
-    ]
     curvature = comparison_of(recipe, problem)["curvature"]
-    typical = float(np.median(scaled))
+    typical = typical_scaled_time(fit)
     options: dict[str, Any] = {"metrics": recipe.metrics, "dtype": recipe.dtype}
     records = recipe.comparison_records
     engine = engines(Job(problem, records=records, spacing="log", **options))
@@ -266,10 +271,6 @@ def compare(
     )
     if not recipe.comparison_cycles:
         return pa.concat_tables([grid, compared])
-    within, beyond = cycle_peaks(curvature)
-    longest: float = recipe.comparison_steps
-    cycles = sweep_cycles(recipe, problem, store, within, typical, longest, engines, progress)
-    longest = max(cycles["steps"].to_pylist())
-    thrown = sweep_cycles(recipe, problem, store, beyond, typical, longest, engines, progress)
-    parts = [grid, compared, cycles, thrown]
+    cycles = sweep_all_cycles(recipe, problem, store, curvature, typical, engines, progress)
+    parts = [grid, compared, *cycles]
     return pa.concat_tables(parts, promote_options="default")

@@ -24,6 +24,7 @@ from torch.optim import Optimizer
 from flatfast.arguments import as_number
 from flatfast.calibration import Calibration, Verdict
 from flatfast.calibration.doubts import weight_decay_doubt
+from flatfast.calibration.following import REST
 from flatfast.law import GAMMA, MomentumLaw
 from flatfast.torch.by_fall import ByFall, told_of
 from flatfast.torch.calibrator import Gauging
@@ -43,10 +44,6 @@ SHARE = 0.05
 
 MOST = 2.0
 """Factor by which C moves at most, from the second calibration on."""
-
-REST = 0.1
-"""Squared slope of the sharpness along the manifold, as a share of the first that was measured,
-below which the drift is over."""
 
 BUDGET_GOES = " It goes inside measure: calibrate(..., budget=...)."
 """Where a budget is given that a refusal asks for."""
