@@ -59,6 +59,7 @@ def calibrate(
     budget: int = BUDGET,
     weight_decay: float = math.nan,
     noise: Lasts = "fresh",
+    momentum: float = math.nan,
     fall: float | None = None,
     progress: Progress = lambda done, total: None,
 ) -> Calibration:
@@ -70,6 +71,7 @@ def calibrate(
         budget: Gradient evaluations of one batch, of each calibration.
         weight_decay: That of the training, to be weighed against the noise; NaN if not known.
         noise: What of it lasts, see :func:`flatfast.calibration.calibrate.calibrate_here`.
+        momentum: The one in use, which is placed beside what bounds it where there is no law.
         fall: Share of the sharpness that training is to take off, in (0, 1): C is then the constant
             that arrives soonest, by a look ahead that costs about four calibrations.
         progress: Told how it goes on.
@@ -86,6 +88,7 @@ def calibrate(
         "budget": budget,
         "weight_decay": weight_decay,
         "noise": noise,
+        "momentum": momentum,
         "progress": progress,
     }
     if fall is None:

@@ -40,7 +40,7 @@ from flatfast.calibration.pair import Pair, Valley, fastest
 from flatfast.calibration.plan import MISFITS, Plan, plan, with_rows
 from flatfast.calibration.result import DAMPING
 from flatfast.calibration.sharpness import outputs_of, sharpness_of
-from flatfast.calibration.window import settling
+from flatfast.calibration.window import settling, slowest_damping
 from flatfast.estimate import Estimate
 from flatfast.law import MomentumLaw
 from flatfast.timescales import prefactor_from_kappa
@@ -68,9 +68,13 @@ def calibrate_here(
     budget: int = BUDGET,
     weight_decay: float = math.nan,
     noise: Lasts = "fresh",
+    momentum: float = math.nan,
     progress: Progress = lambda done, total: None,
 ) -> Calibration:
     """Measure the law's prefactor at the current weights.
+
+    Where no noise lasts there is no law, and half of the products go to what bounds momentum
+    instead (:mod:`flatfast.calibration.window`).
 
     Args:
         landscape: The loss around them.
@@ -79,6 +83,7 @@ def calibrate_here(
         weight_decay: That of the training, to be weighed against the noise; NaN if not known.
         noise: What of it lasts: ``"fresh"``, what is drawn anew at each look at a batch; or
             ``"all"``, the choice of the batch too, in training that never fits its data.
+        momentum: The one in use, to be placed between those bounds; NaN if not known.
         progress: Told how it goes on.
 
     Returns:
@@ -86,8 +91,8 @@ def calibrate_here(
 
     Raises:
         TypeError: If one of these is no number.
-        ValueError: If ``lr`` is not positive, the budget too small, the weight decay negative, or a
-            gradient not finite, or ``noise`` neither of the two.
+        ValueError: If ``lr`` is not positive, the budget too small, the weight decay negative, a
+            gradient not finite, ``noise`` neither of the two, or ``momentum`` not in [0, 1).
     """
     if noise not in KINDS:
         raise ValueError(f"noise must be one of {', '.join(map(repr, KINDS))}, got {noise!r}")
@@ -99,6 +104,9 @@ def calibrate_here(
     weight_decay = as_number("weight_decay", weight_decay, "a number, at least 0")
     if weight_decay < 0 or math.isinf(weight_decay):
         raise ValueError(f"weight_decay must be at least 0 and finite, got {weight_decay}")
+    momentum = as_number("momentum", momentum, "a number in [0, 1)")
+    if not (math.isnan(momentum) or 0 <= momentum < 1):
+        raise ValueError(f"momentum must be in [0, 1), got {momentum}")
     begun = time.perf_counter()
     planned = with_rows(plan(budget, landscape.product_batches), outputs_of(landscape))
     meter = _Meter(progress, planned)
@@ -119,7 +127,12 @@ def calibrate_here(
     lasting = seen.lasting if noise == "fresh" else seen.every
     # The least that the limit may be: the trace bounds the largest curvature from above.
     least = 4 / sharpness if sharpness > 0 else 1.0
-    told = solved(landscape, seen, lasting, sharpness, slope, fresh, lr or least, planned.products)
+    products, damps = planned.products, math.nan
+    if seen.fades(lasting) and lr is not None:
+        products, left = products - products // 2, products // 2
+        damps, made = slowest_damping(landscape, seen, sharpness, lr, left)
+        meter.count(PRODUCT * landscape.product_batches * made)
+    told = solved(landscape, seen, lasting, sharpness, slope, fresh, lr or least, products)
     pair = None if lr is not None else _pair(told, landscape, float(slope @ fresh.mean), least)
     part = told.at(lr or (pair.lr if pair else least))
     meter.count(PRODUCT * landscape.product_batches * part.products)
@@ -150,6 +163,8 @@ def calibrate_here(
         weight_decay=weight_decay,
         lasts=noise,
         settles=settling(landscape, sharpness, lr or (pair.lr if pair else math.nan)),
+        damps=damps,
+        momentum=momentum,
         pair=pair,
     )
     found = replace(found, doubts=doubts_of(found, landscape, seen, part))

@@ -7,7 +7,7 @@ import numpy as np
 
 from flatfast.calibration.along import Along
 from flatfast.calibration.landscape import Landscape, samples
-from flatfast.calibration.noise import Noise
+from flatfast.calibration.noise import ROUNDING, Noise
 from flatfast.calibration.pair import BATCH, batch_excess
 from flatfast.calibration.plan import budget_for_rows
 from flatfast.calibration.result import Result
@@ -21,12 +21,6 @@ OFF = 0.3
 
 MISFIT = 0.1
 """Squared misfit of the outputs from which on nothing near the manifold is to be seen."""
-
-LASTING = 0.05
-"""Share of a step's noise that must be drawn afresh for its drift to last."""
-
-ROUNDING = 1e-10
-"""Noise below this share of the gradient's square is rounding: sums in another order."""
 
 RESOLVED_OFF = 3.0
 """Standard errors by which the way to the manifold must exceed :data:`OFF`.
@@ -109,7 +103,7 @@ def _lasting(found: Result, noise: Noise, landscape: Landscape) -> Doubt | None:
     rounding = ROUNDING * noise.square
     if found.lasts == "all" and found.noise > rounding:
         return None
-    if found.noise > max(LASTING * found.noise_total, rounding):
+    if not noise.fades(found.noise):
         return None
     if found.noise_total > rounding and found.noise > rounding:
         why = f"only {found.noise / found.noise_total:.1%} of the gradient's noise is drawn afresh"

@@ -1,4 +1,4 @@
-"""A calibration drawn: the law that it gives, and the measurements behind it."""
+"""A calibration drawn: the law and the measurements behind it, or what bounds momentum instead."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from flatfast.calibration.result import MODEL_ERROR, NORMAL_95, Result
+from flatfast.calibration.window_figure import draw_window
 from flatfast.law import GAMMA
 
 if TYPE_CHECKING:
@@ -23,19 +24,26 @@ def draw(found: Result, path: str | Path | None = None) -> "Figure":
     """Draw, and save where a path is given.
 
     Raises:
-        CalibrationError: If there is no law to be drawn.
+        CalibrationError: If there is neither a law to be drawn nor a window.
     """
-    found.law  # noqa: B018 - says why there is none
+    window = None if found.ok else found.window
+    if window is None:
+        found.law  # noqa: B018 - says why there is none
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     inked = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
     style: dict[Any, Any] = dict.fromkeys(inked, INK)
     with rc_context({**style, "axes.spines.top": False, "axes.spines.right": False}):
-        figure = Figure(figsize=(9.2, 3.8), layout="constrained")
-        left, right = figure.subplots(1, 2, width_ratios=(3, 2))
-        _law(left, found)
-        _parts(right, found)
+        if window is not None:
+            figure = Figure(figsize=(9.2, 2.9), layout="constrained")
+            colours = {"ink": INK, "muted": MUTED, "accent": ACCENT, "other": OTHER}
+            draw_window(figure.subplots(), found, window, colours)
+        else:
+            figure = Figure(figsize=(9.2, 3.8), layout="constrained")
+            left, right = figure.subplots(1, 2, width_ratios=(3, 2))
+            _law(left, found)
+            _parts(right, found)
         if path is not None:
             figure.savefig(path, transparent=True, dpi=160)
     return figure

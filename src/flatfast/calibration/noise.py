@@ -11,6 +11,12 @@ from flatfast.calibration.draws import Groups, mean_of
 from flatfast.calibration.landscape import Landscape, Vector
 from flatfast.estimate import Estimate
 
+LASTING = 0.05
+"""Share of a step's noise that must be drawn afresh for its drift to last."""
+
+ROUNDING = 1e-10
+"""Noise below this share of the gradient's square is rounding: sums in another order."""
+
 GROUPS = 6
 """Groups of pairs whose means are kept, so that what is read off the mean gradient has an error."""
 
@@ -88,6 +94,10 @@ class Noise:
             return Estimate(self.total, self.total)
         of_batch = mean_of(self.between)
         return Estimate(of_batch / self._per_step, of_batch.error / self._per_step)
+
+    def fades(self, lasting: float) -> bool:
+        """Whether so little of the noise lasts that the drift ends where the loss is zero."""
+        return not lasting > max(LASTING * self.total, ROUNDING * self.square)
 
     @property
     def total(self) -> float:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from flatfast.calibration.pair import Pair
 from flatfast.calibration.verdict import Doubt, Verdict
+from flatfast.calibration.window import Window
 from flatfast.estimate import Estimate
 from flatfast.law import GAMMA, MomentumLaw, effective_step
 
@@ -31,7 +32,10 @@ class CalibrationError(RuntimeError):
     """There is no law to be had from a calibration, or none yet; says why, and what to do."""
 
 
-FALLBACK = "momentum 0.9, or what has served you"
+FALLBACK_MOMENTUM = 0.9
+"""What most training has, and what is said to use where nothing better is known."""
+
+FALLBACK = f"momentum {FALLBACK_MOMENTUM:g}, or what has served you"
 """What is advised where the law does not apply."""
 
 
@@ -90,6 +94,9 @@ class Result:
             batch, or ``"all"``, the choice of the batch too.
         settles: Least ``1 - momentum`` at which batches let a run settle near a minimum of this
             sharpness, ``lr tr G / (2 B)``; 0 where a step takes all examples, NaN if not known.
+        damps: The ``1 - momentum`` at which the slowest mode that matters settles soonest,
+            ``2 sqrt(lr λ)``, measured where no noise lasts; NaN elsewhere, or if not known.
+        momentum: The one in use, where it was told; NaN if it was not.
         doubts: What speaks against using it.
         ahead: What C rests on where it is that of a goal ahead; None where it is that of one point.
         pair: Learning rate and momentum together, where no learning rate was given; None where one
@@ -117,6 +124,8 @@ class Result:
     weight_decay: float = math.nan
     lasts: str = "fresh"
     settles: float = math.nan
+    damps: float = math.nan
+    momentum: float = math.nan
     doubts: tuple[Doubt, ...] = ()
     ahead: Ahead | None = None
     pair: Pair | None = None
@@ -134,6 +143,16 @@ class Result:
     @property
     def _fatal(self) -> list[Doubt]:
         return [doubt for doubt in self.doubts if doubt.fatal]
+
+    @property
+    def window(self) -> Window | None:
+        """What bounds momentum where there is no law, as no noise lasts; None elsewhere.
+
+        Also where neither bound is known.
+        """
+        ordinary = any(doubt.verdict is Verdict.NO_LASTING_NOISE for doubt in self.doubts)
+        known = self.settles > 0 or self.damps > 0
+        return Window(self.settles, self.damps) if ordinary and known else None
 
     @property
     def interval(self) -> tuple[float, float]:

@@ -8,7 +8,8 @@ Minibatch noise that fades with the residuals leaves two bounds of ``mu = 1 - mo
 * *Damping.* A mode of curvature λ settles soonest at ``mu = 2 sqrt(lr λ)``: with less friction it
   swings, with more it creeps. The one that counts is the slowest that still matters.
 
-How the best mu of sweeps lies beside them is measured in ``studies/ordinary``.
+How the best mu of sweeps lies beside them is measured in ``studies/ordinary``; :attr:`Window.best`
+says what held there, which describes those sweeps and promises nothing.
 """
 
 import math
@@ -26,6 +27,12 @@ MATTERS = 0.1
 
 FLAT = 1e-4
 """Curvature, as a share of ``tr G``, below which a mode is not looked at."""
+
+SETTLED = (1.9, 8.2)
+"""Multiples of the first bound between which the best mu of all sweeps lay."""
+
+DAMPED = (0.58, 1.2)
+"""The same of the second: the best mu was above both lower ends, and below one of the upper."""
 
 SEEN = 2.0
 """Squared mean gradient over its error's square from which on its modes are seen."""
@@ -45,6 +52,22 @@ class Window:
     settles: float
     damps: float
 
+    @property
+    def best(self) -> tuple[float, float]:
+        """Where the best mu lay beside these bounds in every sweep; both may exceed 1.
+
+        With the second bound unknown the upper end is that of the first alone, and the best may lie
+        above it.
+        """
+        damps = 0.0 if math.isnan(self.damps) else self.damps
+        low = max(SETTLED[0] * self.settles, DAMPED[0] * damps)
+        return low, max(SETTLED[1] * self.settles, DAMPED[1] * damps)
+
+    def place(self, mu: float) -> str:
+        """Where a mu lies: ``"below"`` the best ones, ``"within"`` or ``"above"`` them."""
+        low, high = self.best
+        return "below" if mu < low else "above" if mu > high else "within"
+
 
 def window_of(
     landscape: Landscape, noise: Noise, sharpness: float, lr: float, products: int
@@ -61,9 +84,8 @@ def window_of(
     Returns:
         The window, and the products made.
     """
-    settles = settling(landscape, sharpness, lr)
-    curvature, made = slowest(landscape, noise, sharpness, products)
-    return Window(settles, 2 * math.sqrt(lr * curvature)), made
+    damps, made = slowest_damping(landscape, noise, sharpness, lr, products)
+    return Window(settling(landscape, sharpness, lr), damps), made
 
 
 def settling(landscape: Landscape, sharpness: float, lr: float) -> float:
@@ -71,6 +93,14 @@ def settling(landscape: Landscape, sharpness: float, lr: float) -> float:
     if not samples(landscape):
         return 0.0
     return batch_excess(lr, 0.0, sharpness, landscape.batch_size)
+
+
+def slowest_damping(
+    landscape: Landscape, noise: Noise, sharpness: float, lr: float, products: int
+) -> tuple[float, int]:
+    """The second bound, NaN where it cannot be told, and products made."""
+    curvature, made = slowest(landscape, noise, sharpness, products)
+    return 2 * math.sqrt(lr * curvature), made
 
 
 def slowest(

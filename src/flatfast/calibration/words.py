@@ -3,8 +3,9 @@
 import math
 import textwrap
 
+from flatfast.calibration.bar import bar, marked, span
 from flatfast.calibration.pair import LOUD
-from flatfast.calibration.result import FALLBACK, Result
+from flatfast.calibration.result import FALLBACK, FALLBACK_MOMENTUM, Result
 from flatfast.calibration.verdict import Verdict
 from flatfast.law import MomentumLaw
 
@@ -14,10 +15,9 @@ WIDTH = 80
 
 def told(found: Result) -> str:
     """All of it, as lines for a terminal."""
-    return "\n".join(
-        textwrap.fill(part, WIDTH, subsequent_indent="  ")
-        for part in [verdict(found), *reasons(found), *rest(found)]
-    )
+    fill = textwrap.TextWrapper(WIDTH, subsequent_indent="  ").fill
+    lines = [fill(part) for part in [verdict(found), *reasons(found)]]
+    return "\n".join([*lines, *bar(found), *map(fill, rest(found))])
 
 
 def verdict(found: Result) -> str:
@@ -26,7 +26,7 @@ def verdict(found: Result) -> str:
         needed = " ".join(found.remedies)
         return f"{found.outcome[0].upper()}{found.outcome[1:]}: {needed[0].lower()}{needed[1:]}"
     if not found.ok:
-        return f"Use {FALLBACK}: {found.outcome}, because"
+        return f"Use {_fallback(found)}: {found.outcome}, because"
     low, high = found.interval
     law = found.law
     momentum = f"momentum {law(found.lr):.4g}"
@@ -36,6 +36,15 @@ def verdict(found: Result) -> str:
         f"1 - momentum = C lr^(2/3) with C = {found.C:.3g} (95%: {low:.2g} to {high:.2g}, "
         f"momentum {_from_to(found, high, low)})."
     )
+
+
+def _fallback(found: Result) -> str:
+    """What to use without a law; the usual momentum only where nothing speaks against it."""
+    window = found.window
+    known = window is not None and not math.isnan(window.damps) and window.best[0] < 1
+    if window is None or not known or window.place(1 - FALLBACK_MOMENTUM) == "within":
+        return FALLBACK
+    return f"what has served you, or try a momentum within {span(window)}"
 
 
 def reasons(found: Result) -> list[str]:
@@ -92,7 +101,7 @@ def _next(found: Result) -> list[str]:
         ]
     if not found.ok:
         nothing = ["There is nothing to be mended: keep what has served."]
-        return [*(found.remedies or nothing), *_settling(found)]
+        return [*(found.remedies or nothing), *_ordinary(found)]
     return [
         *found.remedies,
         "couple(optimizer, found), or SGD(..., C=found). It is the law of SGD with momentum; for "
@@ -112,21 +121,36 @@ def _all_of_it(found: Result) -> list[str]:
     ]
 
 
-def _settling(found: Result) -> list[str]:
-    """What holds of ordinary training, where the choice of the batch is all of the noise."""
-    ordinary = any(doubt.verdict is Verdict.NO_LASTING_NOISE for doubt in found.doubts)
-    if not (ordinary and found.settles > 0):
+def _ordinary(found: Result) -> list[str]:
+    """What holds where there is no law for want of noise that lasts."""
+    window = found.window
+    if window is None:
         return []
-    most = 1 - 2 * found.settles
-    if most <= 0:
+    if window.best[0] >= 1:
         return [
             f"Batches this small throw training out at lr {found.lr:g} with any momentum "
-            f"(lr tr G / (2 B) = {found.settles:.2g}): lower lr, or give larger batches."
+            f"(lr tr G / (2 B) = {window.settles:.2g}): lower lr, or give larger batches."
         ]
+    momentum, _ = marked(found)
+    place = window.place(1 - momentum)
+    meant = {
+        "below": "lies above these: it swings, or batches throw it about",
+        "above": "lies below these: it creeps",
+        "within": "lies among these",
+    }[place]
     return [
-        f"Near a minimum this sharp batches let training settle best with momentum below "
-        f"{most:.3g} (twice lr tr G / (2 B), docs/ordinary.md)."
+        f"In sweeps of ordinary training the best momentum lay within {span(window)} for bounds as "
+        f"here ({' and '.join(_bounds(found))}); momentum {momentum:.4g} {meant}. That describes "
+        "those sweeps and promises nothing (docs/ordinary.md).",
     ]
+
+
+def _bounds(found: Result) -> list[str]:
+    told = []
+    if found.settles > 0:
+        told.append(f"batches, lr tr G / (2 B) = {found.settles:.2g}")
+    damped = f"the slowest mode that matters, 2 sqrt(lr λ) = {found.damps:.2g}"
+    return [*told, "the slowest mode not seen" if math.isnan(found.damps) else damped]
 
 
 def _ahead(found: Result) -> list[str]:

@@ -55,6 +55,10 @@ def calibrate(
             "way, by a look ahead."
         ),
     ] = None,
+    momentum: Annotated[
+        float | None,
+        typer.Option(help="The one in use, to be placed where there is no law to give one."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of noise and probes.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Write the calibration as JSON.")] = None,
     figure: Annotated[Path | None, typer.Option(help="Draw it to this file.")] = None,
@@ -80,7 +84,7 @@ def calibrate(
             bar.update(task, description="gradients", completed=done, total=total)
 
         options = {"budget": spend, "noise": noise.value, "seed": seed, "fall": fall}
-        found = _found(name, settings(set_, data), lr, told, **options)
+        found = _found(name, settings(set_, data), lr, told, momentum=momentum, **options)
     _tell(console, found)
     if out is not None:
         from flatfast.lab.atomic import atomically
@@ -146,6 +150,7 @@ def _of_model(
 
 
 def _tell(console: Console, found: "Calibration") -> None:
+    from flatfast.calibration.bar import bar
     from flatfast.calibration.words import reasons, rest, verdict
 
     plain: Any = {"markup": False, "highlight": False}
@@ -153,5 +158,7 @@ def _tell(console: Console, found: "Calibration") -> None:
     console.print(verdict(found), style=f"bold {colour}", **plain)
     for reason in reasons(found):
         console.print(reason, style="yellow", **plain)
+    for line in bar(found):
+        console.print(line, **plain)
     for part in rest(found):
         console.print(part, **plain)

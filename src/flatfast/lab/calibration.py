@@ -174,6 +174,7 @@ def calibrate_problem(
     budget: int = BUDGET,
     noise: Lasts = "fresh",
     seed: int = 0,
+    momentum: float | None = None,
     fall: float | None = None,
     progress: Progress = lambda done, total: None,
 ) -> Calibration:
@@ -184,7 +185,15 @@ def calibrate_problem(
     """
     with jax.enable_x64(False):
         landscape = ProblemLandscape(problem, seed=seed)
-        return calibrate(landscape, lr, budget=budget, noise=noise, fall=fall, progress=progress)
+        return calibrate(
+            landscape,
+            lr,
+            budget=budget,
+            noise=noise,
+            momentum=math.nan if momentum is None else momentum,
+            fall=fall,
+            progress=progress,
+        )
 
 
 def _flat(params: Any) -> tuple[jax.Array, Callable[[jax.Array], Any]]:

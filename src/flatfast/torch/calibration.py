@@ -41,6 +41,7 @@ def calibrate(
     batches_per_step: int | None = None,
     weight_decay: float | None = None,
     noise: Lasts = "fresh",
+    momentum: float | None = None,
     seed: int = 0,
     fall: float | None = None,
     progress: bool | Progress = False,
@@ -83,6 +84,8 @@ def calibrate(
             manifold too, and is weighed against the noise. A penalty in the loss is found there.
         noise: What of it lasts: ``"fresh"``, what is drawn anew at each look at a batch; or
             ``"all"``, the choice of the batch too, where training never fits its data.
+        momentum: The one in use. Where no noise lasts, and so there is no law, it is placed beside
+            what bounds momentum instead.
         seed: Draws the probes, apart from PyTorch's own generators.
         fall: Share of the sharpness that training is to take off, in (0, 1), where that is known:
             C is then the constant that arrives soonest, by a look ahead along the drift. It costs
@@ -130,6 +133,7 @@ def calibrate(
                 budget=budget,
                 weight_decay=decay,
                 noise=noise,
+                momentum=math.nan if momentum is None else momentum,
                 fall=fall,
                 progress=told,
             )
