@@ -13,7 +13,7 @@ from flatfast.calibration.following import AHEAD, no_swing
 from flatfast.calibration.result import Ahead
 from flatfast.calibration.spending import OF_GAUGES
 from flatfast.estimate import Estimate
-from flatfast.torch import LabelNoise, auto_momentum, calibrate
+from flatfast.torch import LabelNoise, auto_momentum, calibrate, couple
 from flatfast.torch.calibrator import Calibrator, Gauging
 from tests.made_up import made_up_calibration
 from tests.torch.calibrated import INDEX, ZEROS, Pairs, half_square
@@ -156,3 +156,21 @@ def test_a_look_ahead_leaves_the_weights_bit_for_bit():
     assert abs(math.log(found.C / ((4 * kappa) ** (1 / 3) / 2**0.5))) < 0.15
     with pytest.raises(ValueError, match=r"fall must be in \(0, 1\)"):
         calibrate(model, half_square(noise), (INDEX, ZEROS), 0.01, fall=1.5)
+
+
+def test_a_calibrator_in_the_place_of_a_law():
+    torch.manual_seed(0)
+    model, noise = Pairs(), LabelNoise(0.3)
+    loss = half_square(noise)
+    measure = Calibrator(model, loss, (INDEX, ZEROS), fall=None)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
+    with pytest.raises(ValueError, match="total_steps must be left out with a Calibrator"):
+        couple(optimizer, measure, total_steps=100)
+    auto = couple(optimizer, measure)
+    assert auto.law is None
+    loss(model(INDEX), ZEROS).backward()
+    optimizer.step()
+    assert auto.law is not None
+    assert optimizer.param_groups[0]["momentum"] == auto.law(0.01)
+    auto.remove()
+    assert optimizer.param_groups[0]["momentum"] == 0.9

@@ -10,12 +10,13 @@ from flatfast.estimate import Estimate
 from flatfast.law import GAMMA, MomentumLaw, effective_step
 
 DAMPING = 1 / math.sqrt(2)
-"""``C / C*``: the damping ratio that is given to the drift's last swing.
+"""``C / C*``: how much of critical damping is given to the drift's last swing.
 
-At ``1 / sqrt(2)`` an oscillator overshoots by ``exp(-pi)``, 4% of its displacement: a metric that
-is quadratic in it never sees the overshoot, whatever the goal. Less damping is faster for a goal
-that is known (0.39 for a tenth), by at most a third; but below it runs swing out of the goal again,
-and their time doubles at once. Too much damping only creeps.
+The damping ratio is ``(C / C*)^(3/2)``, since the pull weakens as C grows
+(:mod:`flatfast.theory.oscillator`). At ``1 / sqrt(2)`` the oscillator overshoots by 10% of its
+displacement, and a metric that is quadratic in it by 1%, which hardly a goal sees. Less damping is
+faster for a goal that is known (0.39 for a tenth), by at most a third; but below it runs swing out
+of the goal again, and their time doubles at once. Too much damping only creeps.
 """
 
 MODEL_ERROR = 0.6

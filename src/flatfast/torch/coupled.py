@@ -1,9 +1,11 @@
 """``couple(optimizer, law)``."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, overload
 
 from flatfast.calibration import Calibration
+from flatfast.torch.auto import AutoMomentum, auto_momentum
+from flatfast.torch.calibrator import Calibrator
 from flatfast.torch.coupling import Coupling
 from flatfast.torch.laws import Law
 from flatfast.torch.others import Others
@@ -11,13 +13,29 @@ from flatfast.torch.warned import warn
 from flatfast.torch.writers import what_is_doubtful
 
 
+@overload
+def couple(
+    optimizer: Any, law: Calibrator, *, total_steps: None = None, others: Others = "raise"
+) -> AutoMomentum: ...
+
+
+@overload
 def couple(
     optimizer: Any,
     law: Law | Calibration | Sequence[Law],
     *,
     total_steps: int | None = None,
     others: Others = "raise",
-) -> Coupling:
+) -> Coupling: ...
+
+
+def couple(
+    optimizer: Any,
+    law: Law | Calibration | Calibrator | Sequence[Law],
+    *,
+    total_steps: int | None = None,
+    others: Others = "raise",
+) -> Coupling | AutoMomentum:
     """Let the momentum of every parameter group follow its learning rate.
 
     ::
@@ -39,7 +57,8 @@ def couple(
             whose first beta is then set, with a warning: the law is SGD's). One that wraps another,
             as for sharpness-aware minimisation, is coupled through the one that it wraps.
         law: From learning rate to momentum, for all groups, or a sequence of one for each; or the
-            calibration that found it.
+            calibration that found it; or a :class:`flatfast.torch.Calibrator`, which measures it
+            while training goes on, as :func:`flatfast.torch.auto_momentum` has it.
         total_steps: Length of the training in steps. The steps made are counted in the parameter
             groups (``coupled_steps``), and so survive a checkpoint. A call that moves other
             parameters than the last, as where the state is sharded, belongs to the same step.
@@ -49,18 +68,25 @@ def couple(
             back; or ``override``, where the law writes last, and says so once.
 
     Returns:
-        The coupling: what is in use, and how to end it.
+        The coupling: what is in use, and how to end it; with a calibrator, what measures.
 
     Raises:
         TypeError: If there is no optimizer, the law cannot be called, or ``total_steps`` is no
             whole number.
         ValueError: If a group has no momentum or a dampening, laws and groups differ in number,
-            ``total_steps`` is below 1, ``others`` is another word, or the optimizer's momentum must
-            not change.
+            ``total_steps`` is below 1 or given with a calibrator, ``others`` is another word, or
+            the optimizer's momentum must not change.
         CalibrationError: If the calibration found no law; says why.
         MomentumConflictError: With ``others="raise"``: if a scheduler cycles the momentum; at the
             first step after, if something else has written it.
     """
+    if isinstance(law, Calibrator):
+        if total_steps is not None:
+            raise ValueError(
+                "total_steps must be left out with a Calibrator, whose law has no end to look to, "
+                f"got {total_steps}"
+            )
+        return auto_momentum(optimizer, law, others=others)
     coupling = Coupling(optimizer, law, total_steps, others=others)
     if doubt := what_is_doubtful(coupling.optimizer, coupling.law(0)):
         warn(doubt)
