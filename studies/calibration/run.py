@@ -15,6 +15,8 @@ from studies.calibration.falls import falls
 from studies.calibration.figure import draw
 from studies.calibration.follow import followed
 from studies.calibration.measure import measure, steps_planned
+from studies.calibration.two_values import QUICK as FEW_SCHEDULES
+from studies.calibration.two_values import SCHEDULES, two_values
 from studies.study import (
     RESULTS,
     Part,
@@ -54,6 +56,9 @@ def parts(folder: Path, quick: bool) -> Iterator[Part]:
         row = _swept(folder, case) or before.get("sweeps", {}).get(case.label)
         if row is not None:
             yield json_part(folder, f"follow.{case.label}", partial(followed, case, row))
+            schedules = FEW_SCHEDULES if quick else SCHEDULES
+            two = partial(two_values, case, row, schedules)
+            yield json_part(folder, f"two.{case.label}", two)
     for case in budgets.cases(quick):
         sizes, seeds = (budgets.BUDGETS[:2], 2) if quick else (budgets.BUDGETS, budgets.SEEDS)
         yield json_part(
@@ -109,6 +114,7 @@ def collect(folder: Path, before: Result) -> Result:
         "along": before.get("along", {}) | _kept(folder, "along."),
         "fall": _of(every, before.get("fall", {}) | _kept(folder, "fall.")),
         "follow": _of(every, before.get("follow", {}) | _kept(folder, "follow.")),
+        "two": _of(every, before.get("two", {}) | _kept(folder, "two.")),
         "online": before.get("online", {}) | {key: row for key, row in found.items() if row},
         "pair": before.get("pair", {}) | _paired(folder),
     }

@@ -39,9 +39,6 @@ RECORDS = 64
 CHOOSING, JUDGING = range(1000, 1004), range(1004, 1016)
 """Seeds of the runs by which a schedule is chosen and judged; none of a sweep's."""
 
-DEAR, DEAR_JUDGING = "digits-resnet", range(1004, 1010)
-"""The problem whose runs cost most, and its fewer seeds."""
-
 
 @dataclass(frozen=True)
 class Schedule:
@@ -66,12 +63,20 @@ SCHEDULES = (
 )
 
 
-def two_values(case: Case, sweep: Row) -> Row:
+QUICK = SCHEDULES[:4]
+"""Those of a quick look."""
+
+
+def two_values(
+    case: Case, sweep: Row, schedules: tuple[Schedule, ...] = SCHEDULES, judging: range = JUDGING
+) -> Row:
     """The best schedule, judged.
 
     Args:
         case: The problem.
         sweep: What its sweep has found.
+        schedules: Those to be tried, the constant first.
+        judging: Seeds of the runs that judge.
 
     Raises:
         ValueError: If the sweep lacks the calibration's learning rate.
@@ -84,14 +89,13 @@ def two_values(case: Case, sweep: Row) -> Row:
         C = rate["C"][int(np.argmin([np.inf if t is None else t for t in rate["time"]]))]
     best = rate["best_time"]
     problem = case.load()
-    judging = DEAR_JUDGING if case.problem == DEAR else JUDGING
-    tried = arrivals(problem, case, SCHEDULES, C, best, CHOOSING)
-    chosen = SCHEDULES[int(np.argmin(middles(tried)))]
+    tried = arrivals(problem, case, schedules, C, best, CHOOSING)
+    chosen = schedules[int(np.argmin(middles(tried)))]
     judged = arrivals(problem, case, (CONSTANT, chosen), C, best, judging)
     return {
         "C": C,
         "located": located,
-        "schedules": [vars(schedule) for schedule in SCHEDULES],
+        "schedules": [vars(schedule) for schedule in schedules],
         "tried": _steps(tried),
         "chosen": vars(chosen),
         "constant": _steps(judged[0]),

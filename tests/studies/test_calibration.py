@@ -33,6 +33,7 @@ from studies.calibration.measure import centre_file
 from studies.calibration.rows import cases_of, complete, rate_at, steps_over_best, unseen_of
 from studies.calibration.run import STUDY
 from studies.calibration.tables_follow import follow, followed, ratios_of
+from studies.calibration.tables_two import two_values
 from studies.calibration.together import Together
 from studies.calibration.twins import twin
 from studies.calibration.unseen import UNSEEN
@@ -299,7 +300,7 @@ def test_parts_are_kept_and_rows_of_before_stay(tmp_path, monkeypatch):
     assert found.failed == {}
     kinds = {name.split(".")[0] for name in found.computed}
     measured = {"sweep", "calibrated", "candidates", "along", "fall", "follow", "budgets", "online"}
-    assert kinds == measured | {"pair-grid", "pair"}
+    assert kinds == measured | {"two", "pair-grid", "pair"}
     assert compute(STUDY, order).computed == []
     result = collect(STUDY, order)
     (row,) = cases_of(result)
@@ -311,6 +312,7 @@ def test_parts_are_kept_and_rows_of_before_stay(tmp_path, monkeypatch):
     assert 0.5 < ratios["follow"] < 2
     assert f"following {ratios['follow']:.2f} in the median" in followed(result)
     assert case.problem in follow(result)
+    assert case.problem in two_values(result)
 
     # What is committed is kept where the folder lacks its parts, and replaced where it has them.
     sweep, label = result["sweeps"][case.label], "matrix-sensing_noise_std-0.1"
