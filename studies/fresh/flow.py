@@ -67,7 +67,7 @@ def _gauss_newton(problem: Problem, tree: Any, w: jax.Array) -> jax.Array:
     outputs = problem.logits or problem.residuals
     assert outputs is not None
     rows = jax.jacfwd(lambda at: outputs(tree(at)))(w)
-    rows = rows.reshape(len(rows), -1, len(w))
+    rows = rows.reshape(rows.shape[0] if rows.ndim > 1 else 1, -1, len(w))
     if problem.logits is None:
         return jnp.einsum("pkd,pke->de", rows, rows) / len(rows)
     chances = jax.nn.softmax(problem.logits(tree(w)))
