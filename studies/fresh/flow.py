@@ -53,10 +53,10 @@ def flow(problem: Problem, strength: float, until: float) -> tuple[Any, Any]:
             rate = strength / 4 * float(along @ along)
             time = FALL_OF_STEP * float(value) / rate
             w = w - time * strength / 4 * along
+            steep = values >= FLAT * values[-1]
+            across, inverse = modes[:, steep], 1 / values[steep]
             for _ in range(BACK):
-                across, inverse = modes[:, values >= FLAT * values[-1]], 1 / values
-                kept = inverse[values >= FLAT * values[-1]]
-                w = w - across @ (kept * (across.T @ np.asarray(pull(w))))
+                w = w - across @ (inverse * (across.T @ np.asarray(pull(w))))
             times.append(times[-1] + time)
             shares.append(float(trace(w)) / first)
     return np.array(times), np.array(shares)
