@@ -5,7 +5,7 @@ from functools import cached_property
 
 from flatfast.lab.problem import Problem
 from flatfast.lab.recipes.recipe import spaced
-from studies.fresh.problems import PROBLEMS
+from studies.fresh.problems import POOL, PROBLEMS
 
 NOISE_WITHIN = 0.05
 """``s^2`` measured over ``s^2`` predicted is to be within this of 1."""
@@ -15,6 +15,9 @@ DRIFT_WITHIN = 0.1
 
 CREEPING = (8.0, 16.0)
 """Those runs' friction, in units of the calibrated C: theory is for much of it."""
+
+LARGE_POOL = 4096
+"""Inputs of these readings: the drift is the population's, and the flow is to be too."""
 
 FALL, MARGIN = 0.2, 0.05
 """The share of the trace that the flow loses meanwhile, and how much further it is followed, for
@@ -35,7 +38,7 @@ DRAWS, BUDGETS = 6, (60, 480)
 CENTRE = 960
 """Gradient evaluations of the calibration that a sweep is laid around."""
 
-FACTORS = (0.2, 4.0)
+FACTORS = (0.6, 5.0)
 """Momenta swept: least and greatest ``mu / lr^(2/3)``, in units of that calibration's C."""
 
 DURATION = 14.0
@@ -58,7 +61,7 @@ class Case:
 
     name: str
     lr: tuple[float, ...] = spaced(1e-3, 1.6e-2, 5)
-    per_decade: int = 10
+    per_decade: int = 12
     seeds: int = 12
     records: int = 24
     batch: int = 64
@@ -67,7 +70,11 @@ class Case:
     @cached_property
     def problem(self) -> Problem:
         """The problem."""
-        return PROBLEMS[self.name](batch=self.batch, data_seed=self.data_seed)
+        return self.on(POOL)
+
+    def on(self, pool: int) -> Problem:
+        """The problem, its loss and trace read on so many inputs."""
+        return PROBLEMS[self.name](batch=self.batch, data_seed=self.data_seed, pool=pool)
 
 
 CASES = tuple(Case(name) for name in PROBLEMS)

@@ -28,6 +28,7 @@ from studies.fresh.cases import (
     DURATION,
     FACTORS,
     FALL,
+    LARGE_POOL,
     MARGIN,
     NOISE_BUDGET,
     Case,
@@ -139,15 +140,15 @@ def drift(case: Case) -> list[Row]:
     From two memories after the start, once the noise has come up, to where the flow has lost a
     share of :data:`FALL`: the flow's time between the two traces over the runs' own.
     """
-    lr = case.lr[0]
+    lr, problem = case.lr[0], case.on(LARGE_POOL)
     found = calibrate_problem(case.problem, lr, budget=NOISE_BUDGET, noise="all")
-    times, shares = flow(case.problem, _strength(case), 1 - FALL - MARGIN)
+    times, shares = flow(problem, _strength(case), 1 - FALL - MARGIN)
     end = float(np.interp(-(1 - FALL), -shares, times))
     rows = []
     for friction in CREEPING:
         mu = friction * found.C * lr**GAMMA
         steps = round(2 / mu), round(2 / mu + end * (mu / lr) ** 2)
-        together = Together(case.problem, lr, np.arange(case.seeds), "float32")
+        together = Together(problem, lr, np.arange(case.seeds), "float32")
         begin, reached = together.goal(), []
         for step in steps:
             together.to(step, np.full(case.seeds, mu))

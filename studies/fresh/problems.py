@@ -16,13 +16,13 @@ import numpy as np
 
 from flatfast.lab.descent import Descent
 from flatfast.lab.goal import Goal
-from flatfast.lab.problem import Params, Problem
+from flatfast.lab.problem import Params, Problem, Scalar
 
 INPUTS, TEACHER, SPARE, CLASSES = 4, 3, 12, 3
 """Of the network: inputs, the teacher's units, those that the student has besides, and classes."""
 
 POOL = 256
-"""Inputs on which the loss and the trace are read, in place of the population."""
+"""Inputs on which the loss and the trace are read, by default, in place of the population."""
 
 SQUARED_NOISE = 0.5
 """Standard deviation of the noise on the targets of the squared error."""
@@ -38,7 +38,7 @@ def _forward(params: Params, x: jax.Array) -> jax.Array:
     return outputs
 
 
-def _made(classes: int, data_seed: int) -> tuple[Params, Params, Any]:
+def _made(classes: int, data_seed: int, examples: int) -> tuple[Params, Params, Any]:
     """The teacher, the student's start, and the pool."""
     rng = np.random.default_rng(data_seed)
     teacher = {
@@ -50,12 +50,12 @@ def _made(classes: int, data_seed: int) -> tuple[Params, Params, Any]:
         "in": np.concatenate([teacher["in"], spare], axis=1),
         "out": np.concatenate([teacher["out"], np.zeros((SPARE, classes))]),
     }
-    return teacher, start, rng.standard_normal((POOL, INPUTS))
+    return teacher, start, rng.standard_normal((examples, INPUTS))
 
 
-def fresh_squared(*, batch: int = 64, data_seed: int = 0) -> Problem:
+def fresh_squared(*, batch: int = 64, data_seed: int = 0, pool: int = POOL) -> Problem:
     """Squared error; targets are the teacher's output and Gaussian noise."""
-    teacher, start, pool = _made(1, data_seed)
+    teacher, start, inputs = _made(1, data_seed, pool)
 
     def gradient(params: Params, key: jax.Array) -> Params:
         of_inputs, of_noise = jax.random.split(key)
@@ -67,25 +67,25 @@ def fresh_squared(*, batch: int = 64, data_seed: int = 0) -> Problem:
 
     def residuals(params: Params) -> jax.Array:
         dtype = params["in"].dtype
-        x = jnp.asarray(pool, dtype)
+        x = jnp.asarray(inputs, dtype)
         return _forward(params, x) - _forward(_like(teacher, dtype), x)
 
     def loss(params: Params) -> jax.Array:
         return jnp.mean(residuals(params) ** 2) / 2
 
     return _problem(
-        "fresh-squared", start, gradient, loss, _trace(pool, squared=True), batch, data_seed,
-        residuals=residuals,
+        "fresh-squared", start, gradient, loss, _trace(inputs, squared=True),
+        {"batch_size": batch, "data_seed": data_seed, "pool": pool}, residuals=residuals,
     )  # fmt: skip
 
 
-def fresh_softmax(*, batch: int = 64, data_seed: int = 0) -> Problem:
+def fresh_softmax(*, batch: int = 64, data_seed: int = 0, pool: int = POOL) -> Problem:
     """Cross-entropy; labels are drawn from the teacher's chances."""
-    teacher, start, pool = _made(CLASSES, data_seed)
-    return _softmax("fresh-softmax", _forward, teacher, start, pool, batch, data_seed)
+    teacher, start, inputs = _made(CLASSES, data_seed, pool)
+    return _softmax("fresh-softmax", _forward, teacher, start, inputs, batch, data_seed)
 
 
-def softmax_regression(*, batch: int = 64, data_seed: int = 0) -> Problem:
+def softmax_regression(*, batch: int = 64, data_seed: int = 0, pool: int = POOL) -> Problem:
     """The same of a model that is linear in its weights, with flat directions that have no slope.
 
     Every input comes twice, so that half of the weights are free.
@@ -94,13 +94,13 @@ def softmax_regression(*, batch: int = 64, data_seed: int = 0) -> Problem:
     teacher = rng.standard_normal((INPUTS, CLASSES))
     apart = rng.standard_normal((INPUTS, CLASSES))
     start = {"in": np.concatenate([teacher + apart, -apart])}
-    pool = rng.standard_normal((POOL, INPUTS))
+    inputs = rng.standard_normal((pool, INPUTS))
 
     def forward(params: Params, x: jax.Array) -> jax.Array:
         outputs: jax.Array = jnp.concatenate([x, x], axis=1) @ params["in"]
         return outputs
 
-    return _softmax("softmax-regression", forward, start, start, pool, batch, data_seed)
+    return _softmax("softmax-regression", forward, start, start, inputs, batch, data_seed)
 
 
 def _softmax(
@@ -108,7 +108,7 @@ def _softmax(
     forward: Outputs,
     teacher: Params,
     start: Params,
-    pool: Any,
+    inputs: Any,
     batch: int,
     data_seed: int,
 ) -> Problem:
@@ -126,7 +126,7 @@ def _softmax(
         return jax.grad(entropy)(params)
 
     def logits(params: Params) -> jax.Array:
-        return forward(params, jnp.asarray(pool, params["in"].dtype))
+        return forward(params, jnp.asarray(inputs, params["in"].dtype))
 
     def loss(params: Params) -> jax.Array:
         """Divergence from the teacher: zero where nothing is left to be learnt."""
@@ -134,19 +134,20 @@ def _softmax(
         gap = true - jax.nn.log_softmax(logits(params))
         return jnp.mean(jnp.sum(jnp.exp(true) * gap, axis=1))
 
-    trace = _trace(pool, squared=False) if "out" in start else loss
-    return _problem(name, start, gradient, loss, trace, batch, data_seed, logits=logits)
+    trace = _trace(inputs, squared=False) if "out" in start else loss
+    settings = {"batch_size": batch, "data_seed": data_seed, "pool": len(inputs)}
+    return _problem(name, start, gradient, loss, trace, settings, logits=logits)
 
 
 def _like(params: Params, dtype: Any) -> Params:
     return jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), params)
 
 
-def _trace(pool: Any, squared: bool) -> Callable[[Params], jax.Array]:
+def _trace(inputs: Any, squared: bool) -> Callable[[Params], jax.Array]:
     """``tr G`` over the pool, exactly: the outputs' Hessian between the rows of their Jacobian."""
 
     def trace(params: Params) -> jax.Array:
-        x = jnp.asarray(pool, params["in"].dtype)
+        x = jnp.asarray(inputs, params["in"].dtype)
         hidden = jnp.tanh(x @ params["in"])
         # |d f_k / d out_jk|^2 and |d f_k / d in_ij|^2, summed over weights.
         above = jnp.sum(hidden**2, axis=1)
@@ -167,8 +168,7 @@ def _problem(
     gradient: Callable[[Params, jax.Array], Params],
     loss: Callable[[Params], jax.Array],
     trace: Callable[[Params], jax.Array],
-    batch: int,
-    data_seed: int,
+    settings: dict[str, Scalar],
     **outputs: Outputs | Callable[[Params], jax.Array],
 ) -> Problem:
     return Problem(
@@ -179,7 +179,7 @@ def _problem(
         metrics={"trace": trace},
         goal=Goal("cooled:trace", 0.5),
         cooling=Descent(lr=0.3, momentum=0.8, steps=60),
-        settings={"batch_size": batch, "data_seed": data_seed},
+        settings=settings,
         **outputs,
     )
 
