@@ -40,6 +40,7 @@ class Case:
             for none.
         development: Whether the safeguard was chosen by it.
         needs: What is missing to run it here.
+        short: What tells it from the problem's other cases, in tables and figures.
     """
 
     problem: str
@@ -55,6 +56,7 @@ class Case:
     bounds: tuple[float, ...] = (inf, 1.0)
     development: bool = False
     needs: Callable[[], str] = str
+    short: str = ""
 
     def load(self, noise: float | None = None) -> Problem:
         """The problem, at its noise or at another."""
@@ -62,6 +64,11 @@ class Case:
 
     def _noise(self, noise: float | None) -> float:
         return self.noise if noise is None else noise
+
+    @property
+    def title(self) -> str:
+        """Its name in tables and figures."""
+        return ", ".join([self.problem, self.short] if self.short else [self.problem])
 
     @property
     def key(self) -> str:
@@ -99,6 +106,7 @@ CASES = (
     Case(
         "digits-mlp",
         {"activation": "relu", "init_seed": 1},
+        short="relu",
         steps=200,
         records=5,
         guarded=25,
@@ -106,14 +114,25 @@ CASES = (
     Case(
         "fashion-mlp",
         {"examples": 500, "test_examples": 1000, "width": 50, "depth": 4},
+        short="width 50",
         noise=0.2,
         seeds=2,
         records=5,
         guarded=8,
         needs=fashion_needs,
     ),
-    Case("digits-resnet", {"examples": 60, "channels": 4}, seeds=2, steps=120, guarded=8),
+    Case(
+        "digits-resnet",
+        {"examples": 60, "channels": 4},
+        short="60 images",
+        seeds=2,
+        steps=120,
+        guarded=8,
+    ),
 )
+
+TITLES = {case.key: case.title for case in CASES}
+"""By key."""
 
 QUICK = Case(
     "scalar-product",

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from flatfast.lab.report.axes import log_axis
 from flatfast.lab.report.theme import Theme, new_figure, themed
 from studies.catapults.analysis import label
+from studies.catapults.cases import TITLES
 from studies.drawing import light_and_dark
 
 MARKERS = {"0": "v", "0.5": "P", "0.8": "D", "0.9": "s", "0.97": "^", "the law's": "o"}
@@ -32,7 +33,7 @@ def around(result: dict[str, Any], theme: Theme) -> Figure:
         upper, lower = panels[2 * block : 2 * block + 2, column]
         _steps(upper, case["noisy"]["cells"], theme)
         _lost(lower, case["noisy"]["cells"], theme)
-        upper.set_title(name.split("_examples")[0].replace("_activation-", ", "), fontsize=10.5)
+        upper.set_title(TITLES.get(name, name), fontsize=10.5)
         lower.set_xlabel("learning rate / limit")
         if column == 0:
             upper.set_ylabel("steps to the goal (median)")

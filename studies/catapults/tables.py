@@ -12,6 +12,7 @@ from studies.catapults.analysis import (
     no_worse,
     place_metric,
 )
+from studies.catapults.cases import TITLES
 
 Row = dict[str, Any]
 
@@ -174,7 +175,8 @@ def verdict(found: Row) -> str:
 
 
 def _with(found: Row, kind: str) -> list[tuple[str, Row]]:
-    return [(name, case) for name, case in found["cases"].items() if kind in case]
+    cases = found["cases"].items()
+    return [(TITLES.get(name, name), case) for name, case in cases if kind in case]
 
 
 def _shares(found: Row) -> list[float]:
