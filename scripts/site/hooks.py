@@ -1,0 +1,45 @@
+"""What MkDocs asks while it builds the site (``hooks`` in ``mkdocs.yml``)."""
+
+from typing import Any
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
+from mkdocs.structure.files import File, Files
+
+from scripts.site import pages
+from scripts.site.links import COPIED, PAGES, ROOT, NoPlaceError, rewritten
+
+_SOURCES: dict[str, str] = {}
+"""Of a page that is made: where in the repository it stands, to which its links are relative."""
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add what lies outside ``docs``."""
+
+    def page(uri: str, source: str, content: str) -> None:
+        _SOURCES[uri] = source
+        files.append(File.generated(config, uri, content=content))
+
+    def copy(uri: str) -> None:
+        files.append(File.generated(config, uri, abs_src_path=str(ROOT / uri)))
+
+    for name in ("CHANGELOG.md", "CONTRIBUTING.md"):
+        page(PAGES[name], name, (ROOT / name).read_text(encoding="utf-8"))
+    page(PAGES["results"], "README.md", pages.results())
+    page(PAGES["examples"], "README.md", pages.examples())
+    for script in pages.linked_code():
+        page(f"code/{script}.md", script, pages.code(script))
+    for name in (*COPIED, *pages.result_files()):
+        if (ROOT / name).is_file():
+            copy(name)
+    return files
+
+
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+    """A page's links as the site has them."""
+    uri = page.file.src_uri
+    source = _SOURCES.get(uri, f"docs/{uri}")
+    try:
+        return rewritten(markdown, source)
+    except NoPlaceError as error:
+        raise PluginError(str(error)) from None
