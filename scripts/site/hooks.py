@@ -6,8 +6,15 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 
-from scripts.site import pages
+from scripts.site import pages, tutorials
 from scripts.site.links import COPIED, PAGES, ROOT, NoPlaceError, rewritten
+from scripts.site.percent import FOLDER, ORDER
+
+KEPT = ROOT / "build" / "tutorials"
+"""What tutorials gave when they were last run."""
+
+IN_PLACE = ""
+"""The source of a page whose links are those of the site already."""
 
 _SOURCES: dict[str, str] = {}
 """Of a page that is made: where in the repository it stands, to which its links are relative."""
@@ -25,8 +32,17 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
     for name in ("CHANGELOG.md", "CONTRIBUTING.md"):
         page(PAGES[name], name, (ROOT / name).read_text(encoding="utf-8"))
-    page(PAGES["results"], "README.md", pages.results())
     page(PAGES["examples"], "README.md", pages.examples())
+    page(PAGES["tutorials"], "README.md", tutorials.contents())
+    for name in ORDER:
+        result = tutorials.shown(name, KEPT)
+        page(f"tutorials/{name}.md", IN_PLACE, tutorials.page(name, result))
+        picture = {"": result.light, "-dark": result.dark}
+        for suffix, svg in picture.items():
+            files.append(File.generated(config, f"tutorials/{name}{suffix}.svg", content=svg))
+        script = (FOLDER / f"{name}.py").read_text(encoding="utf-8")
+        files.append(File.generated(config, f"tutorials/{name}.py", content=script))
+        copy(f"tutorials/{name}.ipynb")
     for script in pages.linked_code():
         page(f"code/{script}.md", script, pages.code(script))
     for name in (*COPIED, *pages.result_files()):
@@ -39,6 +55,10 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """A page's links as the site has them."""
     uri = page.file.src_uri
     source = _SOURCES.get(uri, f"docs/{uri}")
+    if source == IN_PLACE:
+        return markdown
+    if uri == PAGES["results"]:
+        markdown += pages.results()
     try:
         return rewritten(markdown, source)
     except NoPlaceError as error:

@@ -12,16 +12,8 @@ _CODE_LINK = re.compile(r"\]\((\.\./)+((?:studies|examples|benchmarks|scripts|sr
 
 
 def results(root: Path = ROOT) -> str:
-    """The page of what was measured: every study and experiment with its report and its data."""
-    parts = [
-        "# Results\n",
-        "Everything that these pages say of the law was measured here, and can be measured again: each folder below has "
-        "its report or the pages that discuss it, its data to download, and the command that makes it anew.\n",
-        "Experiments are sweeps of learning rate against momentum with a report of their own; a study asks one "
-        "question over several of them. `summary.json` is explained in [its schema](docs/summary.md); a "
-        "`runs.parquet` has one row a run, for `pandas.read_parquet` or `flatfast report`.\n",
-        "## Experiments\n",
-    ]
+    """What the page of results ends with: every experiment and study, its report and its data."""
+    parts = ["", "## Experiments\n"]
     folders = sorted(path.parent for path in root.glob("results/*/index.html"))
     parts += [_experiment(folder, root, "###") for folder in folders]
     parts += ["## Departures from them\n", "The same sweeps with one thing changed.\n"]
@@ -38,7 +30,7 @@ def results(root: Path = ROOT) -> str:
 
 
 def _experiment(folder: Path, root: Path, level: str) -> str:
-    path = folder.relative_to(root).as_posix()
+    path = f"../{folder.relative_to(root).as_posix()}"
     command = (
         f"`flatfast reproduce {folder.name} --full`"
         if folder.parent.name == "results"
@@ -46,7 +38,7 @@ def _experiment(folder: Path, root: Path, level: str) -> str:
     )
     return (
         f"{level} {folder.name} {{#{folder.name}}}\n\n"
-        f"[Report]({path}/index.html) · made by {command} · {_data(folder, root)}\n"
+        f"[Report]({path}) · made by {command} · {_data(folder, root)}\n"
     )
 
 
@@ -57,7 +49,7 @@ def _study(study: str, root: Path) -> str:
         for page in sorted((root / "docs").glob("*.md"))
         if f"<!-- quote:{study}." in page.read_text(encoding="utf-8")
     ]
-    pages = ", ".join(f"[{heading(page)}](docs/{page.name})" for page in told)
+    pages = ", ".join(f"[{heading(page)}]({page.name})" for page in told)
     lines = [
         f"### {study} {{#{study}}}\n",
         f"{catalogue.question(study)}\n",
@@ -83,7 +75,7 @@ def _data(folder: Path, root: Path) -> str:
     files = sorted(path for path in folder.iterdir() if path.suffix in {*DATA, ".html"})
     return "data: " + (
         ", ".join(
-            f"[{file.name}]({file.relative_to(root).as_posix()}) ({size(file.stat().st_size)})"
+            f"[{file.name}](../{file.relative_to(root).as_posix()}) ({size(file.stat().st_size)})"
             for file in files
             if file.name != "index.html"
         )
