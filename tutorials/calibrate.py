@@ -26,7 +26,7 @@ def loss(outputs, targets):
 # Too early the answer is no: from fresh weights there is no valley of minima to drift along yet.
 
 # %%
-print(str(calibrate(model, loss, (inputs, targets), lr=0.1)).splitlines()[0])
+print(calibrate(model, loss, (inputs, targets), lr=0.1))
 
 # %% [markdown]
 # Train until the loss is near zero, then ask again.

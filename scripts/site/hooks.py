@@ -33,7 +33,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for name in ("CHANGELOG.md", "CONTRIBUTING.md"):
         page(PAGES[name], name, (ROOT / name).read_text(encoding="utf-8"))
     page(PAGES["examples"], "README.md", pages.examples())
-    page(PAGES["tutorials"], "README.md", tutorials.contents())
+    page(PAGES["tutorials"], IN_PLACE, tutorials.contents())
     for name in ORDER:
         result = tutorials.shown(name, KEPT)
         page(f"tutorials/{name}.md", IN_PLACE, tutorials.page(name, result))

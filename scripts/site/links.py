@@ -18,7 +18,7 @@ PAGES = {
     "CONTRIBUTING.md": "contributing.md",
     "examples": "examples.md",
     "results": "results.md",
-    "tutorials": "tutorials.md",
+    "tutorials": "tutorials/index.md",
 }
 """Files and folders outside ``docs`` that are a page of the site."""
 

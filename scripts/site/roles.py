@@ -33,5 +33,13 @@ class Roles(griffe.Extension):
 
     def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
         """One object of the package."""
-        if obj.docstring is not None:
-            obj.docstring.value = linked(obj.docstring.value, obj.module.path)
+        _rewrite(obj)
+
+    def on_package(self, *, pkg: griffe.Module, **_: Any) -> None:
+        """The package itself, which is no object of itself."""
+        _rewrite(pkg)
+
+
+def _rewrite(obj: griffe.Object) -> None:
+    if obj.docstring is not None:
+        obj.docstring.value = linked(obj.docstring.value, obj.module.path)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+from cycler import cycler
 
 from flatfast.lab.report.theme import DARK, LIGHT, SIZE, Theme, style
 from scripts.site.links import ROOT, rewritten
@@ -58,8 +59,13 @@ def _drawing(theme: Theme) -> Any:
 
     pyplot.switch_backend("agg")
     pyplot.close("all")
-    size = {"figure.figsize": SIZE, "figure.constrained_layout.use": True}
-    with matplotlib.rc_context({**style(theme), **size, "savefig.facecolor": theme.surface}):
+    ours = {
+        "axes.prop_cycle": cycler(color=[theme.second, theme.accent, *theme.categories[1:]]),
+        "figure.constrained_layout.use": True,
+        "figure.figsize": SIZE,
+        "savefig.facecolor": theme.surface,
+    }
+    with matplotlib.rc_context({**style(theme), **ours}):
         yield
     pyplot.close("all")
 
@@ -154,5 +160,5 @@ def contents() -> str:
     ]
     for name in ORDER:
         file = FOLDER / f"{name}.py"
-        lines.append(f"- [{title(file)}](tutorials/{name}.py). {opening(file)}")
+        lines.append(f"- [{title(file)}]({name}.md). {opening(file)}")
     return "\n".join(lines) + "\n"
