@@ -47,6 +47,8 @@ def test_readme_runs_as_it_stands():
 @pytest.mark.parametrize(
     "page",
     [
+        "docs/index.md",
+        "docs/start.md",
         "docs/howto.md",
         "docs/rescale.md",
         "docs/calibration.md",
@@ -117,7 +119,8 @@ def test_claims_are_read():
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))]
+    "page",
+    ["README.md", *(p.relative_to(ROOT).as_posix() for p in (ROOT / "docs").rglob("*.md"))],
 )
 def test_links_lead_somewhere(page):
     text = (ROOT / page).read_text()

@@ -1,15 +1,17 @@
 # %% [markdown]
 # # Calibrate: C without tuning
 #
-# Near zero loss, with noise that is drawn afresh at every step, the law's C can be measured where the weights are, for
-# the cost of some sixty gradients. Nothing is trained by it and nothing is changed.
+# Near zero loss, with noise that is drawn afresh at every step, the law's C can be measured where
+# the weights are, for the cost of some sixty gradients. Nothing is trained by it and nothing is
+# changed.
 
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from flatfast.torch import LabelNoise, calibrate
 from torch.nn.functional import mse_loss
+
+from flatfast.torch import LabelNoise, calibrate
 
 torch.manual_seed(0)
 inputs = torch.randn(24, 4)
@@ -41,7 +43,8 @@ found = calibrate(model, loss, (inputs, targets), lr=0.1, budget=200)
 print(found)
 
 # %% [markdown]
-# The answer is a law: one number, C, gives momentum at every learning rate. The band is C's interval.
+# The answer is a law: one number, C, gives momentum at every learning rate. The band is C's
+# interval.
 
 # %%
 lrs = np.geomspace(0.003, 0.3)

@@ -1,17 +1,19 @@
 # %% [markdown]
 # # My batch changed
 #
-# A script was tuned with batches of 16; now there are four devices, and a step sees 64 examples. `rescale` carries the
-# tuned setting over. Here is what that does to a small network, beside changing nothing.
+# A script was tuned with batches of 16; now there are four devices, and a step sees 64 examples.
+# `rescale` carries the tuned setting over. Here is what that does to a small network, beside
+# changing nothing.
 
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from flatfast.torch import rescale
 from torch.nn.functional import mse_loss
 
-EXAMPLES = 16_384  # that every training sees
+from flatfast.torch import rescale
+
+EXAMPLES = 16_384  # that every training sees, once each
 test = torch.randn(512, 8, generator=torch.Generator().manual_seed(1))
 
 
@@ -19,11 +21,6 @@ def answer(x):
     return torch.sin(x[:, :1] + x[:, 1:2])
 
 
-# %% [markdown]
-# Every training sees the same number of examples, each once. What changes is how many of them a step takes.
-
-
-# %%
 def train(batch, change=None, seed=0):
     torch.manual_seed(seed)
     model = torch.nn.Sequential(torch.nn.Linear(8, 64), torch.nn.Tanh(), torch.nn.Linear(64, 1))
@@ -50,8 +47,9 @@ for name, losses in runs.items():
     print(f"{name}: test loss {losses[-1, 1]:.4f}, mean of {len(SEEDS)} seeds")
 
 # %% [markdown]
-# The doubt that `rescale` warns of is real: had the learning rate been near its limit of stability, four times as much
-# would have been too much ([which rule transfers](../docs/rescale.md#which-rule-transfers)).
+# The doubt that `rescale` warns of is real: had the learning rate been near its limit of stability,
+# four times as much would have been too much ([which rule
+# transfers](../docs/rescale.md#which-rule-transfers)).
 
 # %%
 figure, axis = plt.subplots()

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Sweep your own problem
 #
-# A problem is a value with five things: where runs start, the gradient of one noisy step, the loss, what to record, and
-# a goal. The lab then trains hundreds of runs at once. Here: two products of weights, fitted to two targets.
+# Say where runs start, the gradient of one noisy step, the loss, what to record, and a goal: the
+# lab trains hundreds of runs at once. Here two products of weights are fitted to two targets.
 
 # %%
 import jax
@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 import pyarrow as pa
+
 from flatfast.lab.engines.job import Job
 from flatfast.lab.estimation.exponent import fit_exponent
 from flatfast.lab.estimation.times import time_grid
@@ -39,8 +40,7 @@ problem = Problem(
 )
 
 # %% [markdown]
-# Four learning rates, at each eleven momenta in units of the law, 32 seeds, `30 lr^(-2/3)` steps. On the command line it
-# is `flatfast sweep my_problem.py:problem --lr ... --C ...`, which keeps what it has and writes a report.
+# On the command line it is `flatfast sweep my_problem.py:problem --lr ... --C ...`, with a report.
 
 # %%
 simulator, rows = Job(problem, records=128).simulator(), []

@@ -1,12 +1,14 @@
 # %% [markdown]
 # # The law in your loop
 #
-# One line after the optimizer is made, and momentum follows the learning rate at every step: whichever schedule sets
-# the one, the law `1 - momentum = C * lr^(2/3)` sets the other. Loop, scheduler and checkpoint stay as they are.
+# One line after the optimizer is made, and momentum follows the learning rate at every step:
+# whichever schedule sets the one, the law `1 - momentum = C * lr^(2/3)` sets the other. Loop,
+# scheduler and checkpoint stay as they are.
 
 # %%
 import matplotlib.pyplot as plt
 import torch
+
 from flatfast import MomentumLaw
 from flatfast.torch import Gauge, couple
 
@@ -16,8 +18,9 @@ targets = inputs[:, :1].sin()
 model = torch.nn.Sequential(torch.nn.Linear(4, 32), torch.nn.Tanh(), torch.nn.Linear(32, 1))
 
 # %% [markdown]
-# Somebody has found that momentum 0.9 serves at learning rate 0.1. The law goes through that pair, and gives the momentum
-# of every other learning rate. `total_steps` keeps the memory of momentum shorter than the training that is left.
+# Somebody has found that momentum 0.9 serves at learning rate 0.1. The law goes through that pair,
+# and gives the momentum of every other learning rate. `total_steps` keeps the memory of momentum
+# shorter than the training that is left.
 
 # %%
 optimizer = torch.optim.SGD(model.parameters(), lr=0.2, momentum=0.9)
@@ -39,8 +42,9 @@ for _ in range(300):
 print(f"loss {loss.item():.4f}; last step: {gauge}")
 
 # %% [markdown]
-# Where the learning rate is high, momentum is low, and back. The effective step `lr / (1 - momentum)` is the speed of
-# everything slow: under the law it grows with the cube root of the learning rate only.
+# Where the learning rate is high, momentum is low, and back. The effective step `lr / (1 -
+# momentum)` is the speed of everything slow: under the law it grows with the cube root of the
+# learning rate only.
 
 # %%
 figure, axes = plt.subplots(3, 1, sharex=True)

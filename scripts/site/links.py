@@ -62,7 +62,9 @@ def place(path: str, root: Path = ROOT) -> str:
     if path.startswith("results/"):
         if file.is_file():
             return path
-        return f"{path}/index.html" if (file / "index.html").is_file() else f"results.md#{name(path)}"
+        return (
+            f"{path}/index.html" if (file / "index.html").is_file() else f"results.md#{name(path)}"
+        )
     if path.startswith("tutorials/") and path.endswith(".py"):
         return path.removesuffix(".py") + ".md"
     if path.endswith(".py"):
@@ -123,7 +125,7 @@ def outside_code(text: str, change: Callable[[str], str]) -> str:
 
 
 def _two_images(picture: re.Match[str]) -> str:
-    """Both pictures, of which the theme shows the one that fits the scheme the reader has chosen."""
+    """Both pictures: the theme shows the one that fits the scheme which the reader has chosen."""
     dark, alt, light, rest = picture.groups()
     return (
         f'<img alt="{alt}" src="{light}#only-light"{rest} loading="lazy">'

@@ -145,8 +145,7 @@ def page(name: str, result: Shown) -> str:
         f'<img alt="{alt}" src="{name}-dark.svg#only-dark" width="620">'
     )
     parts.append(
-        f"To run it yourself: [{name}.py]({name}.py) or the notebook "
-        f"[{name}.ipynb]({name}.ipynb)."
+        f"To run it yourself: [{name}.py]({name}.py) or the notebook [{name}.ipynb]({name}.ipynb)."
     )
     return "\n\n".join(parts) + "\n"
 
@@ -155,8 +154,8 @@ def contents() -> str:
     """The page that lists the tutorials."""
     lines = [
         "# Tutorials\n",
-        "Six short scripts, each with one figure: read them here, or run them, as a script or as a notebook. What they "
-        "print below is what they printed when this site was built.\n",
+        "Short scripts, each with one figure: read them here, or run them, as a script or as a "
+        "notebook. What they print is what they printed when this site was built.\n",
     ]
     for name in ORDER:
         file = FOLDER / f"{name}.py"
