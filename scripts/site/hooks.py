@@ -6,8 +6,8 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 
-from scripts.site import pages, tutorials
-from scripts.site.links import COPIED, PAGES, ROOT, NoPlaceError, rewritten
+from scripts.site import assistants, pages, tutorials
+from scripts.site.links import COPIED, PAGES, ROOT, NoPlaceError, place, rewritten
 from scripts.site.percent import FOLDER, ORDER
 
 KEPT = ROOT / "build" / "tutorials"
@@ -45,10 +45,17 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         copy(f"tutorials/{name}.ipynb")
     for script in pages.linked_code():
         page(f"code/{script}.md", script, pages.code(script))
+    texts = {"llms.txt": assistants.llms(_address), "llms-full.txt": assistants.full()}
+    for name, text in texts.items():
+        files.append(File.generated(config, name, content=text))
     for name in (*COPIED, *pages.result_files()):
         if (ROOT / name).is_file():
             copy(name)
     return files
+
+
+def _address(path: str) -> str:
+    return place(path).removesuffix(".md") + ".html"
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:

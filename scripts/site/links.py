@@ -22,7 +22,7 @@ PAGES = {
 }
 """Files and folders outside ``docs`` that are a page of the site."""
 
-COPIED = ("CITATION.cff", "LICENSE", "llms.txt", "llms-full.txt")
+COPIED = ("CITATION.cff", "LICENSE")
 """Files of the root that the site has as they are."""
 
 _LINK = re.compile(r"(\]\()([^)\s#][^)\s]*)(\))")
