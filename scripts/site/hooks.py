@@ -7,7 +7,7 @@ from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 
 from scripts.site import assistants, pages, tutorials
-from scripts.site.links import COPIED, PAGES, ROOT, NoPlaceError, place, rewritten
+from scripts.site.links import COPIED, PAGES, ROOT, NoPlaceError, named, place, rewritten
 from scripts.site.percent import FOLDER, ORDER
 
 KEPT = ROOT / "build" / "tutorials"
@@ -54,11 +54,20 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
+def _titles(nav: Any) -> dict[str, str]:
+    """File names of pages to how the navigation calls them."""
+    found: dict[str, str] = {}
+    for entry in nav:
+        for title, under in entry.items() if isinstance(entry, dict) else ():
+            found |= {under: title} if isinstance(under, str) else _titles(under)
+    return found
+
+
 def _address(path: str) -> str:
     return place(path).removesuffix(".md") + ".html"
 
 
-def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+def on_page_markdown(markdown: str, page: Any, config: MkDocsConfig, **_: Any) -> str:
     """A page's links as the site has them."""
     uri = page.file.src_uri
     source = _SOURCES.get(uri, f"docs/{uri}")
@@ -67,6 +76,6 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     if uri == PAGES["results"]:
         markdown += pages.results()
     try:
-        return rewritten(markdown, source)
+        return rewritten(named(markdown, _titles(config["nav"])), source)
     except NoPlaceError as error:
         raise PluginError(str(error)) from None

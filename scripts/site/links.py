@@ -7,7 +7,7 @@ beside the pages, a script is shown as a page, and files such as the changelog a
 
 import posixpath
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,6 +32,9 @@ _PICTURE = re.compile(
     r'<picture>\s*<source media="\(prefers-color-scheme: dark\)" srcset="([^"]+)">\s*'
     r'<img alt="([^"]*)" src="([^"]+)"([^>]*)>\s*</picture>'
 )
+
+
+_FILE_NAMED = re.compile(r"\[(\w+\.md)\]\(")
 
 
 class NoPlaceError(ValueError):
@@ -115,6 +118,19 @@ def rewritten(text: str, source: str, root: Path = ROOT) -> str:
     return outside_code(text, rewrite)
 
 
+def named(text: str, titles: Mapping[str, str]) -> str:
+    """A page whose links to ``[theory.md]`` are called by that page's title.
+
+    Args:
+        text: The page, in Markdown.
+        titles: File name of a page to its title; links to other pages stay as they are.
+    """
+    return outside_code(
+        text,
+        lambda part: _FILE_NAMED.sub(lambda link: f"[{titles.get(link[1], link[1])}](", part),
+    )
+
+
 def outside_code(text: str, change: Callable[[str], str]) -> str:
     """A page changed everywhere but in its fenced code blocks."""
     parts, end = [], 0
@@ -125,9 +141,10 @@ def outside_code(text: str, change: Callable[[str], str]) -> str:
 
 
 def _two_images(picture: re.Match[str]) -> str:
-    """Both pictures: the theme shows the one that fits the scheme which the reader has chosen."""
+    """Both pictures, each a link to itself in full; the theme shows that of the reader's scheme."""
     dark, alt, light, rest = picture.groups()
-    return (
-        f'<img alt="{alt}" src="{light}#only-light"{rest} loading="lazy">'
-        f'<img alt="{alt}" src="{dark}#only-dark"{rest} loading="lazy">'
+    pictures = ((light, "only-light"), (dark, "only-dark"))
+    return "".join(
+        f'<a href="{file}"><img alt="{alt}" src="{file}#{scheme}"{rest} loading="lazy"></a>'
+        for file, scheme in pictures
     )

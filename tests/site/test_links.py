@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripts.site.links import NoPlaceError, outside_code, place, rewritten
+from scripts.site.links import NoPlaceError, named, outside_code, place, rewritten
 
 
 @pytest.fixture
@@ -81,9 +81,15 @@ def test_a_picture_of_two_schemes_follows_the_one_that_the_reader_chose(root):
         "</picture>"
     )
     assert rewritten(page, "docs/howto.md", root) == (
-        '<img alt="A" src="results/a.svg#only-light" width="9" loading="lazy">'
-        '<img alt="A" src="results/a-dark.svg#only-dark" width="9" loading="lazy">'
+        '<a href="results/a.svg"><img alt="A" src="results/a.svg#only-light" width="9" '
+        'loading="lazy"></a><a href="results/a-dark.svg"><img alt="A" '
+        'src="results/a-dark.svg#only-dark" width="9" loading="lazy"></a>'
     )
+
+
+def test_a_link_that_is_called_by_its_file_gets_the_page_s_title():
+    page = "[a.md](a.md#x) and [b.md](b.md)\n```\n[a.md](a.md)\n```\n"
+    assert named(page, {"a.md": "First"}) == page.replace("[a.md](a.md#x)", "[First](a.md#x)")
 
 
 def test_code_stays_as_it_is():
