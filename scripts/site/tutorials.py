@@ -59,13 +59,14 @@ def _drawing(theme: Theme) -> Any:
 
     pyplot.switch_backend("agg")
     pyplot.close("all")
-    ours = {
+    settings: dict[Any, Any] = {
+        **style(theme),
         "axes.prop_cycle": cycler(color=[theme.second, theme.accent, *theme.categories[1:]]),
         "figure.constrained_layout.use": True,
         "figure.figsize": SIZE,
         "savefig.facecolor": theme.surface,
     }
-    with matplotlib.rc_context({**style(theme), **ours}):
+    with matplotlib.rc_context(settings):
         yield
     pyplot.close("all")
 
