@@ -65,10 +65,10 @@ quotes: $(VENV)/.dev
 	$(VENV)/bin/python -m scripts.site.notebooks
 
 docs: $(VENV)/.dev
-	$(VENV)/bin/python -m mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build --strict
 
 docs-serve: $(VENV)/.dev
-	$(VENV)/bin/python -m mkdocs serve
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs serve
 
 # Other interpreters: make release-check PYTHONS="python3.12 python3.13"
 PYTHONS ?= $(PYTHON)

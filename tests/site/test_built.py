@@ -137,7 +137,13 @@ def expect(thing):
     return waiting(thing)
 
 
+def is_dark(page):
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    return sum(map(int, re.findall(r"\d+", background)[:3])) / 3 < 80
+
+
 PHONE = {"width": 390, "height": 844}
+REPORT = "results/matrix-sensing/index.html"
 PAGES = ("index.html", "start.html", "howto.html", "rescale.html", "results.html", "choose.html")
 
 
@@ -150,7 +156,7 @@ def test_search_finds_a_page(visit):
     expect(page).to_have_url(re.compile(r"/howto\.html.*#warm-up"))
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", [*PAGES, REPORT])
 def test_fits_a_phone(visit, name):
     page = visit(name, viewport=PHONE)
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
@@ -164,9 +170,7 @@ def test_follows_the_scheme_with_its_pictures(visit, scheme, dark):
         "all => all.filter(one => getComputedStyle(one).display != 'none').map(one => one.src)"
     )
     assert ["-dark" in source for source in shown] == [dark]
-    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
-    level = sum(map(int, background[4:-1].split(",")[:3])) / 3
-    assert (level < 80) == dark
+    assert is_dark(page) == dark
 
 
 def test_two_clicks_from_the_front_page(visit):
@@ -182,5 +186,10 @@ def test_a_report_opens_from_the_results(visit):
     page = visit("results.html")
     page.locator("a[href='results/matrix-sensing/index.html']").first.click()
     expect(page.locator("h1")).to_contain_text("matrix", ignore_case=True)
-    head = page.locator("table th").first
-    expect(head).to_be_visible()
+    expect(page.locator("table th").first).to_be_visible()
+
+
+@pytest.mark.parametrize(("scheme", "dark"), [("light", False), ("dark", True)])
+def test_a_report_follows_the_scheme(visit, scheme, dark):
+    page = visit(REPORT, color_scheme=scheme)
+    assert is_dark(page) == dark
