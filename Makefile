@@ -1,7 +1,9 @@
 # make demo    the main job on a small scale: the 2/3 law on matrix sensing, with its report
 # make test    everything that CI runs: lint, types, layers, tests
 # make studies-quick    every study in small, in a few minutes
+# make docs    the site into build/site, no warning allowed; make docs-serve shows it as you write
 # make explorer    docs/explorer.html anew from explorer/, with node
+# make release-check    builds what would be published, and uses it in an empty environment
 # make test-lowest    the tests at the lowest versions that pyproject.toml allows
 PYTHON ?= python3
 VENV ?= .venv
@@ -11,7 +13,7 @@ comma = ,
 space = $(subst ,, )
 INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-lowest lint bench results studies-quick quotes explorer clean
+.PHONY: demo test test-lowest lint bench results studies-quick quotes docs docs-serve release-check explorer clean
 
 demo: $(VENV)/.lab
 	$(VENV)/bin/flatfast reproduce matrix-sensing --quick --out runs/demo
@@ -56,9 +58,23 @@ results: $(VENV)/.dev
 studies-quick: $(VENV)/.dev
 	@for study in $(STUDIES); do $(VENV)/bin/python -m studies $$study --quick || exit 1; done
 
-# README and docs quote committed results; this writes the quotes.
+# README and docs quote committed results; this writes the quotes, and what is made of the docs.
 quotes: $(VENV)/.dev
 	$(VENV)/bin/python -m studies.quotes
+	$(VENV)/bin/python -m scripts.site.assistants
+	$(VENV)/bin/python -m scripts.site.notebooks
+
+docs: $(VENV)/.dev
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build --strict
+
+docs-serve: $(VENV)/.dev
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs serve
+
+# Other interpreters: make release-check PYTHONS="python3.12 python3.13"
+PYTHONS ?= $(PYTHON)
+release-check: $(VENV)/.dev
+	$(INSTALL) -e ".[release]"
+	$(VENV)/bin/python -m scripts.release $(patsubst %,--python %,$(PYTHONS))
 
 # Needs node 20 and npm. The page is committed; a test says when it is stale.
 explorer: explorer/node_modules

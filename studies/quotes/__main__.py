@@ -98,7 +98,7 @@ def quoted(text: str, root: str = "") -> str:
             )
 
     def fill(match: re.Match[str]) -> str:
-        block = filling(match[2], match[3]).replace("](results/", f"]({root}results/")
+        block = re.sub(r"\]\((results|docs)/", rf"]({root}\1/", filling(match[2], match[3]))
         return f"{match[1]}{block}\n{match[4]}"
 
     return BLOCK.sub(fill, text)

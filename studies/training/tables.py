@@ -162,6 +162,20 @@ def best(found: Result) -> str:
 
 def against(found: Result) -> str:
     """The law against the others, each at its own best learning rate."""
+    return _against(found, None)
+
+
+def against_nine(found: Result) -> str:
+    """The law against momentum 0.9 alone."""
+    return _against(found, "momentum 0.9")
+
+
+def against_cycle(found: Result) -> str:
+    """The law against PyTorch's one cycle alone, both in one cycle of the learning rate."""
+    return _against(found, "cycled momentum")
+
+
+def _against(found: Result, only: str | None) -> str:
     heads = (
         "",
         "schedule",
@@ -178,6 +192,7 @@ def against(found: Result) -> str:
             _points(other["best"]["final_gain"]),
         ]
         for kind, other in _law_against(found)
+        if only in (None, other["method"])
     ]
     return table(heads, rows)
 
