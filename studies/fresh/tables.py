@@ -62,7 +62,8 @@ def _calibrated(name: str, row: Row, budget: str) -> str:
     if not drawn:
         return f"0 of {len(each)} told one"
     steps = float(np.median(_steps(name, row, budget)))
-    return f"{np.median(drawn):.2g} ({len(drawn)} of {len(each)}); {steps:.2f}"
+    told = f"{steps:.2f}" if np.isfinite(steps) else "does not settle"
+    return f"{np.median(drawn):.2g} ({len(drawn)} of {len(each)}); {told}"
 
 
 def _steps(name: str, row: Row, budget: str) -> list[float]:
