@@ -27,9 +27,7 @@ __all__ = [
     "with_nesterov",
 ]
 
-OPTIMIZERS: dict[str, Any] = {
-    kind.name: kind for kind in (SGD, NormalizedSGD, Adam, AdamW, Muon)
-}
+OPTIMIZERS: dict[str, Any] = {kind.name: kind for kind in (SGD, NormalizedSGD, Adam, AdamW, Muon)}
 """By the name that the command line and the store have."""
 
 
