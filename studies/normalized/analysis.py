@@ -14,7 +14,7 @@ from flatfast.lab.estimation.collapse import collapse
 from flatfast.lab.estimation.conventions import NORMALIZED
 from flatfast.lab.estimation.exponent import exponent_interval, fit_exponent
 from flatfast.lab.estimation.interval import Interval
-from flatfast.lab.estimation.optimum import median_times
+from flatfast.lab.estimation.optimum import MedianTimes, median_times
 from flatfast.lab.estimation.power_law import fit_power_law
 from flatfast.lab.estimation.resampling import percentile_interval, student_interval
 from flatfast.lab.estimation.times import TimeGrid
@@ -38,8 +38,14 @@ OTHER = 1.0
 Row = dict[str, Any]
 
 
-def told(case: Case, grid: TimeGrid) -> Row:
-    """Plateau, edge and exponents of a sweep, as plain JSON."""
+def told(case: Case, grid: TimeGrid, C: float | None = None) -> Row:
+    """Plateau, edge and exponents of a sweep, as plain JSON.
+
+    Args:
+        case: What was swept.
+        grid: Its times.
+        C: The best of heavy ball's law on this problem, where it is known.
+    """
     times = median_times(grid, n_boot=RESAMPLES, seed=0)
     log_time = times.log_time
     plateau = plateau_of(times.log_mu, log_time)
@@ -55,11 +61,12 @@ def told(case: Case, grid: TimeGrid) -> Row:
         "plateau": [_interval(values) for values in plateau.T],
         "edge": [_interval(values) for values in edge.T],
         "flat_within": flat,
-        "edge_exponent": _exponent(log_lr, edge, seeds),
+        "edge_exponent": exponent(log_lr, edge, seeds),
         "edge_prefactor": _prefactor(log_lr, edge, seeds),
-        "plateau_exponent": _exponent(log_lr, plateau, seeds),
+        "plateau_exponent": exponent(log_lr, plateau, seeds),
         "collapse": {"quality": curves.quality, **_plain(curves.best_gamma)},
         "best": _best(grid),
+        "law": None if C is None else {"C": C, "over_plateau": _at_law(times, plateau, C)},
     }
     found["held"] = _held(found)
     return found
@@ -127,7 +134,7 @@ def _interval(drawn: Floats) -> Row:
     return _plain(found)
 
 
-def _exponent(log_lr: Floats, drawn: Floats, seeds: int) -> Row:
+def exponent(log_lr: Floats, drawn: Floats, seeds: int) -> Row:
     """Of a power law through what was read at each learning rate."""
     law = fit_power_law(log_lr, drawn[0], drawn[1:])
     return _plain(exponent_interval(law, LEVEL, seeds, int((~np.isnan(drawn[0])).sum()) - 2))
@@ -142,6 +149,19 @@ def _prefactor(log_lr: Floats, drawn: Floats, seeds: int) -> Row:
         (law.level_scatter_variance, int((~np.isnan(log_C[0])).sum()) - 1),
     ]
     return _plain(student_interval(law.intercept, LEVEL, parts).exp())
+
+
+def _at_law(times: MedianTimes, plateau: Floats, C: float) -> list[float]:
+    """The time at ``1 - momentum = C^3 lr^2`` over the plateau's, where both are known."""
+    found = []
+    for e, lr in enumerate(times.lr):
+        known = np.isfinite(times.log_time[0, e])
+        at = NORMALIZED.power * np.log(C) + LAW * np.log(lr)
+        log_mu = times.log_mu[known]
+        if log_mu[0] <= at <= log_mu[-1]:
+            log_time = np.interp(at, log_mu, times.log_time[0, e, known])
+            found.append(float(np.exp(log_time - plateau[0, e])))
+    return found
 
 
 def _best(grid: TimeGrid) -> Row:

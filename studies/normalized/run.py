@@ -13,7 +13,7 @@ from flatfast.lab.simulation.optimizers import NormalizedSGD
 from studies.normalized.analysis import told
 from studies.normalized.cases import CASES, QUICK, Case
 from studies.normalized.figure import draw
-from studies.study import Part, Result, Study
+from studies.study import RESULTS, Part, Result, Study, read_json
 from studies.sweeps import swept
 
 
@@ -55,8 +55,14 @@ def collect(folder: Path, before: Result) -> Result:
         path = table_of(folder, case)
         runs = pq.read_table(path) if path.exists() else None
         if runs is not None and set(runs["lr"].to_pylist()) == set(case.lr):
-            cases[case.problem] = told(case, time_grid(runs))
+            cases[case.problem] = told(case, time_grid(runs), _heavy_ball(case.problem))
     return {"cases": cases}
+
+
+def _heavy_ball(problem: str) -> float | None:
+    """The best C of heavy ball's law in the committed sweep of a problem."""
+    found = read_json(RESULTS / problem / "summary.json", {}).get("best_C")
+    return None if found is None else float(found["estimate"])
 
 
 STUDY = Study(parts, collect, draw)

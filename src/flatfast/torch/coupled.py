@@ -28,7 +28,8 @@ def couple(
     What momentum means is the optimizer's: SGD with a dampening that equals its momentum averages
     gradients where SGD without sums them, and the law, whose C is the same, is then
     ``1 - momentum = C**3 * lr**2``. Dampening is written with the momentum. The coupling's text
-    says which it is.
+    says which it is. (At one learning rate less momentum than the law's is then faster, as long as
+    it is stable: docs/theory.md.)
 
     From then on every step uses the law's momentum at the learning rate of that moment, whatever
     scheduler or hand sets it. Where the law gives 0 (learning rates above ``C^(-3/2)``) the steps
