@@ -114,7 +114,8 @@ class Batch:
         """Memory of all weights and of what the optimizer keeps beside them."""
         memory = jax.eval_shape(self.rule.begin, self.start)
         leaves = jax.tree.leaves((self.start, memory))
-        return self.width * sum(leaf.size * leaf.dtype.itemsize for leaf in leaves)
+        each: int = sum(leaf.size * leaf.dtype.itemsize for leaf in leaves)
+        return self.width * each
 
     def temporary_bytes(self, records: int) -> int:
         """Memory on each device, for calls so long, besides the state.

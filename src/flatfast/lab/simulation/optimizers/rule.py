@@ -21,6 +21,10 @@ class Rule(Protocol):
     name: ClassVar[str]
     """As the command line and the store have it."""
 
+    def __hash__(self) -> int:
+        """Of the settings: rules that are equal share a compiled program."""
+        ...
+
     def begin(self, params: Params) -> Memory:
         """The memory before the first step.
 
