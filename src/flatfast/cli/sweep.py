@@ -149,7 +149,7 @@ def sweep(
     if adaptive and convention is not HEAVY_BALL:
         raise ValueError(
             f"--adaptive looks for the valley that heavy ball has, got --optimizer {rule.name}, "
-            "whose times are a plateau with an edge: give --momentum or --C"
+            "which need not have one: give --momentum or --C"
         )
     chosen = settings(set_, data)
     if start is not None:

@@ -65,7 +65,12 @@ def test_figures_are_labelled_alike(adam: Study, normalized: Study) -> None:
         assert not any("2/3" in text for text in legend)
 
 
-def test_captions_say_plateau_where_there_is_one(adam: Study) -> None:
-    curves = next(drawing for drawing in FIGURES if drawing.name == "time_curves")
-    _, caption = words_of(curves, adam.convention)
-    assert "a plateau over most momenta" in caption
+def test_captions_say_plateau_where_there_is_one(adam: Study, normalized: Study) -> None:
+    curves, best = (
+        next(drawing for drawing in FIGURES if drawing.name == name)
+        for name in ("time_curves", "best_momentum")
+    )
+    assert "a plateau over most momenta" in words_of(curves, normalized.convention)[1]
+    assert "plateau" not in words_of(curves, adam.convention)[1]
+    assert "best 1 − beta 1 at each" in words_of(best, adam.convention)[1]
+    assert "normalized SGD's momentum" in words_of(best, adam.convention)[1]

@@ -81,9 +81,10 @@ def answer(summary: Mapping[str, Any]) -> str:
         )
     if summary["counts"]["by_method"].get("grid", {}).get("converged", 0) == 0:
         return (
-            f"On {name} no run of the sweep reached the goal: there is no best momentum to report."
+            f"On {name}{_trained(summary)} no run of the sweep reached the goal: there is no best "
+            f"{word} to report."
         )
-    return f"On {name} the exponent could not be determined from these runs."
+    return f"On {name}{_trained(summary)} the exponent could not be determined from these runs."
 
 
 def _trained(summary: Mapping[str, Any]) -> str:

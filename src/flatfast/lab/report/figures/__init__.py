@@ -78,16 +78,26 @@ NORMALIZED = {
 """Description and caption of figures that show something else where momentum averages gradients."""
 
 
+OTHERWISE = {
+    "best_momentum": "The best 1 − momentum at each learning rate with its interval, and the fit "
+    "with the slopes that its interval allows: of normalized SGD's momentum the slope would be 2.",
+    "heat_map": "Median convergence time of every cell: whether it depends on the momentum, and "
+    "where the fastest runs lie.",
+    "time_curves": "One curve per learning rate, with the fitted optimum where there is one.",
+}
+"""Captions that promise nothing, for optimizers of which nothing is known."""
+
+
 def words_of(drawing: Drawing, convention: Convention) -> tuple[str, str]:
     """Description and caption of a figure, of runs with this convention of momentum."""
-    words = (drawing.description, drawing.caption)
+    description, caption = drawing.description, drawing.caption
     if convention is HEAVY_BALL:
-        return words
-    first, second = (
-        said.replace("momentum", convention.momentum)
-        for said in NORMALIZED.get(drawing.name, words)
-    )
-    return first, second
+        return description, caption
+    description, caption = NORMALIZED.get(drawing.name, (description, caption))
+    if not convention.plain:
+        caption = OTHERWISE.get(drawing.name, caption)
+    name = convention.momentum
+    return description.replace("momentum", name), caption.replace(" − momentum", f" − {name}")
 
 
 FIGURES = (
