@@ -43,6 +43,12 @@ def test_the_exponent_is_two(normalized: Study) -> None:
     assert C**3 * at["eta"] ** 2 == pytest.approx(at["estimate"], rel=0.3)
 
 
+def test_without_an_optimum_the_whole_curves_tell_the_exponent(normalized: Study) -> None:
+    """As on a plateau."""
+    said = headline({**summarise(normalized), "exponent": None, "best_C": None, "verdicts": []})[0]
+    assert "rates; whole curves over 1 − momentum lie closest with the exponent" in said
+
+
 def test_words_are_those_of_the_optimizer(adam: Study) -> None:
     summary = summarise(adam)
     assert summary["optimizer"] == {"name": "adam"}

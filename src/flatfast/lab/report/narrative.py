@@ -84,6 +84,15 @@ def answer(summary: Mapping[str, Any]) -> str:
             f"On {name}{_trained(summary)} no run of the sweep reached the goal: there is no best "
             f"{word} to report."
         )
+    collapse = summary["collapse"]
+    if convention.power != 1 and collapse is not None and collapse["best_gamma"]["low"] is not None:
+        found = collapse["best_gamma"]  # a plateau has no optimum whose exponent could be told
+        return (
+            f"On {name}{_trained(summary)} the best {word} is not located at enough learning "
+            f"rates; whole curves over {convention.mu} lie closest with the exponent "
+            f"{fixed(found['estimate'])} "
+            f"({percent(collapse['level'])} interval {interval_text(found)})."
+        )
     return f"On {name}{_trained(summary)} the exponent could not be determined from these runs."
 
 
