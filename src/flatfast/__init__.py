@@ -10,6 +10,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from flatfast.convention import Convention, heavy_ball, normalized
 from flatfast.law import MomentumLaw, effective_step, memory, transfer
 from flatfast.rescaling import Change, Rescaled, Rule, Setting, rescale, rules
 
@@ -20,13 +21,16 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Change",
+    "Convention",
     "MomentumLaw",
     "Rescaled",
     "Rule",
     "Setting",
     "__version__",
     "effective_step",
+    "heavy_ball",
     "memory",
+    "normalized",
     "rescale",
     "rules",
     "timescales",

@@ -4,14 +4,21 @@
 without loss of generalisation: the time to equilibrate across the manifold of zero-loss minimizers
 then scales like the time to drift along it (Cowsik, Can and Glorioso, arXiv 2210.16400).
 
-This module needs nothing but the standard library. Learning rates may be numbers, sequences of
-them, or arrays that know comparison, power and ``clip``.
+That is heavy ball's, whose momentum sums gradients (PyTorch's SGD). Where it averages them, as
+Adam's first moment, SGD with ``dampening == momentum`` and Optax's ``ema`` do, the same runs have
+the learning rate ``lr / (1 - momentum)``, and the same law with the same C is
+``1 - momentum = C**3 * lr**2`` (docs/theory.md).
+
+This module needs nothing but the standard library and :mod:`flatfast.convention`. Learning rates
+may be numbers, sequences of them, or arrays that know comparison, power and ``clip``.
 """
 
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, get_args, overload
+
+from flatfast.convention import Convention, heavy_ball, normalized_exponent
 
 GAMMA = 2 / 3
 """The exponent of the law."""
@@ -33,6 +40,10 @@ class MomentumLaw:
     ``1 - C * lr**(2/3) * exp(a * lr**(1/3))``: near the stability limit, where most networks are
     trained, the correction counts. A sweep measures a; theory does not give it (docs/theory.md).
 
+    In the convention of normalized momentum the same law is ``1 - C**3 * lr**2``, and with another
+    ``gamma`` below 1 ``1 - (C * lr**gamma)**(1 / (1 - gamma))``: C and gamma are heavy ball's in
+    either convention.
+
     Where the learning rate is large, ``C * lr**gamma`` passes 1 and the law asks for a momentum
     below zero: the floor (0, plain SGD) holds. Where the learning rate goes to 0 (the first step of
     a warm-up, the last of a cosine) the law asks for a momentum of 1, whose memory never ends: the
@@ -46,14 +57,16 @@ class MomentumLaw:
         law = MomentumLaw.from_reference(0.1, 0.9)  # what somebody has tuned
         law(0.4)                                    # 0.748
         law([0.1, 0.2, 0.4])                        # a list gives a list, an array an array
+        law.in_convention("normalized")(2.0)        # 0.945: heavy ball's learning rate is 0.111
 
     Attributes:
         C: Prefactor, positive; in units of ``lr**-gamma``.
-        gamma: Exponent, positive.
+        gamma: Exponent, positive; below 1 in the normalized convention.
         min_momentum: Floor, in [0, 1).
         max_momentum: Ceiling, in [min_momentum, 1).
         correction: a, the law's first correction; in units of ``lr**(-1/3)``. It belongs to the
-            exponent 2/3, and is 0 with any other.
+            exponent 2/3 and to heavy ball, and is 0 with any other.
+        convention: ``heavy-ball`` or ``normalized``: of the learning rates that it is asked for.
 
     Raises:
         ValueError: If a value is out of its range.
@@ -64,6 +77,7 @@ class MomentumLaw:
     min_momentum: float = 0.0
     max_momentum: float = MAX_MOMENTUM
     correction: float = 0.0
+    convention: Convention = "heavy-ball"
 
     def __post_init__(self) -> None:
         _check_positive("C", self.C)
@@ -78,6 +92,25 @@ class MomentumLaw:
                 f"got {self.min_momentum}"
             )
         _check_correction(self.correction, self.gamma)
+        _check_convention(self.convention, self.gamma, self.correction)
+
+    @property
+    def exponent(self) -> float:
+        """Power of the learning rate in the law's own convention: gamma, or 2 in place of 2/3."""
+        return normalized_exponent(self.gamma) if self.convention == "normalized" else self.gamma
+
+    @property
+    def factor(self) -> float:
+        """What stands before that power: C, or its cube in place of it."""
+        return self.C ** (1 / (1 - self.gamma)) if self.convention == "normalized" else self.C
+
+    def in_convention(self, convention: Convention) -> "MomentumLaw":
+        """The same law, asked for learning rates of this convention.
+
+        Raises:
+            ValueError: If there is no such convention, or the law has no form in it.
+        """
+        return self if convention == self.convention else replace(self, convention=convention)
 
     @classmethod
     def from_reference(
@@ -87,6 +120,7 @@ class MomentumLaw:
         gamma: float = GAMMA,
         *,
         correction: float = 0.0,
+        convention: Convention = "heavy-ball",
         **clamps: float,
     ) -> "MomentumLaw":
         """The law through a pair that somebody has already tuned.
@@ -96,6 +130,7 @@ class MomentumLaw:
             momentum: The pair's momentum, in [0, 1).
             gamma: Exponent.
             correction: The law's first correction, a.
+            convention: Of the pair, and of the law.
             clamps: ``min_momentum`` and ``max_momentum``; by default the ceiling is raised where
                 the reference itself lies above it.
 
@@ -107,8 +142,10 @@ class MomentumLaw:
         _check_positive("gamma", gamma)
         _check_correction(correction, gamma)
         clamps.setdefault("max_momentum", max(MAX_MOMENTUM, momentum))
-        C = (1 - momentum) / _power(lr, gamma, correction)
-        return cls(C, gamma, correction=correction, **clamps)
+        _check_convention(convention, gamma, correction)
+        heavy = heavy_ball(lr, momentum)[0] if convention == "normalized" else lr
+        C = (1 - momentum) / _power(heavy, gamma, correction)
+        return cls(C, gamma, correction=correction, convention=convention, **clamps)
 
     def for_batch(self, k: float) -> "MomentumLaw":
         """The law of a batch k times as large: ``C * k**(1 - 2 * gamma)``, for 2/3 ``k**(-1/3)``.
@@ -157,7 +194,7 @@ class MomentumLaw:
             return self._momentum(float(lr))
         if hasattr(lr, "__array__") and hasattr(lr, "clip"):
             _check_rates(lr)
-            mu = self.C * lr**self.gamma
+            mu = self.factor * lr**self.exponent
             if self.correction:
                 mu = mu * math.e ** (self.correction * lr**ORDER)
             return (1 - mu).clip(self.min_momentum, self.max_momentum)
@@ -168,7 +205,7 @@ class MomentumLaw:
     def _momentum(self, lr: float) -> float:
         if not 0 <= lr < math.inf:
             raise ValueError(_bad_rate(lr))
-        momentum = 1 - self.C * _power(lr, self.gamma, self.correction)
+        momentum = 1 - self.factor * _power(lr, self.exponent, self.correction)
         return float(min(max(momentum, self.min_momentum), self.max_momentum))
 
     def lr_at(self, momentum: float) -> float:
@@ -184,7 +221,7 @@ class MomentumLaw:
         """
         _check_momentum("momentum", momentum)
         if not self.correction:
-            return float(((1 - momentum) / self.C) ** (1 / self.gamma))
+            return float(((1 - momentum) / self.factor) ** (1 / self.exponent))
         # In y = lr^(1/3) the law is y exp(a y / 2) = root; its logarithm does not overflow.
         root, a = ((1 - momentum) / self.C) ** 0.5, self.correction
         turn = -2 / a
@@ -214,7 +251,13 @@ class MomentumLaw:
         return self.lr_at(self.max_momentum), highest
 
 
-def transfer(lr: float, momentum: float, new_lr: float, gamma: float = GAMMA) -> float:
+def transfer(
+    lr: float,
+    momentum: float,
+    new_lr: float,
+    gamma: float = GAMMA,
+    convention: Convention = "heavy-ball",
+) -> float:
     """The momentum at a new learning rate that corresponds to a tuned pair.
 
     ::
@@ -226,6 +269,7 @@ def transfer(lr: float, momentum: float, new_lr: float, gamma: float = GAMMA) ->
         momentum: Momentum of the tuned pair.
         new_lr: The learning rate to go to.
         gamma: Exponent of the law.
+        convention: Of both learning rates.
 
     Returns:
         Momentum, between 0 and the law's ceiling.
@@ -233,7 +277,7 @@ def transfer(lr: float, momentum: float, new_lr: float, gamma: float = GAMMA) ->
     Raises:
         ValueError: If a value is out of its range.
     """
-    return MomentumLaw.from_reference(lr, momentum, gamma)(new_lr)
+    return MomentumLaw.from_reference(lr, momentum, gamma, convention=convention)(new_lr)
 
 
 def out_of_range(law: MomentumLaw, lr: float) -> str | None:
@@ -293,6 +337,20 @@ def _check_correction(value: float, gamma: float) -> None:
             f"correction belongs to the exponent 2/3; with gamma = {gamma:g} it must be 0, "
             f"got {value}"
         )
+
+
+def _check_convention(value: str, gamma: float, correction: float) -> None:
+    if value not in get_args(Convention):
+        raise ValueError(
+            f"convention must be {' or '.join(map(repr, get_args(Convention)))}, got {value!r}"
+        )
+    if value == "normalized":
+        normalized_exponent(gamma)
+        if correction:
+            raise ValueError(
+                f"correction must be 0 in the normalized convention, got {correction}; it is known "
+                "for heavy ball"
+            )
 
 
 def _check_positive(name: str, value: float) -> None:

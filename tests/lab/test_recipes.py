@@ -30,6 +30,7 @@ from flatfast.lab.reproduce import (
     plan_of,
     reproduce,
 )
+from flatfast.lab.simulation.optimizers import Adam
 from flatfast.lab.store import Store
 
 EVERY = [(name, size) for name in RECIPES for size in ("quick", "full")]
@@ -169,3 +170,25 @@ def test_every_recipe_can_choose_its_own_points(name, size):
     recipe = recipe_of(name, size)
     plan = plan_of(recipe.adaptively(), SimpleNamespace(goal=Goal("trace", 0.4)))
     assert plan.rates == tuple(sorted(recipe.lr, reverse=True))
+
+
+def test_normalized_is_the_same_runs_at_other_learning_rates():
+    heavy = recipe_of("matrix-sensing", "full")
+    recipe = heavy.normalized()
+    middle = math.sqrt(math.prod(heavy.scaled_mu))
+    for lr, averaged in zip(heavy.lr, recipe.lr, strict=True):
+        mu = middle * lr ** (2 / 3)
+        assert averaged == pytest.approx(lr / mu, rel=5e-3)
+        assert middle**3 * averaged**2 == pytest.approx(mu, rel=1e-2)
+        assert recipe.steps(averaged) == pytest.approx(heavy.steps(lr), rel=1e-2)
+    assert recipe.grid_size() == pytest.approx(heavy.grid_size(), rel=0.3)
+    known = identity_of(recipe, load("matrix-sensing", {}))
+    assert known["optimizer"] == {"name": "normalized-sgd"}
+    assert "curvature" not in known["comparison"]
+
+
+def test_only_sgd_is_compared_or_adaptive():
+    recipe = recipe_of("matrix-sensing", "quick")
+    for changed in ({}, {"comparison_lr": (), "adaptive": True}):
+        with pytest.raises(ValueError, match=r"with another optimizer than sgd, .* for adam"):
+            replace(recipe, optimizer=Adam(), **changed)

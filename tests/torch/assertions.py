@@ -22,9 +22,12 @@ def assert_used(optimizer, law=LAW):
     assert len(laws) == len(groups)
     for index, (group, own) in enumerate(zip(groups, laws, strict=True)):
         lr = float(group["lr"])
+        dampened = group.get("dampening", 0) != 0
+        own = own.in_convention("normalized") if dampened else own
         expected = own(lr)
         written = max(expected, LEAST)  # the number that optimizers do not take for "none"
         found = group["momentum"] if "momentum" in group else group["betas"][0]
+        assert not dampened or group["dampening"] == found
         if isinstance(found, torch.Tensor):
             written = torch.tensor(written, dtype=found.dtype).item()
         assert float(found) == written, (

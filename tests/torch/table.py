@@ -78,6 +78,7 @@ OPTIMIZERS = {
     "SGD nesterov": Kind(
         torch.optim.SGD, {"momentum": 0.5, "nesterov": True, "weight_decay": 0.01}
     ),
+    "SGD dampened": Kind(torch.optim.SGD, {"momentum": 0.8, "dampening": 0.8}),
     "SGD foreach": Kind(torch.optim.SGD, {"foreach": True}),
     "SGD fused": Kind(torch.optim.SGD, {"fused": True}),
     "SGD tensor": Kind(torch.optim.SGD, IN_TENSORS),

@@ -9,7 +9,7 @@ from torch import nn
 
 from flatfast import MomentumLaw
 from flatfast.calibration import CalibrationError
-from flatfast.torch import couple
+from flatfast.torch import Gauge, auto_momentum, couple
 from tests.made_up import made_up_calibration
 from tests.torch.assertions import assert_used
 from tests.torch.bowl import LAW, START, loss_of, sgd, train, weight
@@ -57,9 +57,44 @@ def test_an_optimizer_without_momentum():
         couple(torch.optim.Adagrad([weight()]), LAW)
 
 
-def test_dampening_is_refused():
-    with pytest.raises(ValueError, match=r"parameter group 0 has 0\.5"):
+def test_dampening_between_sum_and_average_is_refused():
+    with pytest.raises(ValueError, match=r"parameter group 0 has 0\.5 with momentum 0\.9"):
         couple(sgd(weight(), dampening=0.5), LAW)
+    with pytest.raises(ValueError, match="dampening must be 0: what is measured"):
+        auto_momentum(sgd(weight(), dampening=0.9), lambda lr: made_up_calibration(C=0.3, lr=lr))
+
+
+@pytest.mark.parametrize("law", [LAW, LAW.in_convention("normalized")])
+def test_dampening_that_equals_the_momentum_is_an_average(law):
+    """The path is heavy ball's at lr (1 - momentum), whose momentum is the law's there."""
+    lr = 2.0
+    averaged = LAW.in_convention("normalized")(lr)
+    w, twin = weight(), weight()
+    optimizer = sgd(w, lr=lr, momentum=0.7, dampening=0.7)
+    optimizer.state[w]["momentum_buffer"] = torch.zeros_like(w)
+    coupling = couple(optimizer, law)
+    _, path = train(w, optimizer, 5)
+    heavy = sgd(twin, lr=lr * (1 - averaged))
+    couple(heavy, law)
+    assert train(twin, heavy, 5)[1] == pytest.approx(path, rel=1e-12)
+    (group,) = optimizer.param_groups
+    assert group["momentum"] == group["dampening"] == averaged
+    assert heavy.param_groups[0]["momentum"] == pytest.approx(averaged, rel=1e-12)
+    assert "convention='normalized'" in repr(coupling)
+    assert "momentum averages gradients" in repr(coupling)
+    (told,) = coupling.groups()
+    assert told.effective_step == lr
+    coupling.remove()
+    assert group["momentum"] == group["dampening"] == 0.7
+
+
+def test_the_same_law_reads_alike_of_a_sum_and_an_average():
+    """A gauge's C, of a group that nothing follows."""
+    w = weight()
+    optimizer = sgd(w, lr=2.0, momentum=0.8, dampening=0.8)
+    (told,) = Gauge(optimizer).groups()
+    law = MomentumLaw.from_reference(2.0, 0.8, convention="normalized")
+    assert pytest.approx((law.C,)) == (told.C,)
 
 
 def test_no_optimizer():

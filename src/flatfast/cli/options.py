@@ -63,6 +63,23 @@ Slurm = Annotated[
         "gpus_per_node, any other of sbatch, or cluster=local; may be repeated.",
     ),
 ]
+Optimizer = Annotated[
+    str | None,
+    typer.Option(
+        "--optimizer",
+        help="sgd (by default), normalized-sgd (dampening equal to momentum), adam, adamw or muon; "
+        "momentum is then beta 1 of Adam.",
+    ),
+]
+Beta2 = Annotated[
+    float | None, typer.Option("--beta2", help="Of adam, adamw and muon; 0.999 by default.")
+]
+Eps = Annotated[
+    float | None, typer.Option("--eps", help="Of adam, adamw and muon; 1e-8 by default.")
+]
+WeightDecay = Annotated[
+    float | None, typer.Option("--weight-decay", help="Of adamw; 0.01 by default.")
+]
 Adaptive = Annotated[
     bool | None,
     typer.Option(

@@ -3,7 +3,7 @@
 import shlex
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,6 +22,9 @@ from flatfast.cli.studies import (
     tell_page,
     warn_unstable,
 )
+
+if TYPE_CHECKING:
+    from flatfast.lab.recipes.recipe import Recipe
 
 
 def register(app: typer.Typer) -> None:
@@ -48,6 +51,7 @@ def reproduce(
     threshold: options.Threshold = None,
     absolute: options.Absolute = False,
     smoothing: options.Smoothing = None,
+    optimizer: options.Optimizer = None,
     engine: options.EngineName = "local",
     workers: options.Workers = None,
     cores: options.Cores = None,
@@ -62,6 +66,9 @@ def reproduce(
 
     size = "full" if full else "quick"
     recipe = recipe_of(name, size)
+    if optimizer not in (None, recipe.optimizer.name):
+        recipe = _with_optimizer(recipe, str(optimizer))
+        adaptive = adaptive or False
     if adaptive and not recipe.adaptive:
         recipe = recipe.adaptively()
     if adaptive is None:
@@ -76,15 +83,18 @@ def reproduce(
     )
 
     from flatfast.lab.engines.devices import use_all_cores
+    from flatfast.lab.estimation.conventions import HEAVY_BALL
     from flatfast.lab.reproduce import grid_runs, identity_of, problem_of
     from flatfast.lab.reproduce import reproduce as run
 
     use_all_cores()
     problem = options.with_goal(problem_of(recipe), goal, threshold, absolute, smoothing)
-    folder = out or Path("runs") / f"{name}-{size}"
+    kind = "" if optimizer is None else f"-{recipe.optimizer.name}"
+    folder = out or Path("runs") / f"{name}{kind}-{size}"
     console = Console()
     console.say((name, "bold"), f" ({size}), into {folder}")
-    warn_unstable(console, problem, recipe.lr, max(recipe.momenta(max(recipe.lr))))
+    most = max(recipe.momenta(max(recipe.lr)))
+    warn_unstable(console, problem, recipe.lr, most, recipe.convention)
     if live:
         tell_live(console, folder)
     from flatfast.cli.progress import Both, SweepProgress
@@ -105,7 +115,7 @@ def reproduce(
         ) as engines,
     ):
         tell_leftovers(console, store)
-        if recipe.nesterov:
+        if recipe.nesterov or recipe.convention is not HEAVY_BALL:
             console.note("no forecast: the theory that makes it is heavy ball's")
         else:
             make_forecast(console, problem, store)
@@ -121,6 +131,23 @@ def reproduce(
     tell_page(console, page)
     if not full:
         console.print(_next_commands(name, data), highlight=False)
+
+
+def _with_optimizer(recipe: "Recipe", optimizer: str) -> "Recipe":
+    """The recipe for another optimizer, where its learning rates can be told.
+
+    Raises:
+        ValueError: If they cannot; says how to sweep with that optimizer.
+    """
+    from flatfast.lab.simulation.optimizers import NormalizedSGD, named
+
+    if named(optimizer) == NormalizedSGD():
+        return recipe.normalized()
+    raise ValueError(
+        f"optimizer must be sgd or normalized-sgd, got {optimizer!r}: the learning rates of this "
+        f"experiment are SGD's. Give {optimizer} its own: flatfast sweep {recipe.problem} "
+        f"--optimizer {optimizer} --lr ... --momentum ..."
+    )
 
 
 def _next_commands(name: str, data: str | None) -> str:

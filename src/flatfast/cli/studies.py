@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from flatfast.cli.console import Console
 from flatfast.cli.interrupts import keeping
+from flatfast.convention import normalized
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from flatfast.lab.engines.choose import MakeEngine
+    from flatfast.lab.estimation.conventions import Convention
     from flatfast.lab.forecast.record import Forecast
     from flatfast.lab.problem import Problem
     from flatfast.lab.report.study import Study
@@ -170,9 +172,23 @@ def tell_problems(console: Console, problems: list[str]) -> None:
 
 
 def warn_unstable(
-    console: Console, problem: "Problem", rates: tuple[float, ...], momentum: float
+    console: Console,
+    problem: "Problem",
+    rates: tuple[float, ...],
+    momentum: float,
+    convention: "Convention",
 ) -> None:
-    """Say which learning rates lie above the stability limit at the start."""
+    """Say which learning rates lie above the stability limit at the start, where SGD has one.
+
+    Args:
+        console: Where to print.
+        problem: What is run.
+        rates: Learning rates.
+        momentum: The highest.
+        convention: Of both; the limit of other optimizers is another at every step.
+    """
+    if not convention.plain:
+        return
     from flatfast import timescales
     from flatfast.lab.training.stability import steepest_curvature
 
@@ -180,6 +196,8 @@ def warn_unstable(
     if not curvature > 0:
         return
     limit = float(timescales.stability_limit(momentum, curvature))
+    if convention.name == "normalized":
+        limit = normalized(limit, momentum)[0]
     over = [rate for rate in rates if rate >= limit]
     if over:
         console.note(

@@ -52,8 +52,8 @@ def sweep(
         typer.Option(
             "--C",
             metavar="C",
-            help="In place of --momentum, 1 - momentum in units of lr^(2/3): 0.1,0.2 or "
-            "0.06:0.5:12.",
+            help="In place of --momentum, C of the law 1 - momentum = C lr^(2/3): 0.1,0.2 or "
+            "0.06:0.5:12; of another optimizer than sgd 1 - momentum = C^3 lr^2.",
         ),
     ] = None,
     compare: Annotated[
@@ -81,7 +81,11 @@ def sweep(
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Length of every run, in steps.")] = None,
     duration: Annotated[
-        float, typer.Option(help="Length in units of lr^(-2/3) steps, if --steps is not given.")
+        float,
+        typer.Option(
+            help="Length in units of lr^(-2/3) steps (lr^-2 of another optimizer than sgd), if "
+            "--steps is not given."
+        ),
     ] = 100.0,
     records: Annotated[
         int | None,
@@ -101,7 +105,13 @@ def sweep(
     batch_size: Annotated[
         int | None, typer.Option(help="Examples in a step's gradient; 0 for all.")
     ] = None,
-    nesterov: Annotated[bool, typer.Option("--nesterov", help="Nesterov momentum.")] = False,
+    nesterov: Annotated[
+        bool, typer.Option("--nesterov", help="Nesterov momentum, of sgd and muon.")
+    ] = False,
+    optimizer: options.Optimizer = None,
+    beta2: options.Beta2 = None,
+    eps: options.Eps = None,
+    weight_decay: options.WeightDecay = None,
     dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
     set_: options.Set = None,
     data: options.Data = None,
@@ -124,11 +134,23 @@ def sweep(
 
     if lr is None or (momentum is None and prefactor is None and not adaptive):
         raise ValueError(_wanted(lr, momentum or prefactor, adaptive))
+    from flatfast.lab.estimation.conventions import CONVENTIONS, HEAVY_BALL
+    from flatfast.lab.simulation.optimizers import named, with_nesterov
+
     rates = learning_rates(lr)
-    swept = Momenta.of(rates, momentum, prefactor, adaptive)
+    rule = named(optimizer or "sgd", beta2=beta2, eps=eps, weight_decay=weight_decay)
+    with_nesterov(rule, nesterov)
+    convention = CONVENTIONS[rule.name]
+    swept = Momenta.of(rates, momentum, prefactor, adaptive, convention)
     _check_kind(adaptive, width, budget, steps, seeds)
-    if compare and nesterov:
-        raise ValueError("--compare has the stability limits of heavy ball, got --nesterov too")
+    if compare and (nesterov or convention is not HEAVY_BALL):
+        other = "--nesterov" if nesterov else f"--optimizer {rule.name}"
+        raise ValueError(f"--compare has the stability limits of heavy ball, got {other} too")
+    if adaptive and convention is not HEAVY_BALL:
+        raise ValueError(
+            f"--adaptive looks for the valley that heavy ball has, got --optimizer {rule.name}, "
+            "which need not have one: give --momentum or --C"
+        )
     chosen = settings(set_, data)
     if start is not None:
         chosen["start"] = start
@@ -170,7 +192,7 @@ def sweep(
         wanted = runs_of(
             swept.pairs,
             SEEDS if seeds is None else seeds,
-            lambda rate: steps or round(duration * rate ** (-2 / 3)),
+            lambda rate: steps or round(duration * rate**-convention.law),
         )
         lengths = wanted.steps.tolist()
         planned = f"{len(wanted)} runs"
@@ -184,13 +206,14 @@ def sweep(
         "nesterov": nesterov,
         "dtype": dtype,
         "metrics": metrics,
+        "optimizer": rule,
     }
     console = Console()
     console.say((problem.name, "bold"), f", {planned}, into {folder}")
     if kept is not None:
         console.note(f"{kept} records a run, as the runs in {folder} have")
     _tell_cost(console, problem, metrics, records, lengths, kept is not None)
-    warn_unstable(console, problem, rates, swept.most)
+    warn_unstable(console, problem, rates, swept.most, convention)
     if swept.left_out:
         console.note(swept.left_out)
     known = identity(problem, **engine_options)

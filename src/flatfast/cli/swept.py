@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from flatfast.lab.estimation.conventions import Convention
     from flatfast.lab.recipes.recipe import Recipe
 
 COMPARED_SEEDS = 4
@@ -36,9 +37,21 @@ class Momenta:
 
     @classmethod
     def of(
-        cls, rates: Sequence[float], momentum: str | None, prefactor: str | None, adaptive: bool
+        cls,
+        rates: Sequence[float],
+        momentum: str | None,
+        prefactor: str | None,
+        adaptive: bool,
+        convention: "Convention",
     ) -> "Momenta":
         """As the command line has them.
+
+        Args:
+            rates: Learning rates.
+            momentum: What ``--momentum`` was given.
+            prefactor: What ``--C`` was given.
+            adaptive: Whether the sweep is to choose its own.
+            convention: In whose law C stands.
 
         Raises:
             ValueError: If both are given, or one is not of its form or range.
@@ -60,12 +73,15 @@ class Momenta:
                 "C of an adaptive sweep is the range in which it begins to look, two values at "
                 f"least, got {asked[0]:g} alone"
             )
-        pairs = [(rate, beta) for rate in rates for beta in momenta_of(asked, rate)]
+        power, law = convention.power, convention.law
+        pairs = [(rate, beta) for rate in rates for beta in momenta_of(asked, rate, convention)]
         lost = len(rates) * len(asked) - len(pairs)
-        told = f"{lost} of {len(rates) * len(asked)} pairs left out: 1 - C lr^(2/3) is negative"
+        written = "C lr^(2/3)" if power == 1 else f"C^{power:g} lr^{law:g}"
+        told = f"{lost} of {len(rates) * len(asked)} pairs left out: 1 - {written} is negative"
         if not pairs:
+            highest = min(rates) ** (-law / power)
             raise ValueError(
-                f"C must be at most lr^(-2/3) = {min(rates) ** (-2 / 3):.3g}, where the momentum "
+                f"C must be at most lr^(-2/3) = {highest:.3g}, where the momentum "
                 f"is zero, got {min(asked):g} and more"
             )
         return cls(pairs, (min(asked), max(asked)), told if lost else "")

@@ -8,6 +8,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from flatfast.lab.estimation.conventions import convention_of
 from flatfast.lab.report import advice, headline, sample_line, summarise
 from flatfast.lab.report.study import Study
 
@@ -35,7 +36,8 @@ def study_tables(study: Study) -> Iterator[RenderableType]:
 
 
 def _best(summary: dict[str, Any]) -> Table:
-    table = _table("best momentum", "lr", "momentum", "interval", "steps to goal", "interval")
+    word = convention_of(summary).momentum
+    table = _table(f"best {word}", "lr", word, "interval", "steps to goal", "interval")
     for momentum, time in zip(summary["best_momentum"], summary["best_time"], strict=True):
         lr = f"{momentum['eta']:g}"
         if not momentum["located"]:

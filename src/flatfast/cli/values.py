@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from flatfast.lab.estimation.conventions import Convention
 from flatfast.lab.problem import Scalar
-from flatfast.law import GAMMA
 
 
 def learning_rates(text: str) -> tuple[float, ...]:
@@ -45,9 +45,9 @@ def prefactors(text: str) -> tuple[float, ...]:
     return _positive(text, "C")
 
 
-def momenta_of(prefactors: Sequence[float], lr: float) -> tuple[float, ...]:
-    """``1 - C lr^(2/3)``, without those that would be negative."""
-    found = (1 - C * lr**GAMMA for C in prefactors)
+def momenta_of(prefactors: Sequence[float], lr: float, convention: Convention) -> tuple[float, ...]:
+    """``1 - C lr^(2/3)``, or ``1 - C^3 lr^2``, without those that would be negative."""
+    found = (1 - C**convention.power * lr**convention.law for C in prefactors)
     return _rounded([momentum for momentum in found if momentum >= 0], (9, 12, 15))
 
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 from flatfast.lab.adaptive.plan import PILOT
 from flatfast.lab.estimation.collapse import collapse
 from flatfast.lab.estimation.comparison import compare
+from flatfast.lab.estimation.conventions import HEAVY_BALL, convention_of
 from flatfast.lab.estimation.correction import corrected_law
 from flatfast.lab.estimation.exponent import ExponentFit, fit_exponent
 from flatfast.lab.estimation.generalization import generalization
@@ -81,6 +82,7 @@ def analyse(
     runs, set_aside = comparable(runs)
     if set_aside:
         manifest = {**manifest, "set_aside": set_aside}
+    convention = convention_of(manifest)
     sample = _sample(runs, sample)
     grid = time_grid(runs)
     optima = fit = collapsed = comparison = generalized = None
@@ -89,16 +91,21 @@ def analyse(
     except ValueError as error:
         absent["optima"] = str(error)
     try:
-        fit = fit_exponent(grid, n_boot=n_boot)
+        fit = fit_exponent(grid, n_boot=n_boot, convention=convention)
     except ValueError as error:
         absent["fit"] = str(error)
     try:
-        collapsed = collapse(grid)
+        collapsed = collapse(grid, gamma=convention.law, law=convention.law)
     except ValueError as error:
         absent["collapse"] = str(error)
 
     names = np.asarray(runs["method"].to_pylist())
-    if fit is None:
+    if convention is not HEAVY_BALL:
+        absent["comparison"] = (
+            "other rules for the momentum are compared up to heavy ball's stability limits, and "
+            f"these runs are not heavy ball's but of {manifest['optimizer']['name']}"
+        )
+    elif fit is None:
         absent["comparison"] = "the law's constant comes from the fit, and there is none"
     elif REFERENCE not in names:
         # A curvature is noted where methods are to be compared, and before their runs are made.

@@ -20,6 +20,6 @@ def check_length(steps: int) -> None:
         raise ValueError(f"steps must be at most {MOST_STEPS}, got {steps}; choose a shorter run")
 
 
-def scaled_length(duration: float, lr: float) -> int:
-    """Steps of a run that lasts ``duration`` in units of ``lr^(-2/3)`` steps, rounded up."""
-    return math.ceil(duration * float(lr**-GAMMA))
+def scaled_length(duration: float, lr: float, law: float = GAMMA) -> int:
+    """Steps of a run that lasts ``duration`` in units of ``lr^-law`` steps, rounded up."""
+    return math.ceil(duration * float(lr**-law))

@@ -23,7 +23,9 @@ from flatfast.lab.problem import Problem
 from flatfast.lab.problems import load
 from flatfast.lab.recipes.recipe import Recipe, log_points
 from flatfast.lab.runs import Runs, runs_of, together
-from flatfast.lab.simulation.simulate import Spacing
+from flatfast.lab.simulation.optimizers import SGD, Rule
+from flatfast.lab.simulation.optimizers import identity_of as identity_of_rule
+from flatfast.lab.simulation.simulate import HEAVY_BALL, Spacing
 from flatfast.lab.store import Store
 from flatfast.lab.sweep import Progress, sweep
 from flatfast.lab.training.stability import steepest_curvature
@@ -59,8 +61,13 @@ def identity(
     nesterov: bool = False,
     dtype: Literal["float32", "float64"] = "float32",
     metrics: tuple[str, ...] = (),
+    optimizer: Rule = HEAVY_BALL,
 ) -> dict[str, Any]:
-    """What identifies the runs of a sweep, for the store's manifest."""
+    """What identifies the runs of a sweep, for the store's manifest.
+
+    SGD, which was all there was at first, adds nothing to it.
+    """
+    named = {} if isinstance(optimizer, SGD) else {"optimizer": identity_of_rule(optimizer)}
     return {
         "problem": {
             "name": problem.name,
@@ -73,6 +80,7 @@ def identity(
         "nesterov": nesterov,
         "dtype": dtype,
         "metrics": list(metrics),
+        **named,
     }
 
 
@@ -84,6 +92,7 @@ def identity_of(recipe: Recipe, problem: Problem) -> dict[str, Any]:
         nesterov=recipe.nesterov,
         metrics=recipe.metrics,
         dtype=recipe.dtype,
+        optimizer=recipe.optimizer,
     )
     return {**known, "comparison": comparison_of(recipe, problem)}
 
@@ -212,7 +221,15 @@ def reproduce(
         StoreError: If the store cannot write.
     """
     options: dict[str, Any] = {"metrics": recipe.metrics, "dtype": recipe.dtype}
-    grid_engine = engines(Job(problem, records=recipe.records, nesterov=recipe.nesterov, **options))
+    grid_engine = engines(
+        Job(
+            problem,
+            records=recipe.records,
+            nesterov=recipe.nesterov,
+            optimizer=recipe.optimizer,
+            **options,
+        )
+    )
     if recipe.adaptive:
         grid = sweep_adaptively(plan_of(recipe, problem), store, grid_engine, progress, rounds)
     else:

@@ -29,7 +29,7 @@ from flatfast.law import GAMMA, MomentumLaw
 from flatfast.torch.by_fall import ByFall, told_of
 from flatfast.torch.calibrator import Gauging
 from flatfast.torch.coupling import Coupling
-from flatfast.torch.groups import Group, momentum_of
+from flatfast.torch.groups import Group, is_dampened, momentum_of
 from flatfast.torch.others import Others
 from flatfast.torch.processes import agreed, rank
 from flatfast.torch.warned import warn
@@ -100,6 +100,11 @@ class AutoMomentum:
                 "auto.remove() ends that"
             )
         groups = self.optimizer.param_groups
+        if any(is_dampened(group) for group in groups):
+            raise ValueError(
+                "dampening must be 0: what is measured on the way is at heavy ball's learning "
+                "rate. Calibrate at lr (1 - momentum), and couple"
+            )
         self.coupling: Coupling = (
             own
             if isinstance(own, Coupling)
@@ -327,7 +332,8 @@ def auto_momentum(
         What is in use, and :meth:`AutoMomentum.remove`.
 
     Raises:
-        ValueError: If ``share`` is not in (0, 1), or the optimizer's momentum must not change.
+        ValueError: If ``share`` is not in (0, 1), the optimizer's momentum must not change, or a
+            group has a dampening.
         MomentumConflictError: If a scheduler cycles the momentum, or it follows a law already.
     """
     return AutoMomentum(optimizer, measure, share, others)

@@ -43,6 +43,12 @@ def couple(
         optimizer = torch.optim.SGD(model.parameters(), lr=0.4, momentum=0.9)
         couple(optimizer, MomentumLaw.from_reference(0.1, 0.9))
 
+    What momentum means is the optimizer's: SGD with a dampening that equals its momentum averages
+    gradients where SGD without sums them, and the law, whose C is the same, is then
+    ``1 - momentum = C**3 * lr**2``. Dampening is written with the momentum. The coupling's text
+    says which it is. (At one learning rate less momentum than the law's is then faster, as long as
+    it is stable: docs/theory.md.)
+
     From then on every step uses the law's momentum at the learning rate of that moment, whatever
     scheduler or hand sets it. Where the law gives 0 (learning rates above ``C^(-3/2)``) the steps
     are those of plain SGD, and the first of them warns.
@@ -58,7 +64,9 @@ def couple(
             as for sharpness-aware minimisation, is coupled through the one that it wraps.
         law: From learning rate to momentum, for all groups, or a sequence of one for each; or the
             calibration that found it; or a :class:`flatfast.torch.Calibrator`, which measures it
-            while training goes on, as :func:`flatfast.torch.auto_momentum` has it.
+            while training goes on, as :func:`flatfast.torch.auto_momentum` has it. A
+            :class:`flatfast.MomentumLaw` is put into the convention of SGD's momentum; any other
+            function is asked at the learning rate as it stands.
         total_steps: Length of the training in steps. The steps made are counted in the parameter
             groups (``coupled_steps``), and so survive a checkpoint. A call that moves other
             parameters than the last, as where the state is sharded, belongs to the same step.
@@ -73,9 +81,9 @@ def couple(
     Raises:
         TypeError: If there is no optimizer, the law cannot be called, or ``total_steps`` is no
             whole number.
-        ValueError: If a group has no momentum or a dampening, laws and groups differ in number,
-            ``total_steps`` is below 1 or given with a calibrator, ``others`` is another word, or
-            the optimizer's momentum must not change.
+        ValueError: If a group has no momentum or a dampening between 0 and it, laws and groups
+            differ in number, ``total_steps`` is below 1 or given with a calibrator, ``others`` is
+            another word, or the optimizer's momentum must not change.
         CalibrationError: If the calibration found no law; says why.
         MomentumConflictError: With ``others="raise"``: if a scheduler cycles the momentum; at the
             first step after, if something else has written it.

@@ -21,7 +21,7 @@ from flatfast.law import MomentumLaw
 from flatfast.torch.cautions import Cautions
 from flatfast.torch.copies import Carried
 from flatfast.torch.followed import CoupledGroup, follow_group, known
-from flatfast.torch.groups import give_buffers, is_average, momentum_of, part_betas
+from flatfast.torch.groups import give_buffers, is_average, is_dampened, momentum_of, part_betas
 from flatfast.torch.hooks import LastPreHook
 from flatfast.torch.laws import Law, checked, one_for_each
 from flatfast.torch.others import Others, OtherWriters
@@ -99,7 +99,7 @@ class Coupling:
         for index, each in enumerate(self._followed):
             lr = float(each.group["lr"])
             used = each.used or (lr, each.momentum(index, lr, left))
-            average = is_average(self.optimizer, each.group)
+            average = is_average(self.optimizer, each.group) or bool(is_dampened(each.group))
             found.append(CoupledGroup.of(*used, average=average))
         return found
 
@@ -114,9 +114,12 @@ class Coupling:
         self._common = None
 
     def law(self, index: int) -> Law | None:
-        """The law of a parameter group; None for one that came later, where each has its own."""
+        """The law of a parameter group, for its learning rates.
+
+        None for a group that came later, where each has its own.
+        """
         self._align()
-        return self._followed[index].law
+        return self._followed[index].applied
 
     def leaves(self, index: int) -> bool:
         """Whether a parameter group's momentum is left to another hand at present."""

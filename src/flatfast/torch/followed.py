@@ -5,8 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from flatfast.law import MomentumLaw, effective_step, memory, out_of_range
-from flatfast.torch.groups import Group, key_of, momentum_of, set_momentum, write, written_momentum
-from flatfast.torch.laws import Law, momentum_by
+from flatfast.torch.groups import (
+    Group,
+    is_dampened,
+    key_of,
+    momentum_of,
+    set_momentum,
+    write,
+    written_momentum,
+)
+from flatfast.torch.laws import Law, in_group, momentum_by
 
 
 @dataclass(frozen=True)
@@ -18,7 +26,7 @@ class CoupledGroup:
         momentum: Momentum.
         memory: How long a gradient is remembered, ``1 / (1 - momentum)`` steps.
         effective_step: ``lr / (1 - momentum)``; ``lr`` where momentum weighs an average of
-            gradients and not their sum, as in Adam and Muon.
+            gradients and not their sum, as in Adam and Muon, and with dampening.
     """
 
     lr: float
@@ -64,6 +72,11 @@ class Followed:
     still: int | None = None
     turns: int = 0
 
+    @property
+    def applied(self) -> Law | None:
+        """The law in the convention of the group's momentum, by which it is written."""
+        return in_group(self.law, is_dampened(self.group))
+
     def momentum(self, index: int, lr: float, left: int | None) -> float:
         """The momentum for a step.
 
@@ -77,12 +90,13 @@ class Followed:
             TypeError: If the law gives no number.
             ValueError: If there is no law, or it leaves [0, 1).
         """
-        if self.law is None:
+        law = self.applied
+        if law is None:
             raise ValueError(
                 f"parameter group {index} was added after the coupling and has no "
                 f"law; give it one: coupling.set_law({index}, law)"
             )
-        momentum = momentum_by(self.law, lr)
+        momentum = momentum_by(law, lr)
         return momentum if left is None or left < 1 else min(momentum, 1 - 1 / left)
 
     def at_floor(self) -> str | None:
@@ -90,7 +104,7 @@ class Followed:
 
         Not the ceiling: every warm-up from 0 and every decay to 0 meets it.
         """
-        law = self.law
+        law = self.applied
         if self.used is None or not isinstance(law, MomentumLaw):
             return None
         lr, momentum = self.used
@@ -147,7 +161,9 @@ class Followed:
             setattr(self, name, value)
 
     def __str__(self) -> str:
-        law = "no law" if self.law is None else repr(self.law)
+        law = "no law" if self.law is None else repr(self.applied)
+        if is_dampened(self.group):
+            law += " (momentum averages gradients, as dampening equals it)"
         if self.used is None:
             return f"{law}, no step yet"
         by = law if self.still is None else f"another, still for {self.still} steps; then {law}"
@@ -174,11 +190,11 @@ def follow_group(optimizer: str, index: int, group: Group, law: Law | None) -> F
         )
     if "lr" not in group:
         raise ValueError(f"{optimizer} has no lr in parameter group {index}; its keys are {keys}")
-    if group.get("dampening"):
+    if (dampening := group.get("dampening", 0)) not in (0, written_momentum(group)):
         raise ValueError(
-            f"the law is for dampening 0, and parameter group {index} has "
-            f"{group['dampening']}; dampening rescales the learning rate with "
-            "the momentum"
+            f"dampening must be 0, where momentum sums gradients, or the momentum itself, where it "
+            f"averages them; parameter group {index} has {dampening} with momentum "
+            f"{written_momentum(group):g}, and no law for what is in between"
         )
     return Followed(group, law, written_momentum(group), momentum_of(group))
 

@@ -1,7 +1,7 @@
 """Momentum and learning rate of a parameter group, wherever the optimizer keeps them.
 
 SGD and RMSprop have ``momentum``; the Adam family has it as ``betas[0]``, an average of gradients
-rather than a sum.
+rather than a sum. SGD's is an average too where its dampening equals its momentum.
 """
 
 import sys
@@ -55,6 +55,14 @@ def is_average(optimizer: Optimizer, group: Group) -> bool:
     return ("betas" in group and "momentum" not in group) or muon
 
 
+def is_dampened(group: Group) -> bool | None:
+    """Whether dampening makes an average of the group's velocity; None where it has no dampening.
+
+    Dampening then equals the momentum, and is written with it.
+    """
+    return bool(group["dampening"]) if "momentum" in group and "dampening" in group else None
+
+
 def set_momentum(group: Group, momentum: float) -> Any:
     """Write the group's momentum; 0 becomes :data:`LEAST`.
 
@@ -72,6 +80,8 @@ def write(group: Group, number: float) -> Any:
     """
     if "momentum" in group:
         group["momentum"] = number
+        if group.get("dampening"):  # equal to the momentum: the velocity stays an average
+            group["dampening"] = number
         return number
     betas = group["betas"]
     if isinstance(betas[0], Tensor):  # where both are, one program serves all their values

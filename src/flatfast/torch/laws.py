@@ -58,6 +58,19 @@ def checked(law: Any) -> Law:
     return found
 
 
+def in_group(law: Law | None, dampened: bool | None) -> Law | None:
+    """The law for the learning rates of a group.
+
+    Args:
+        law: For another convention, perhaps.
+        dampened: Whether the group's momentum averages gradients, by a dampening that equals it;
+            None where it is not SGD's, and the law is taken as it is.
+    """
+    if dampened is None or not isinstance(law, MomentumLaw):
+        return law
+    return law.in_convention("normalized" if dampened else "heavy-ball")
+
+
 def momentum_by(law: Law, lr: float) -> float:
     """The law's momentum at a learning rate.
 
@@ -87,7 +100,7 @@ def momentum_on_device(law: Law | None, lr: Tensor) -> Tensor:
         raise TypeError(
             f"a learning rate on an accelerator needs a MomentumLaw, got {type(law).__name__}"
         )
-    mu = law.C * lr**law.gamma
+    mu = law.factor * lr**law.exponent
     if law.correction:
         mu = mu * (law.correction * lr**ORDER).exp()
     return (1 - mu).clamp(law.min_momentum, law.max_momentum)

@@ -16,8 +16,9 @@ from flatfast.extras import require
 from flatfast.lab.engines.simulator import MOST_RUNS, Simulator
 from flatfast.lab.problem import Params, Problem
 from flatfast.lab.problems import OF_A_FILE
+from flatfast.lab.simulation.optimizers import Rule
 from flatfast.lab.simulation.schedule import Schedule
-from flatfast.lab.simulation.simulate import Spacing
+from flatfast.lab.simulation.simulate import HEAVY_BALL, Spacing
 
 
 class NotSentError(ValueError):
@@ -32,11 +33,12 @@ class Job:
         problem: The experiment.
         records: How often metrics are read during a run.
         spacing: Whether records are regular or log-spaced.
-        nesterov: Use Nesterov momentum.
+        nesterov: Use Nesterov momentum, where the optimizer has it.
         dtype: Floating-point type of the runs.
         metrics: Metrics to record besides the goal's.
         schedule: How learning rate and momentum change during a run, which then goes to its planned
             end; None for constant ones, where a run ends when it has settled.
+        optimizer: The update rule.
     """
 
     problem: Problem
@@ -46,6 +48,7 @@ class Job:
     dtype: Literal["float32", "float64"] = "float32"
     metrics: tuple[str, ...] = ()
     schedule: Schedule | None = None
+    optimizer: Rule = HEAVY_BALL
 
     def simulator(
         self, *, most_runs: int = MOST_RUNS, memory_budget: int | None = None

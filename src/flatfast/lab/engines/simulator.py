@@ -13,8 +13,9 @@ from flatfast.lab.judge import judge
 from flatfast.lab.machine import available_memory
 from flatfast.lab.problem import Problem
 from flatfast.lab.runs import Runs
+from flatfast.lab.simulation.optimizers import Rule
 from flatfast.lab.simulation.schedule import Schedule
-from flatfast.lab.simulation.simulate import Spacing, footprint, simulate
+from flatfast.lab.simulation.simulate import HEAVY_BALL, Spacing, footprint, simulate
 from flatfast.lab.trajectories import Trajectories
 
 MOST_RUNS = 256
@@ -48,6 +49,7 @@ class Simulator:
         dtype: Literal["float32", "float64"] = "float32",
         metrics: Sequence[str] = (),
         schedule: Schedule | None = None,
+        optimizer: Rule = HEAVY_BALL,
         most_runs: int = MOST_RUNS,
         memory_budget: int | None = None,
     ) -> None:
@@ -57,11 +59,12 @@ class Simulator:
             problem: The experiment.
             records: How often metrics are read during a run.
             spacing: Whether records are regular or log-spaced.
-            nesterov: Use Nesterov momentum.
+            nesterov: Use Nesterov momentum, where the optimizer has it.
             dtype: Floating-point type of the runs.
             metrics: Metrics to record besides the goal's.
             schedule: How learning rate and momentum change during a run, which then goes to its
                 planned end; by default they are constant, and a run ends when it has settled.
+            optimizer: The update rule.
             most_runs: Most runs in a chunk.
             memory_budget: Bytes that a chunk may take; by default :func:`budget`.
 
@@ -79,9 +82,10 @@ class Simulator:
             dtype=dtype,
             metrics=metrics,
             schedule=schedule,
+            optimizer=optimizer,
             settled=partial(settled, goal=problem.goal) if schedule is None else None,
         )
-        need = footprint(problem, records, nesterov, dtype, metrics, schedule)
+        need = footprint(problem, records, nesterov, dtype, metrics, schedule, optimizer)
         if memory_budget is None:
             memory_budget = budget(jax.devices())
         fit = (memory_budget - need.at_once) // need.per_run

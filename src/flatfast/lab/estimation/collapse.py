@@ -18,7 +18,7 @@ from flatfast.lab.estimation.resampling import median, resampled_medians, resamp
 from flatfast.lab.estimation.times import TimeGrid
 
 GAMMA_RANGE = (0.0, 1.5)
-"""Exponents among which the best collapse is searched."""
+"""Exponents among which the best collapse is searched for a law of 2/3; others in proportion."""
 
 VALLEY = 3.0
 """Cells count whose median time is within this factor of the best at their learning rate.
@@ -58,7 +58,7 @@ class Collapse:
         overlap: Fraction of the points of the valley that another curve covers.
         best_gamma: The exponent with the least ``quality``, and its interval. NaN where no interval
             can be given (fewer than 3 learning rates overlap, or the best is at the end of
-            :data:`GAMMA_RANGE`).
+            the range, :data:`GAMMA_RANGE`).
         best_quality: The quality there.
         level: Level of the interval.
     """
@@ -83,6 +83,7 @@ def collapse(
     level: float = 0.95,
     n_boot: int = 200,
     seed: int = 0,
+    law: float = LAW,
 ) -> Collapse:
     """Rescale a sweep with ``gamma``, and find the exponent that collapses it best.
 
@@ -98,6 +99,7 @@ def collapse(
         level: Level of the interval, in (0, 1).
         n_boot: Number of resamples of the seeds.
         seed: Seed of the resampling.
+        law: The exponent that theory gives: the range of the search is in proportion to it.
 
     Returns:
         The collapse.
@@ -122,8 +124,9 @@ def collapse(
         raise ValueError("no momentum has a median time within the run length at any lr")
 
     squared, share = _deviation(log_lr, log_mu, log_time[None], np.array([[gamma]]))
-    best, best_squared = _best_gamma(log_lr, log_mu, log_time[None])
-    interval = _interval(grid, float(best[0]), log_time, level, n_boot, seed)
+    unit = law / LAW
+    best, best_squared = _best_gamma(log_lr, log_mu, log_time[None], unit)
+    interval = _interval(grid, float(best[0]), log_time, level, n_boot, seed, unit)
     row, column = np.nonzero(finite)
     return Collapse(
         gamma=gamma,
@@ -141,7 +144,7 @@ def collapse(
 
 
 def _interval(
-    grid: TimeGrid, best: float, log_time: Floats, level: float, n_boot: int, seed: int
+    grid: TimeGrid, best: float, log_time: Floats, level: float, n_boot: int, seed: int, unit: float
 ) -> Interval:
     log_lr, log_mu = np.log(grid.lr), np.log(grid.mu)
     rates, n_seeds = len(log_lr), len(grid.seed)
@@ -150,24 +153,28 @@ def _interval(
         return Interval(best, np.nan, np.nan)
     left_out = np.broadcast_to(log_time, (len(useful), rates, len(log_mu))).copy()
     left_out[np.arange(len(useful)), useful] = np.nan
-    spread = jackknife_error(_best_gamma(log_lr, log_mu, left_out)[0])
+    spread = jackknife_error(_best_gamma(log_lr, log_mu, left_out, unit)[0])
     reaches = [spread * t_quantile(level, [(spread**2, len(useful) - 2)])]
     if n_seeds > 1:
         drawn = resampled_medians(grid.log_time, resamples(n_seeds, n_boot, seed))
-        error = float(np.sqrt(replicate_variance(_best_gamma(log_lr, log_mu, drawn)[0])))
+        error = float(np.sqrt(replicate_variance(_best_gamma(log_lr, log_mu, drawn, unit)[0])))
         reaches.append(error * t_quantile(level, [(error**2, n_seeds - 1)]))
     reach = float(np.nanmax(reaches))
     return Interval(best, best - reach, best + reach)
 
 
-def _best_gamma(log_lr: Floats, log_mu: Floats, log_time: Floats) -> tuple[Floats, Floats]:
+def _best_gamma(
+    log_lr: Floats, log_mu: Floats, log_time: Floats, unit: float
+) -> tuple[Floats, Floats]:
     """Exponent of least deviation, and the squared deviation there, of tables (B, E, M): (B,).
+
+    ``unit`` stretches the range and the steps of the search.
 
     NaN where nothing overlaps or the least is at the end of the range.
     """
     best, least = np.empty(len(log_time)), np.empty(len(log_time))
-    coarse = np.arange(GAMMA_RANGE[0], GAMMA_RANGE[1] + _COARSE / 2, _COARSE)
-    near = np.arange(-_COARSE, _COARSE + _FINE / 2, _FINE)
+    coarse = unit * np.arange(GAMMA_RANGE[0], GAMMA_RANGE[1] + _COARSE / 2, _COARSE)
+    near = unit * np.arange(-_COARSE, _COARSE + _FINE / 2, _FINE)
     for begin in range(0, len(log_time), _CHUNK):
         part = log_time[begin : begin + _CHUNK]
         rows = np.arange(len(part))
@@ -182,7 +189,8 @@ def _best_gamma(log_lr: Floats, log_mu: Floats, log_time: Floats) -> tuple[Float
         with np.errstate(invalid="ignore", divide="ignore"):
             shift = 0.5 * (before - after) / (before - 2.0 * at + after)
         shift = np.clip(np.where(np.isfinite(shift), shift, 0.0), -1.0, 1.0)
-        best[begin : begin + _CHUNK] = np.where(lost, np.nan, gamma[rows, inner] + shift * _FINE)
+        found = gamma[rows, inner] + shift * unit * _FINE
+        best[begin : begin + _CHUNK] = np.where(lost, np.nan, found)
         least[begin : begin + _CHUNK] = np.where(lost, np.nan, at)
     return best, least
 

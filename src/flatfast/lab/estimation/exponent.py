@@ -31,6 +31,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from flatfast.lab.estimation.arrays import Flags, Floats
+from flatfast.lab.estimation.conventions import HEAVY_BALL, Convention
 from flatfast.lab.estimation.interval import Interval
 from flatfast.lab.estimation.optimum import (
     ALTERNATIVE_FITS,
@@ -53,10 +54,7 @@ from flatfast.lab.estimation.times import TimeGrid
 from flatfast.law import GAMMA
 
 LAW = GAMMA
-"""The exponent of arXiv 2210.16400."""
-
-CANDIDATES = (("2/3", LAW), ("1/2", 0.5), ("1", 1.0))
-"""Exponents that get a verdict: the law's, a deterministic quadratic's, and a linear rule's."""
+"""The exponent of arXiv 2210.16400, of heavy ball."""
 
 
 LEAST_DRIFT = 0.8
@@ -97,13 +95,14 @@ class ExponentFit:
         standard_error: Of gamma: seeds and scatter together.
         scatter: Standard deviation of log mu* about the power law beyond what the seeds explain;
             0.05 says that optima lie 5% off.
-        prefactor: C with gamma held at 2/3.
+        prefactor: C with gamma held at the law's: 2/3, or 2 in the normalized convention, where
+            the law is ``1 - momentum = C^3 lr^2``.
         free_prefactor: C of the free fit.
         jackknife: gamma with each learning rate left out, (E,); NaN where it was not located.
         jackknife_error: Jackknife standard error of gamma over learning rates; NaN below 3.
         sensitivity: gamma by the other fits.
         bootstrap: gamma of each resample of the seeds, (B,): the seeds' part of the error alone.
-        verdicts: On 2/3, 1/2 and 1.
+        verdicts: On the convention's candidates, such as 2/3, 1/2 and 1.
         n_boot: Number of resamples.
         seed: Seed of the resampling.
         caution: What the interval cannot see in this sweep, "" if nothing is known.
@@ -138,6 +137,7 @@ def fit_exponent(
     level: float = 0.95,
     n_boot: int = 1000,
     seed: int = 0,
+    convention: Convention = HEAVY_BALL,
 ) -> ExponentFit:
     """Fit the power law to a sweep, with everything refitted in each bootstrap resample.
 
@@ -148,6 +148,7 @@ def fit_exponent(
         level: Level of the intervals, in (0, 1).
         n_boot: Number of resamples of the seeds.
         seed: Seed of the resampling.
+        convention: What momentum is to the optimizer of these runs.
 
     Returns:
         The fit.
@@ -178,13 +179,15 @@ def fit_exponent(
         level=level,
         standard_error=error,
         scatter=law.scatter,
-        prefactor=_prefactor(times, optima, level),
+        prefactor=_prefactor(times, optima, level, convention),
         free_prefactor=float(np.exp(law.intercept)),
         jackknife=jackknife,
         jackknife_error=jackknife_error(jackknife),
         sensitivity=tuple(_alternative(times, other, level) for other in alternatives),
         bootstrap=law.boot_slope,
-        verdicts=tuple(_verdict(name, value, exponent, error, level) for name, value in CANDIDATES),
+        verdicts=tuple(
+            _verdict(name, value, exponent, error, level) for name, value in convention.candidates
+        ),
         n_boot=n_boot,
         seed=seed,
         caution=_caution(times, optima, law),
@@ -250,9 +253,14 @@ def _optimum_intervals(
     return tuple(intervals)
 
 
-def _prefactor(times: MedianTimes, optima: Optima, level: float) -> Interval:
-    shift = LAW * np.log(times.lr)
-    law = fit_power_law(np.zeros(len(shift)), optima.log_mu - shift, optima.boot_log_mu - shift)
+def _prefactor(
+    times: MedianTimes, optima: Optima, level: float, convention: Convention
+) -> Interval:
+    shift = convention.law * np.log(times.lr)
+    log_C, boot = (
+        (log_mu - shift) / convention.power for log_mu in (optima.log_mu, optima.boot_log_mu)
+    )
+    law = fit_power_law(np.zeros(len(shift)), log_C, boot)
     parts = [
         (law.level_seed_variance, times.n_seeds - 1),
         (law.level_scatter_variance, int(optima.located.sum()) - 1),

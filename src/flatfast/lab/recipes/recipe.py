@@ -8,10 +8,13 @@ from typing import Any, Literal
 import numpy as np
 
 from flatfast.lab.adaptive.plan import FIRST_SEEDS, even_grid
+from flatfast.lab.estimation import conventions
 from flatfast.lab.goal import Goal
 from flatfast.lab.length import scaled_length
 from flatfast.lab.problem import Scalar
 from flatfast.lab.records import ADAPTIVE_RECORDS
+from flatfast.lab.simulation.optimizers import NormalizedSGD, Rule
+from flatfast.lab.simulation.simulate import HEAVY_BALL
 from flatfast.law import GAMMA
 
 
@@ -46,10 +49,13 @@ class Recipe:
         budget: Steps of all runs after which an adaptive sweep begins no further round.
         nesterov: Whether the runs have Nesterov's momentum, not heavy ball. Methods are compared by
             the stability limits of heavy ball: such a recipe compares none.
+        optimizer: Of the runs. With another than SGD ``scaled_mu`` and ``duration`` are in units of
+            its own law's power of the learning rate, and nothing is compared or adaptive.
         question: What a departure asks; empty for a problem's own recipe.
 
     Raises:
-        ValueError: If methods are to be compared with Nesterov's momentum.
+        ValueError: If methods are to be compared with Nesterov's momentum, or with another
+            optimizer than SGD, whose sweep cannot be adaptive either.
     """
 
     problem: str
@@ -74,6 +80,7 @@ class Recipe:
     budget: int | None = None
     nesterov: bool = False
     question: str = ""
+    optimizer: Rule = HEAVY_BALL
 
     def __post_init__(self) -> None:
         if self.nesterov and self.comparison_lr:
@@ -81,6 +88,37 @@ class Recipe:
                 "comparison_lr must be empty with nesterov, as the compared methods' stability "
                 f"limits are those of heavy ball, got {self.comparison_lr}"
             )
+        if self.convention is not conventions.HEAVY_BALL and (self.comparison_lr or self.adaptive):
+            raise ValueError(
+                "comparison_lr must be empty and adaptive false with another optimizer than sgd, "
+                f"got {self.comparison_lr} and {self.adaptive} for {self.optimizer.name}"
+            )
+
+    @property
+    def convention(self) -> conventions.Convention:
+        """What momentum is to the optimizer."""
+        return conventions.CONVENTIONS[self.optimizer.name]
+
+    def normalized(self) -> "Recipe":
+        """This recipe for normalized momentum: the same runs at other learning rates.
+
+        Heavy ball's at ``lr`` with ``1 - momentum = c lr^(2/3)`` are those at
+        ``lr / (1 - momentum)``; the learning rates here are those of the middle ``c``. There
+        ``1 - momentum`` is ``c^3`` times their square, and times are divided by ``c^2``.
+        """
+        low, high = self.scaled_mu
+        middle = math.sqrt(low * high)
+        return replace(
+            self,
+            lr=tuple(float(f"{lr ** (1 - GAMMA) / middle:.3g}") for lr in self.lr),
+            scaled_mu=(low**3, high**3),
+            per_decade=max(1, round(self.per_decade / 3)),
+            duration=self.duration / middle**2,
+            comparison_lr=(),
+            comparison_cycles=False,
+            adaptive=False,
+            optimizer=NormalizedSGD(),
+        )
 
     def adaptively(self) -> "Recipe":
         """This recipe as an adaptive sweep: its runs are shorter, and need fewer records."""
@@ -94,12 +132,12 @@ class Recipe:
 
     def momenta(self, lr: float) -> tuple[float, ...]:
         """The momenta swept at a learning rate, descending ``mu``: points of the common grid."""
-        low, high = (scaled * lr**GAMMA for scaled in self.scaled_mu)
+        low, high = (scaled * lr**self.convention.law for scaled in self.scaled_mu)
         return tuple(1 - mu for mu in log_points(low, min(high, 1.0), self.per_decade))
 
     def steps(self, lr: float) -> int:
         """Length of a run at a learning rate, in steps."""
-        return scaled_length(self.duration, lr)
+        return scaled_length(self.duration, lr, self.convention.law)
 
     def grid_size(self) -> int:
         """Number of runs of the main sweep."""

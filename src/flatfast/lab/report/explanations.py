@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from flatfast.lab.estimation.conventions import convention_of
 from flatfast.lab.estimation.exponent import LAW
 from flatfast.lab.goal import COOLED
 from flatfast.lab.report.markup import Markup, definitions, element, formula, join, unfolding
@@ -18,7 +19,8 @@ EXAMPLES = (0.9, 0.99)
 def glossary(summary: Mapping[str, Any]) -> Markup:
     """The words of this page that not everybody knows, folded away."""
     goal = summary["problem"]["goal"]
-    words = [("goal", _goal(goal)), ("steps to the goal", STEPS), ("C", CONSTANT)]
+    constant = CONSTANT if convention_of(summary).power == 1 else NORMALIZED_CONSTANT
+    words = [("goal", _goal(goal)), ("steps to the goal", STEPS), ("C", constant)]
     if goal is not None and str(goal["metric"]).startswith(COOLED):
         words.insert(1, ("cooled", COOLING))
     if summary["forecast"] is not None:
@@ -33,6 +35,10 @@ STEPS = (
 CONSTANT = (
     "The number in front of the law, 1 − momentum = C · lr to the power 2/3. It belongs to one "
     "problem with its noise and batch: another model has another C."
+)
+NORMALIZED_CONSTANT = (
+    "The number in the law of momentum that averages gradients, 1 − momentum = C³ · lr². For SGD "
+    "it is the same C as in heavy ball's law, 1 − momentum = C · lr to the power 2/3."
 )
 COOLING = (
     "Before the metric is read, a copy of the weights descends without noise to zero loss. The "
@@ -58,8 +64,11 @@ def _goal(goal: Mapping[str, Any] | None) -> str:
 def meaning(summary: Mapping[str, Any]) -> Markup:
     """What the result means for somebody who trains, in plain words; nothing without a result."""
     exponent = summary["exponent"]
-    if exponent is None:
+    convention = convention_of(summary)
+    if exponent is None or not convention.plain:
         return formula("")
+    if convention.power != 1:
+        return element("ul", join(element("li", formula(item)) for item in EDGE), class_="meaning")
     widened = FACTOR**LAW
     told = [f"{m:g} becomes {1 - widened * (1 - m):.3g}" for m in EXAMPLES]
     said = [
@@ -78,6 +87,18 @@ def meaning(summary: Mapping[str, Any]) -> Markup:
         said.insert(1, held)
     items = join(element("li", formula(item)) for item in said)
     return element("ul", items, class_="meaning")
+
+
+EDGE = (
+    "Momentum here averages gradients. At one learning rate the drift to flatter minima takes as "
+    "many steps at any momentum, up to an edge beyond which the weights swing: below it momentum "
+    "costs nothing, and it widens the range of learning rates that are stable.",
+    "The edge moves with the square of the learning rate: for twice the learning rate, keep "
+    "1 − momentum at four times the least that served.",
+    "It is about one phase of training: the loss is near zero, noise is drawn afresh at every "
+    "step, and what takes time is the drift to flatter minima. It does not say how to get to "
+    "low loss quickest.",
+)
 
 
 def _held(summary: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from flatfast.lab.estimation.conventions import convention_of
 from flatfast.lab.estimation.correction import corrected_law
 from flatfast.lab.report.generalizations import generalization_line
 from flatfast.lab.report.typography import (
@@ -61,24 +62,44 @@ def answer(summary: Mapping[str, Any]) -> str:
     """The answer in one sentence: the law that was measured, or that there is none to report."""
     name = summary["problem"]["name"]
     exponent = summary["exponent"]
+    convention = convention_of(summary)
+    word = convention.momentum
     if exponent is not None:
+        obeys = "= C·lr^γ" if convention.power == 1 else "∝ lr^γ"
         return (
-            f"On {name} the fastest momentum obeys 1 − momentum = C·lr^γ with γ = "
-            f"{fixed(exponent['estimate'])} "
+            f"On {name}{_trained(summary)} the fastest {word} obeys {convention.mu} {obeys} "
+            f"with γ = {fixed(exponent['estimate'])} "
             f"({percent(exponent['level'])} interval {interval_text(exponent)})."
         )
     located = [entry for entry in summary["best_momentum"] if entry["located"]]
     if len(summary["etas"]) == 1 and located:
         best = located[0]
         return (
-            f"On {name}, at learning rate {rate(best['eta'])}, the fastest momentum is "
+            f"On {name}{_trained(summary)}, at learning rate {rate(best['eta'])}, the fastest "
+            f"{word} is "
             f"{momentum(best['estimate'])} ({momentum_interval(best)})."
         )
     if summary["counts"]["by_method"].get("grid", {}).get("converged", 0) == 0:
         return (
-            f"On {name} no run of the sweep reached the goal: there is no best momentum to report."
+            f"On {name}{_trained(summary)} no run of the sweep reached the goal: there is no best "
+            f"{word} to report."
         )
-    return f"On {name} the exponent could not be determined from these runs."
+    collapse = summary["collapse"]
+    if convention.power != 1 and collapse is not None and collapse["best_gamma"]["low"] is not None:
+        found = collapse["best_gamma"]  # a plateau has no optimum whose exponent could be told
+        return (
+            f"On {name}{_trained(summary)} the best {word} is not located at enough learning "
+            f"rates; whole curves over {convention.mu} lie closest with the exponent "
+            f"{fixed(found['estimate'])} "
+            f"({percent(collapse['level'])} interval {interval_text(found)})."
+        )
+    return f"On {name}{_trained(summary)} the exponent could not be determined from these runs."
+
+
+def _trained(summary: Mapping[str, Any]) -> str:
+    """Which optimizer, where it is not heavy ball."""
+    optimizer = summary.get("optimizer")
+    return "" if optimizer is None else f" with {optimizer['name']}"
 
 
 def interval_text(interval: Mapping[str, Any], decimals: int = 3) -> str:
@@ -136,8 +157,10 @@ def constant_line(summary: Mapping[str, Any]) -> str:
     constant = summary["best_C"]
     if constant is None:
         return ""
+    convention = convention_of(summary)
+    of = "the 2/3 law" if convention.power == 1 else f"{convention.mu} = C³·lr^2"
     return (
-        f"Best C of the 2/3 law: {number(constant['estimate'])} "
+        f"Best C of {of}: {number(constant['estimate'])} "
         f"({number(constant['low'])} to {number(constant['high'])})."
     )
 

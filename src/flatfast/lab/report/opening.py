@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from flatfast.lab.estimation.conventions import convention_of
 from flatfast.lab.report.explanations import glossary
 from flatfast.lab.report.generalizations import generalization_line
 from flatfast.lab.report.markup import Markup, element, emphasise, formula, join, text
@@ -64,7 +65,8 @@ def _tiles(summary: Mapping[str, Any]) -> list[Markup]:
         tiles.append(_tile("exponent", fixed(exponent["estimate"]), note))
     if constant is not None:
         note = f"{number(constant['low'])} to {number(constant['high'])}"
-        tiles.append(_tile("best C of the 2/3 law", number(constant["estimate"]), note))
+        law_name = convention_of(summary).law_name
+        tiles.append(_tile(f"best C of the {law_name} law", number(constant["estimate"]), note))
     for name in FIRST_AGAINST:
         speedup = summary["speedup_best_eta"].get(name)
         if speedup is not None:

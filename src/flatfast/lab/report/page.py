@@ -10,8 +10,9 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from flatfast.lab.estimation.conventions import HEAVY_BALL, Convention, convention_of
 from flatfast.lab.report.explanations import meaning
-from flatfast.lab.report.figures import Drawing
+from flatfast.lab.report.figures import Drawing, words_of
 from flatfast.lab.report.generalizations import generalization_table
 from flatfast.lab.report.markup import (
     Markup,
@@ -39,6 +40,7 @@ from flatfast.lab.report.typography import (
     number,
     percent,
     rate,
+    sentence,
 )
 
 HERE = Path(__file__).parent
@@ -85,14 +87,17 @@ def page(summary: Mapping[str, Any], figures: Sequence[Shown]) -> str:
         opening(summary),
         _best_momenta(summary),
         _meaning(summary),
-        _figures(list(shown.values()), sample_line(summary)),
+        _figures(list(shown.values()), sample_line(summary), convention_of(summary)),
         _comparison(summary, [figure for figure in compared if figure is not None]),
         _confidence(summary),
         _provenance(summary),
         _citation(summary),
     ]
     return Template((HERE / "page.html").read_text(encoding="utf-8")).substitute(
-        title=text(f"{summary['problem']['name']}: best momentum against learning rate"),
+        title=text(
+            f"{summary['problem']['name']}: best {convention_of(summary).momentum} against "
+            "learning rate"
+        ),
         style=(HERE / "page.css").read_text(encoding="utf-8"),
         body=join(section for section in sections if section),
     )
@@ -100,7 +105,8 @@ def page(summary: Mapping[str, Any], figures: Sequence[Shown]) -> str:
 
 def _best_momenta(summary: Mapping[str, Any]) -> Markup:
     note = f"Small figures are {percent(summary['level'])} intervals."
-    return _section("Best momentum at each learning rate", note, best_momentum_table(summary))
+    title = f"Best {convention_of(summary).momentum} at each learning rate"
+    return _section(title, note, best_momentum_table(summary))
 
 
 def _meaning(summary: Mapping[str, Any]) -> Markup:
@@ -108,9 +114,9 @@ def _meaning(summary: Mapping[str, Any]) -> Markup:
     return _section("What this means for your training", "", said) if said else said
 
 
-def _figures(figures: Iterable[Shown], note: str) -> Markup:
+def _figures(figures: Iterable[Shown], note: str, convention: Convention) -> Markup:
     listed = list(figures)
-    cards = [card for card in map(_card, listed) if card]
+    cards = [card for card in (_card(figure, convention) for figure in listed) if card]
     pieces = [element("div", join(cards), class_="figures")] if cards else []
     # Several figures may lack the same thing.
     reasons = dict.fromkeys(figure.reason for figure in listed if figure.reason)
@@ -120,16 +126,19 @@ def _figures(figures: Iterable[Shown], note: str) -> Markup:
     return _section("What the runs show", note, *pieces)
 
 
-def _card(figure: Shown) -> Markup:
+def _card(figure: Shown, convention: Convention = HEAVY_BALL) -> Markup:
     """A figure with its caption; nothing where it could not be drawn."""
     if figure.light is None or figure.dark is None:
         return text("")
-    image = picture(figure.light, figure.dark, figure.drawing.description)
-    return element("figure", image, element("figcaption", text(figure.drawing.caption)))
+    description, caption = words_of(figure.drawing, convention)
+    image = picture(figure.light, figure.dark, description)
+    return element("figure", image, element("figcaption", text(caption)))
 
 
 def _comparison(summary: Mapping[str, Any], figures: Sequence[Shown]) -> Markup:
     title = "The law beside other rules"
+    if convention_of(summary) is not HEAVY_BALL:
+        return _section(title, sentence(summary["missing"]["comparison"]))
     if summary["comparison"] is None:
         reasons = dict.fromkeys(figure.reason for figure in figures)
         return _section(title, " ".join(reason for reason in reasons if reason))
@@ -205,7 +214,7 @@ def _confidence(summary: Mapping[str, Any]) -> Markup:
                 ),
             ),
             element("h3", text("Other ways to find the optimum")),
-            element("p", text("μ is 1 − momentum."), class_="aside"),
+            element("p", text(f"μ is {convention_of(summary).mu}."), class_="aside"),
             sensitivity_table(summary),
             element("h3", text("One learning rate left out")),
             jackknife_table(summary),

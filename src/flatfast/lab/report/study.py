@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from flatfast.lab.estimation.collapse import Collapse
 from flatfast.lab.estimation.comparison import Comparison
+from flatfast.lab.estimation.conventions import Convention, convention_of
 from flatfast.lab.estimation.exponent import ExponentFit
 from flatfast.lab.estimation.generalization import Generalization
 from flatfast.lab.estimation.interval import Interval
@@ -64,6 +65,11 @@ class Study:
     missing: Mapping[str, str] = field(default_factory=dict)
     generalization: Generalization | None = None
     sample: pa.Table | None = None
+
+    @property
+    def convention(self) -> Convention:
+        """What momentum is to the optimizer of the runs."""
+        return convention_of(self.manifest)
 
     @property
     def recorded(self) -> pa.Table:

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from flatfast.lab.atomic import atomically
+from flatfast.lab.estimation.conventions import HEAVY_BALL
 from flatfast.lab.estimation.exponent import LAW
 from flatfast.lab.estimation.interval import Interval
 from flatfast.lab.report.comparisons import comparison_summary
@@ -75,6 +76,7 @@ def summarise(study: Study) -> dict[str, Any]:
             "versions": known.versions,
             "command": known.command,
             "created": known.created,
+            **_optimizer(study),
         }
     )
     return document
@@ -153,7 +155,7 @@ def _exponent(study: Study) -> dict[str, Any]:
         },
         "best_C": {
             **_interval(fit.prefactor),
-            "gamma": LAW,
+            "gamma": study.convention.law,
             "free": {"C": fit.free_prefactor, "gamma": fit.exponent.estimate},
         },
         "jackknife": {
@@ -172,6 +174,11 @@ def _exponent(study: Study) -> dict[str, Any]:
             for item in fit.verdicts
         ],
     }
+
+
+def _optimizer(study: Study) -> dict[str, Any]:
+    """What trained, where it was not heavy ball: summaries without it are of heavy ball."""
+    return {} if study.convention is HEAVY_BALL else {"optimizer": study.manifest["optimizer"]}
 
 
 def _collapse(study: Study) -> dict[str, Any] | None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from flatfast.lab.estimation.exponent import LAW
+from flatfast.lab.estimation.conventions import convention_of
 from flatfast.lab.estimation.ranges import SAFE
 from flatfast.lab.report.markup import Markup, element, formula, join, table, text, with_note
 from flatfast.lab.report.narrative import ORACLE, interval_text, momentum_interval, ratio_text
@@ -33,6 +33,7 @@ END_NOTE = {
 def best_momentum_table(summary: Mapping[str, Any]) -> Markup:
     """Best momentum, its memory and its time at each learning rate, and what the law says."""
     constant = summary["best_C"]
+    convention = convention_of(summary)
     rows = []
     for entry, mu, time in zip(
         summary["best_momentum"], summary["best_mu"], summary["best_time"], strict=True
@@ -45,7 +46,8 @@ def best_momentum_table(summary: Mapping[str, Any]) -> Markup:
             continue
         law = NOTHING
         if constant is not None:
-            law = text(momentum(max(1 - constant["estimate"] * entry["eta"] ** LAW, 0.0)))
+            factor = constant["estimate"] ** convention.power
+            law = text(momentum(max(1 - factor * entry["eta"] ** convention.law, 0.0)))
         rows.append(
             [
                 lr,
@@ -57,7 +59,9 @@ def best_momentum_table(summary: Mapping[str, Any]) -> Markup:
                 law,
             ]
         )
-    header = ["learning rate", "best momentum", "1 − momentum", "steps to the goal", "2/3 law says"]
+    says = f"{convention.law_name} law" if convention.plain else f"slope {convention.law_name}"
+    best = f"best {convention.momentum}"
+    header = ["learning rate", best, convention.mu, "steps to the goal", f"{says} says"]
     return table(header, rows)
 
 

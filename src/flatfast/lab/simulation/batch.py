@@ -20,6 +20,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from flatfast.lab.descent import descend
 from flatfast.lab.goal import COOLED
 from flatfast.lab.problem import Params, Problem
+from flatfast.lab.simulation.optimizers import Memory, Rule
 from flatfast.lab.simulation.products import largest_in_products
 from flatfast.lab.simulation.schedule import Schedule
 from flatfast.lab.simulation.tile import tile_width
@@ -31,18 +32,19 @@ class ProblemError(ValueError):
 
 @functools.partial(
     jax.tree_util.register_dataclass,
-    data_fields=["params", "velocity", "lr", "momentum", "length", "key", "step"],
+    data_fields=["params", "memory", "lr", "momentum", "length", "key", "step"],
     meta_fields=[],
 )
 @dataclass(frozen=True)
 class BatchState:
     """A batch of runs between two records; every leaf has a leading axis of runs.
 
-    Learning rate and momentum are constant, or those at the peak of a schedule.
+    Learning rate and momentum are constant, or those at the peak of a schedule; ``memory`` is what
+    the optimizer keeps (:mod:`flatfast.lab.simulation.optimizers`).
     """
 
     params: Params
-    velocity: Params
+    memory: Memory
     lr: jax.Array
     momentum: jax.Array
     length: jax.Array
@@ -56,6 +58,7 @@ class Batch:
 
     Attributes:
         start: The problem's start, in the runs' precision.
+        rule: The optimizer.
         mesh: The devices, over which runs are sharded.
         width: Runs in a batch: a tile on each device.
         read: ``(start, constants) -> metrics`` of one run.
@@ -67,6 +70,7 @@ class Batch:
     """
 
     start: Params
+    rule: Rule
     mesh: Mesh
     width: int
     read: Callable[..., dict[str, jax.Array]]
@@ -83,7 +87,7 @@ class Batch:
         params = jax.tree.map(lambda w: jnp.broadcast_to(w, (self.width, *w.shape)), self.start)
         state = BatchState(
             params,
-            jax.tree.map(jnp.zeros_like, params),
+            jax.vmap(self.rule.begin)(params),
             jnp.asarray(lr, dtype),
             jnp.asarray(momentum, dtype),
             jnp.full(self.width, length, jnp.uint32),
@@ -106,6 +110,13 @@ class Batch:
         result = self.program(len(strides))(state, strides, self.constants)
         return result
 
+    def state_bytes(self) -> int:
+        """Memory of all weights and of what the optimizer keeps beside them."""
+        memory = jax.eval_shape(self.rule.begin, self.start)
+        leaves = jax.tree.leaves((self.start, memory))
+        each: int = sum(leaf.size * leaf.dtype.itemsize for leaf in leaves)
+        return self.width * each
+
     def temporary_bytes(self, records: int) -> int:
         """Memory on each device, for calls so long, besides the state.
 
@@ -123,7 +134,7 @@ class Batch:
 def compile_batch(
     problem: Problem,
     names: tuple[str, ...],
-    nesterov: bool,
+    rule: Rule,
     dtype: str,
     mesh: Mesh,
     schedule: Schedule | None = None,
@@ -134,12 +145,14 @@ def compile_batch(
 
     Raises:
         ProblemError: If the problem's functions return the wrong structure or shape.
+        ValueError: If the optimizer cannot move the problem's parameters.
     """
     start = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), problem.start())
     key = jax.random.key(0)
     gradient = _hoisted(problem.gradient, start, key)
     metrics = _hoisted(functools.partial(_read_metrics, problem, names), start)
     _check_shapes(problem, gradient, metrics, start, key)
+    jax.eval_shape(rule.begin, start)  # says now what it cannot move
 
     def step(state: BatchState, constants: Any) -> BatchState:
         noise = jax.random.fold_in(state.key, state.step)
@@ -147,10 +160,9 @@ def compile_batch(
         lr, beta = state.lr, state.momentum
         if schedule is not None:
             lr, beta = schedule(lr, beta, state.step, state.length)
-        velocity = jax.tree.map(lambda p, g: beta * p + g, state.velocity, g)
-        moved = jax.tree.map(lambda p, g: g + beta * p, velocity, g) if nesterov else velocity
-        params = jax.tree.map(lambda w, p: w - lr * p, state.params, moved)
-        return replace(state, params=params, velocity=velocity, step=state.step + 1)
+        count = state.step + 1
+        params, memory = rule.step(state.params, g, state.memory, lr, beta, count)
+        return replace(state, params=params, memory=memory, step=count)
 
     def advance(state: BatchState, strides: jax.Array, constants: tuple[Any, Any]) -> Any:
         step_all = jax.vmap(step, in_axes=(0, None))
@@ -187,6 +199,7 @@ def compile_batch(
 
     batch = Batch(
         start,
+        rule,
         mesh,
         mesh.size * tile_width(gradient.jaxpr, mesh.devices.flat[0].platform),
         jax.jit(lambda params, constants: metrics.call(constants[1], params)),

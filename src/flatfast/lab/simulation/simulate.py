@@ -1,10 +1,11 @@
-"""Many runs of SGD at once.
+"""Many runs of training at once.
 
 Heavy-ball SGD in PyTorch's convention, ``p <- momentum * p + g``, ``w <- w - lr * p`` (with
-``nesterov``, ``w <- w - lr * (g + momentum * p)``), for a batch of runs that differ in learning
-rate, momentum and seed. The compiled program of :mod:`flatfast.lab.simulation.batch` advances
-the whole batch from record to record; the host looks in once per block of records, to see which
-runs are done.
+``nesterov``, ``w <- w - lr * (g + momentum * p)``), or another optimizer of
+:mod:`flatfast.lab.simulation.optimizers`, for a batch of runs that differ in learning rate,
+momentum (Adam's is its beta 1) and seed. The compiled program of
+:mod:`flatfast.lab.simulation.batch` advances the whole batch from record to record; the host looks
+in once per block of records, to see which runs are done.
 
 A run's random numbers are those of its own seed, ``fold_in(key(seed), step)``, and its arithmetic
 is that of a tile (:mod:`flatfast.lab.simulation.tile`): on one kind of processor its trajectory is
@@ -26,6 +27,7 @@ from numpy.typing import ArrayLike, NDArray
 from flatfast.lab.length import check_length
 from flatfast.lab.problem import Problem
 from flatfast.lab.simulation.batch import Batch, ProblemError, compile_batch, gradient_tile
+from flatfast.lab.simulation.optimizers import SGD, Rule, with_nesterov
 from flatfast.lab.simulation.schedule import Schedule
 from flatfast.lab.trajectories import Trajectories
 
@@ -35,6 +37,9 @@ Settled = Callable[[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]
 LOG_SPAN = 1000
 """Ratio of the last to the first record of a log-spaced run, at most: earlier ones would be dear
 and tell little."""
+
+HEAVY_BALL = SGD()
+"""What is simulated where nobody says."""
 
 BLOCKS = 16
 """How often the host looks in during a run, to stop a batch whose runs are all done."""
@@ -78,18 +83,19 @@ def simulate(
     metrics: Sequence[str] | None = None,
     settled: Settled | None = None,
     schedule: Schedule | None = None,
+    optimizer: Rule = HEAVY_BALL,
 ) -> Trajectories:
-    """Run SGD on ``problem`` for a batch of N settings.
+    """Train on ``problem`` with a batch of N settings.
 
     Args:
         problem: The experiment.
         lr: (N,) learning rates, positive.
-        momentum: (N,) momenta in [0, 1).
+        momentum: (N,) momenta in [0, 1); of Adam, its beta 1.
         seed: (N,) seeds of the runs' noise, integers in [0, 2**31).
         steps: Length of the runs, in steps.
         records: How many times the metrics are read after the start.
         spacing: Whether records are regular or log-spaced.
-        nesterov: Use Nesterov momentum.
+        nesterov: Use Nesterov momentum, where the optimizer has it.
         dtype: Floating-point type of the runs.
         metrics: Names to record, ``cooled:`` variants included; the goal's metric is always among
             them. By default the goal's alone.
@@ -98,12 +104,14 @@ def simulate(
             settled or diverged, and a run's records end where it did, whatever its neighbours do.
         schedule: How learning rate and momentum change over the ``steps``; ``lr`` and ``momentum``
             are then those at its peak. By default they are constant.
+        optimizer: The update rule; SGD with heavy ball by default.
 
     Returns:
         The recorded trajectories.
 
     Raises:
-        ValueError: If an argument is out of range.
+        ValueError: If an argument is out of range, or the optimizer has no Nesterov momentum or
+            cannot move such parameters.
         ProblemError: If the problem's functions do not fit together, or are not finite at the
             start.
     """
@@ -111,7 +119,8 @@ def simulate(
     names = _names(problem, metrics)
     marks = record_steps(steps, records, spacing)
     with _precision(dtype):
-        batch = compile_batch(problem, names, nesterov, dtype, _mesh(), schedule)
+        rule = with_nesterov(optimizer, nesterov)
+        batch = compile_batch(problem, names, rule, dtype, _mesh(), schedule)
         look = batch.first_look()
         first = {name: float(look[name]) for name in names}
         _check_start(problem, first)
@@ -203,14 +212,16 @@ def footprint(
     dtype: Literal["float32", "float64"] = "float32",
     metrics: Sequence[str] | None = None,
     schedule: Schedule | None = None,
+    optimizer: Rule = HEAVY_BALL,
 ) -> Footprint:
     """The memory that :func:`simulate` will take with these arguments; it compiles the program."""
     names = _names(problem, metrics)
     with _precision(dtype):
-        batch = compile_batch(problem, names, nesterov, dtype, _mesh(), schedule)
+        rule = with_nesterov(optimizer, nesterov)
+        batch = compile_batch(problem, names, rule, dtype, _mesh(), schedule)
         temporary = batch.mesh.size * batch.temporary_bytes(_block(records))
-        # Weights and velocities; a batch gives them to each call, which writes over them.
-        held = 2 * batch.width * sum(leaf.nbytes for leaf in jax.tree.leaves(batch.start))
+        # A batch gives its state to each call, which writes over it.
+        held = batch.state_bytes()
     return Footprint(batch.width, held + temporary, 8 * (records + 1) * len(names))
 
 

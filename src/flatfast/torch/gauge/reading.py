@@ -98,7 +98,8 @@ class Held:
     def _prefactor(self, lr: float, momentum: float) -> float:
         if self.C is not None:
             return self.C
-        return (1 - momentum) / lr**GAMMA if lr > 0 and not self.average else math.nan
+        summed = lr * (1 - self.dampening)  # heavy ball's learning rate
+        return (1 - momentum) / summed**GAMMA if summed > 0 and not self.average else math.nan
 
 
 Used = tuple[Any, Any]

@@ -113,6 +113,7 @@ def kind_of(job: Job) -> str:
         (job.problem.name, job.problem.version, dict(job.problem.settings)),
         asdict(job.problem.goal),
         (job.records, job.spacing, job.nesterov, job.dtype, job.metrics, repr(job.schedule)),
+        repr(job.optimizer),
         versions(),
     ]
     return _digest(json.dumps(about, sort_keys=True))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
+from flatfast.lab.estimation.conventions import HEAVY_BALL, Convention
 from flatfast.lab.report.figures.best_momentum import best_momentum
 from flatfast.lab.report.figures.cooled_metric import cooled_metric, cooled_metrics
 from flatfast.lab.report.figures.example_runs import example_runs
@@ -46,6 +47,57 @@ class Drawing:
     description: str
     caption: str
     applies: Callable[[Study], bool] = always
+
+
+NORMALIZED = {
+    "best_momentum": (
+        "Best 1 minus momentum against learning rate, on logarithmic axes, with the fitted power "
+        "law and lines of slope 1 and 2 through its centre.",
+        "The best 1 − momentum at each learning rate with its interval, and the fit with the "
+        "slopes that its interval allows: the best lies at the edge of a plateau, where times are "
+        "flat.",
+    ),
+    "heat_map": (
+        "Map of the median convergence time over learning rate and 1 minus momentum, with the "
+        "measured best momenta, the fitted power law and a line of slope 2.",
+        "Median convergence time of every cell: above the line all momenta are about as fast, "
+        "below it runs swing.",
+    ),
+    "time_curves": (
+        "Median convergence time against 1 minus momentum, one curve per learning rate, with the "
+        "fitted optima.",
+        "One curve per learning rate: a plateau over most momenta (right), and an edge (left) "
+        "beyond which the memory is so long that runs swing.",
+    ),
+    "scaled_times": (
+        "Convergence time times the square of the learning rate against 1 minus momentum over the "
+        "square of the learning rate, one curve per learning rate.",
+        "The same curves rescaled with slope 2: if it holds, all learning rates lie on one.",
+    ),
+}
+"""Description and caption of figures that show something else where momentum averages gradients."""
+
+
+OTHERWISE = {
+    "best_momentum": "The best 1 − momentum at each learning rate with its interval, and the fit "
+    "with the slopes that its interval allows: of normalized SGD's momentum the slope would be 2.",
+    "heat_map": "Median convergence time of every cell: whether it depends on the momentum, and "
+    "where the fastest runs lie.",
+    "time_curves": "One curve per learning rate, with the fitted optimum where there is one.",
+}
+"""Captions that promise nothing, for optimizers of which nothing is known."""
+
+
+def words_of(drawing: Drawing, convention: Convention) -> tuple[str, str]:
+    """Description and caption of a figure, of runs with this convention of momentum."""
+    description, caption = drawing.description, drawing.caption
+    if convention is HEAVY_BALL:
+        return description, caption
+    description, caption = NORMALIZED.get(drawing.name, (description, caption))
+    if not convention.plain:
+        caption = OTHERWISE.get(drawing.name, caption)
+    name = convention.momentum
+    return description.replace("momentum", name), caption.replace(" − momentum", f" − {name}")
 
 
 FIGURES = (

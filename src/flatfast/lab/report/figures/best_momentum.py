@@ -3,8 +3,8 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from flatfast.lab.estimation.exponent import CANDIDATES, LAW
-from flatfast.lab.report.axes import LR, MU, log_axis, padded
+from flatfast.lab.estimation.conventions import Convention
+from flatfast.lab.report.axes import LR, log_axis, padded
 from flatfast.lab.report.study import CannotDraw, Study, best_momenta
 from flatfast.lab.report.theme import Theme, new_figure, themed
 from flatfast.lab.report.typography import fixed, percent
@@ -13,17 +13,18 @@ from flatfast.law import GAMMA
 ROOM = 8.0
 """How far beyond the points the axis may reach for the ends of their intervals, as a factor."""
 
-STYLES = {"2/3": "--", "1/2": ":", "1": "-."}
+STYLES = {"2/3": "--", "2": "--", "1/2": ":", "1": "-."}
 
 
 @themed
 def best_momentum(study: Study, theme: Theme) -> Figure:
-    """Best ``1 - momentum`` at each learning rate, fit, forecast, and the slopes 1/2, 2/3 and 1.
+    """Best ``1 - momentum`` at each learning rate, fit, forecast, and the slopes that are asked.
 
     Raises:
         CannotDraw: If the optimum is located at fewer than two learning rates.
     """
     best = best_momenta(study)
+    convention = study.convention
     at = np.flatnonzero(best.located)
     if len(at) < 2:
         raise CannotDraw(
@@ -69,15 +70,15 @@ def best_momentum(study: Study, theme: Theme) -> Figure:
             fontsize=12,
             bbox={"facecolor": theme.surface, "edgecolor": "none", "alpha": 0.85, "pad": 2},
         )
-    for name, slope in CANDIDATES:
+    for name, slope in convention.candidates:
         axes.plot(
             x,
             height * (x / pivot) ** slope,
-            color=theme.ink if slope == LAW else theme.muted,
+            color=theme.ink if slope == convention.law else theme.muted,
             ls=STYLES[name],
-            lw=1.8 if slope == LAW else 1.4,
-            label=_slope_name(name, slope),
-            zorder=2.6 if slope == LAW else 1.8,
+            lw=1.8 if slope == convention.law else 1.4,
+            label=_slope_name(name, slope, convention),
+            zorder=2.6 if slope == convention.law else 1.8,
         )
     if study.forecast is not None:
         axes.plot(
@@ -109,13 +110,15 @@ def best_momentum(study: Study, theme: Theme) -> Figure:
     shown = np.concatenate([mu, low.clip(min=mu.min() / ROOM), high.clip(max=mu.max() * ROOM)])
     log_axis(axes, "y", *padded(shown, 0.12))
     axes.set_xlabel(LR)
-    axes.set_ylabel(f"best {MU}")
-    order = ["measured", "fit", "forecast", *(_slope_name(*one) for one in CANDIDATES)]
+    axes.set_ylabel(f"best {convention.mu}")
+    slopes = (_slope_name(*one, convention) for one in convention.candidates)
+    order = ["measured", "fit", "forecast", *slopes]
     handles, labels = axes.get_legend_handles_labels()
     chosen = [(handles[labels.index(name)], name) for name in order if name in labels]
     axes.legend([h for h, _ in chosen], [n for _, n in chosen], loc="lower right")
     return figure
 
 
-def _slope_name(name: str, slope: float) -> str:
-    return f"slope {name}, the law" if slope == LAW else f"slope {name}"
+def _slope_name(name: str, slope: float, convention: Convention) -> str:
+    known = convention.plain and slope == convention.law
+    return f"slope {name}, the law" if known else f"slope {name}"

@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from flatfast.lab.adaptive.plan import PILOT
-from flatfast.lab.estimation.exponent import LAW
 from flatfast.lab.goal import COOLED
 from flatfast.lab.report.axes import FORECAST, lr_colorbar, lr_colours
 from flatfast.lab.report.study import CannotDraw, Study, goal_metric
@@ -56,6 +55,8 @@ def cooled_metrics(study: Study) -> tuple[str, ...]:
 def cooled_metric(study: Study, theme: Theme) -> Figure:
     """The metric against ``t = step lr^(2/3)``: one panel per C, one line per learning rate.
 
+    The power is the law's in the convention of the runs.
+
     Median over seeds, and their range as a band.
 
     Raises:
@@ -68,15 +69,17 @@ def cooled_metric(study: Study, theme: Theme) -> Figure:
             "No metric of the cooled iterate was recorded. Record one, such as cooled:trace."
         )
     metric = names[0]
+    convention = study.convention
+    power = convention.law_name
     panels = _panels(study)
     if not panels:
         chosen = PILOT in study.recorded["method"].to_pylist()
         raise CannotDraw(
-            "No value of C = (1 − momentum) / lr^(2/3) has runs at two learning rates"
+            f"No value of C = ({convention.mu}) / lr^({power}) has runs at two learning rates"
             + (
                 ", as can be where a sweep chooses its own momenta; a grid of them has."
                 if chosen
-                else ". Choose momenta that grow with the learning rate to the power 2/3."
+                else f". Choose momenta that grow with the learning rate to the power {power}."
             )
         )
     columns = min(3, len(panels))
@@ -91,7 +94,7 @@ def cooled_metric(study: Study, theme: Theme) -> Figure:
             runs = [run for run in trajectories(study.recorded, lr, mu) if metric in run.values]
             if runs:
                 steps, middle, low, high = _over_seeds(runs, metric)
-                scaled = steps * lr**LAW
+                scaled = steps * lr**study.convention.law
                 axes.fill_between(scaled, low, high, color=colours[e], alpha=0.18, lw=0)
                 # Lines that lie on each other stay visible: each is thinner than the one below.
                 axes.plot(scaled, middle, color=colours[e], lw=1.2 + 2.6 * 0.6**order)
@@ -105,7 +108,7 @@ def cooled_metric(study: Study, theme: Theme) -> Figure:
     marks = [line for axes in drawn for line in axes.lines if line.get_label() == FORECAST]
     if marks:
         figure.legend(marks[:1], [FORECAST], loc="outside upper left")
-    figure.supxlabel("scaled time, steps × lr$^{2/3}$", fontsize=11.5)
+    figure.supxlabel(f"scaled time, steps × lr$^{{{power}}}$", fontsize=11.5)
     figure.supylabel(metric_name(metric), fontsize=11.5)
     lr_colorbar(figure, drawn, study.grid.lr, theme)
     return figure
@@ -138,7 +141,7 @@ def _panels(study: Study) -> list[Panel]:
     """
     grid = study.grid
     rates, cells = np.nonzero(~np.isnan(grid.log_time).all(axis=-1))
-    log_constant = np.log(grid.mu[cells]) - LAW * np.log(grid.lr[rates])
+    log_constant = np.log(grid.mu[cells]) - study.convention.law * np.log(grid.lr[rates])
     order = np.argsort(log_constant, kind="stable")
     ascending = log_constant[order]
     first = np.searchsorted(ascending, log_constant - np.log(SAME_C), side="left")

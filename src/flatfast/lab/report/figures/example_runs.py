@@ -63,7 +63,11 @@ def example_runs(study: Study, theme: Theme) -> Figure:
                 zorder=6,
             )
         entries.append(
-            line_entry(f"momentum {momentum(1 - example.mu)}, {example.label}", color=colour, lw=2)
+            line_entry(
+                f"{study.convention.momentum} {momentum(1 - example.mu)}, {example.label}",
+                color=colour,
+                lw=2,
+            )
         )
     threshold = runs[0].threshold
     if np.isfinite(threshold):

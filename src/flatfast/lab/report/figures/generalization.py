@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from flatfast.lab.estimation.generalization import Generalization, Reading
-from flatfast.lab.report.axes import MU, log_axis, log_ticks, lr_colorbar, lr_colours, padded
+from flatfast.lab.report.axes import log_axis, log_ticks, lr_colorbar, lr_colours, padded
 from flatfast.lab.report.keys import line_entry, mark_entry
 from flatfast.lab.report.study import Best, CannotDraw, Study, best_momenta
 from flatfast.lab.report.theme import Theme, new_figure, themed
@@ -43,7 +43,7 @@ def generalization(study: Study, theme: Theme) -> Figure:
     for axes, reading, title in zip(panels, readings, PANELS, strict=True):
         _panel(axes, found, reading, best, theme)
         axes.set_title(title, fontsize=10.5)
-        axes.set_xlabel(MU)
+        axes.set_xlabel(study.convention.mu)
     _momentum_axis(panels[0], *padded(found.mu, 0.05))
     panels[0].set_ylabel(metric_name(found.metric))
     if found.share:

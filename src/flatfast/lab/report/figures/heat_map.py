@@ -16,7 +16,6 @@ from flatfast.lab.estimation.exponent import LAW
 from flatfast.lab.report.axes import (
     FORECAST,
     LR,
-    MU,
     TIME,
     log_axis,
     log_ticks,
@@ -79,7 +78,7 @@ def heat_map(study: Study, theme: Theme) -> Figure:
     log_axis(axes, "x", edges[0], edges[-1])
     log_axis(axes, "y", float(corners[..., 1].min()), float(corners[..., 1].max()))
     axes.set_xlabel(LR)
-    axes.set_ylabel(MU)
+    axes.set_ylabel(study.convention.mu)
     axes.tick_params(which="both", direction="out")
 
     handles = [*_ridge(axes, study, theme, edges)]
@@ -169,6 +168,7 @@ def _ridge(
 ) -> list[tuple[Artist, str]]:
     """The best momenta with intervals, fit, 2/3 law and forecast; legend entries."""
     best = best_momenta(study)
+    convention = study.convention
     handles: list[tuple[Artist, str]] = []
     span = np.array([edges[0], edges[-1]])
     if study.forecast is not None:
@@ -193,7 +193,7 @@ def _ridge(
         # Dark on the fit's white where the two coincide, and edged in white where they do not.
         law = axes.plot(
             span,
-            fit.prefactor.estimate * span**LAW,
+            fit.prefactor.estimate**convention.power * span**convention.law,
             color="#101216",
             ls=(0, (4, 2.5)),
             lw=1.7,
@@ -201,7 +201,7 @@ def _ridge(
         )
         handles += [
             (power[0], f"fitted power law, exponent {fixed(fit.exponent.estimate)}"),
-            (law[0], "2/3 law"),
+            (law[0], f"{convention.law_name} law" if convention.plain else "slope 2"),
         ]
     at = np.flatnonzero(best.located)
     if len(at):
@@ -226,7 +226,7 @@ def _ridge(
         for line in bars[2]:
             line.set_path_effects([Stroke(linewidth=3.2, foreground="#ffffff"), Normal()])
         marker = Line2D([], [], ls="", marker="o", ms=6.5, mfc=theme.accent, mec="#101216")
-        handles.insert(0, (marker, "best momentum, measured"))
+        handles.insert(0, (marker, f"best {convention.momentum}, measured"))
     return handles
 
 

@@ -10,7 +10,6 @@ from flatfast.lab.estimation.interval import Interval
 from flatfast.lab.forecast.record import Forecast
 from flatfast.lab.report.axes import (
     FORETOLD,
-    MU,
     forecast_line,
     log_axis,
     lr_colorbar,
@@ -42,11 +41,16 @@ def scaled_times(study: Study, theme: Theme) -> Figure:
     axes = figure.add_subplot()
     power = f"lr$^{{{exponent_name(collapse.gamma)}}}$"
     constant = study.fit.prefactor if study.fit is not None else None
-    if not np.isclose(collapse.gamma, LAW) or constant is None or not np.isfinite(constant.low):
+    convention = study.convention
+    held = np.isclose(collapse.gamma, convention.law)
+    if not held or constant is None or not np.isfinite(constant.low):
         constant = None
     if constant is not None:
-        axes.axvspan(constant.low, constant.high, color=theme.accent, alpha=0.2, lw=0)
-        axes.axvline(constant.estimate, color=theme.accent, lw=1.6, zorder=1.9)
+        low, at, high = (
+            value**convention.power for value in (constant.low, constant.estimate, constant.high)
+        )
+        axes.axvspan(low, high, color=theme.accent, alpha=0.2, lw=0)
+        axes.axvline(at, color=theme.accent, lw=1.6, zorder=1.9)
     for e, colour in enumerate(lr_colours(collapse.lr, theme)):
         own = collapse.lr_index == e
         axes.plot(
@@ -65,7 +69,7 @@ def scaled_times(study: Study, theme: Theme) -> Figure:
         told = [study.forecast.answer_time]
     log_axis(axes, "x", *padded(collapse.x, 0.04))
     log_axis(axes, "y", *padded(np.append(collapse.y, told), 0.06))
-    axes.set_xlabel(f"({MU}) / {power}")
+    axes.set_xlabel(f"({convention.mu}) / {power}")
     axes.set_ylabel(f"convergence time × {power} (steps)")
     lr_colorbar(figure, axes, collapse.lr, theme)
     axes.set_title(_findings(collapse, constant), loc="left", fontsize=11, linespacing=1.4)

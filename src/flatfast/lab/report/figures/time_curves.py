@@ -12,7 +12,6 @@ from flatfast.lab.estimation.interval import Interval
 from flatfast.lab.report.axes import (
     FORECAST,
     FORETOLD,
-    MU,
     TIME,
     forecast_line,
     log_axis,
@@ -91,9 +90,9 @@ def time_curves(study: Study, theme: Theme) -> Figure:
     log_axis(axes, "x", *padded(grid.mu, 0.03))
     bottom, top = padded(seen, 0.06)
     log_axis(axes, "y", bottom, 1.15 * top)
-    axes.set_xlabel(MU)
+    axes.set_xlabel(study.convention.mu)
     axes.set_ylabel(TIME)
-    _momentum_above(axes, theme)
+    _momentum_above(axes, theme, study.convention.momentum)
     if len(grid.lr) > 1:
         lr_colorbar(figure, axes, grid.lr, theme)
     entries = [
@@ -125,7 +124,7 @@ def _beyond(
     axes.plot(mu, np.full(len(mu), limit), ls="", color=colour, **sign)
 
 
-def _momentum_above(axes: Axes, theme: Theme) -> None:
+def _momentum_above(axes: Axes, theme: Theme, name: str) -> None:
     """The momentum itself on a second axis: the number that people set."""
     above = axes.secondary_xaxis("top")
     low, high = axes.get_xlim()
@@ -138,5 +137,5 @@ def _momentum_above(axes: Axes, theme: Theme) -> None:
     above.xaxis.set_major_locator(FixedLocator([1 - m for m in marks]))
     above.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{1 - value:.6g}"))
     above.xaxis.set_minor_locator(NullLocator())
-    above.set_xlabel("momentum")
+    above.set_xlabel(name)
     above.tick_params(colors=theme.muted, labelcolor=theme.ink)
