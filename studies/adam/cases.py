@@ -48,6 +48,11 @@ class Swept:
         """Its name in results."""
         return f"{self.name}{'-corrected' if self.corrected else ''}"
 
+    @property
+    def fraction(self) -> float:
+        """What the goal leaves of an excess that is quadratic in the displacement."""
+        return self.share if self.goal.endswith("trace") else self.share**2
+
     def problem(self) -> Problem:
         """The problem, with the metrics that the study reads besides its own."""
         found = load(self.name, self.settings)
@@ -138,7 +143,7 @@ BETA2_SEEDS = 12
 BETA2_LENGTH = 30.0
 """Of its runs, in times of the plateau."""
 
-MINIMA = ((SENSING, 0.008, 0.02, 12), (STUDENT, 0.012, 0.02, 4))
+MINIMA = ((SENSING, 0.008, 0.002, 12), (STUDENT, 0.012, 0.02, 4))
 """Problems whose minima are compared: Adam's learning rate, SGD's at momentum 0.9, and seeds."""
 
 MINIMA_LENGTH = 10.0

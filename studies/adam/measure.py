@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from flatfast.lab.goal import COOLED
 from flatfast.lab.simulation.simulate import simulate as simulate_sgd
 from flatfast.theory import AdamSettings, SquaredError, adam_drift
 from studies.adam import cases
@@ -20,7 +21,10 @@ Array = NDArray[np.float64]
 LEAST = 1e-9
 """In place of a decay of 0, of which the correction would take the logarithm."""
 
-READINGS = 80
+READINGS = 80, 300.0
+"""Of a run, over so large a factor in steps; where each takes a cooling:"""
+
+COOLED_READINGS = 24, 30.0
 
 
 def swept(case: Swept, lr: float) -> list[Row]:
@@ -30,7 +34,7 @@ def swept(case: Swept, lr: float) -> list[Row]:
     steps = int(cases.LENGTH * case.time / lr**2)
     found = _times(case, lr, 1 - mu, np.full(len(mu), case.beta2), case.seeds, steps)
     return [
-        {"mu": float(m), "multiple": float(m / case.edge / lr**2), "times": times.tolist()}
+        {"mu": float(m), "multiple": float(m / case.edge / lr**2), "times": known(times)}
         for m, times in zip(mu, found, strict=True)
     ]
 
@@ -42,7 +46,7 @@ def over_beta2(lr: float, seeds: int, length: float) -> list[Row]:
     beta1, beta2 = np.array(cells).T
     found = _times(case, lr, beta1, beta2, seeds, int(length * case.time / lr**2))
     return [
-        {"beta1": b1, "beta2": b2, "times": times.tolist(), "told": told_time(case, lr, b1, b2)}
+        {"beta1": b1, "beta2": b2, "times": known(times), "told": told_time(case, lr, b1, b2)}
         for (b1, b2), times in zip(cells, found, strict=True)
     ]
 
@@ -118,7 +122,7 @@ def minima(case: Swept, lr: float, sgd_lr: float, seeds: int) -> Row:
     steps = int(cases.MINIMA_LENGTH * case.time / lr**2)
     seed = np.arange(seeds)
     own = Settings(np.full(seeds, lr), np.full(seeds, 0.9), np.full(seeds, case.beta2))
-    adam = simulate(problem, own, seed, marks(steps, 6), metrics)
+    adam = simulate(problem, own, seed, marks(steps, 6, 30.0), metrics)
     ended = simulate_sgd(
         problem, np.full(seeds, sgd_lr), np.full(seeds, 0.9), seed,
         steps=steps, records=6, spacing="log", metrics=metrics,
@@ -140,13 +144,18 @@ def scratch(task: str, beta1: float, seeds: int) -> Row:
     return {"losses": np.stack([run.losses[:, -1] for run in runs], axis=1).tolist()}
 
 
+def known(times: Array) -> list[float | None]:
+    """Times as plain JSON, which has no infinity."""
+    return [float(time) if np.isfinite(time) else None for time in times]
+
+
 def _times(
     case: Swept, lr: float, beta1: Array, beta2: Array, seeds: int, steps: int
 ) -> NDArray[np.float64]:
     """Times to the goal, (cells, seeds); infinite where it is not reached for good."""
     own = Settings(lr, np.repeat(np.maximum(beta1, LEAST), seeds), np.repeat(beta2, seeds))
     seed = np.tile(np.arange(seeds), len(beta1))
-    at = marks(steps, READINGS)
+    at = marks(steps, *(COOLED_READINGS if case.goal.startswith(COOLED) else READINGS))
     found = simulate(case.problem(), own, seed, at, [case.goal], corrected=case.corrected)
     return settled(at, found.values[case.goal], case.share).reshape(len(beta1), seeds)
 

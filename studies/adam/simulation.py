@@ -1,7 +1,8 @@
 """Adam with label noise on problems of the lab: many runs of many settings at once.
 
-The loop is that of ``torch.optim.Adam``; ``corrected`` says whether the averages of the first steps
-are corrected for their start from zero, as there, or not, as in theory.
+The loop is that of ``torch.optim.Adam``; ``corrected`` says whether the average of gradients is
+corrected for its start from zero, as there, or not, as in theory: the first steps are then those of
+less momentum. That of their squares always is.
 """
 
 from collections.abc import Sequence
@@ -74,7 +75,7 @@ def simulate(
         seed: (N,) of the noise.
         at: (R,) steps of the readings, from 0.
         metrics: What is read, ``cooled:`` metrics among them.
-        corrected: Whether averages are corrected for their start from zero.
+        corrected: Whether the average of gradients is corrected for its start from zero.
     """
     count = len(seed)
     with jax.enable_x64(False):
@@ -114,13 +115,13 @@ def _advance(
         slope = problem.gradient(params, jax.random.fold_in(key, k))
         first = jax.tree.map(lambda m, g: beta1 * m + (1 - beta1) * g, first, slope)
         second = jax.tree.map(lambda v, g: beta2 * v + (1 - beta2) * g * g, second, slope)
-        own1, own2 = 1.0, -jnp.expm1((k + 1) * jnp.log(beta2))
-        if corrected:
-            own1 = -jnp.expm1((k + 1) * jnp.log(beta1))
-        params = jax.tree.map(
-            lambda w, m, v: w - lr * (m / own1) / (jnp.sqrt(v / own2) + eps), params, first, second
-        )
-        return params, first, second
+        given1 = -jnp.expm1((k + 1) * jnp.log(beta1)) if corrected else jnp.ones(())
+        given2 = -jnp.expm1((k + 1) * jnp.log(beta2))
+
+        def moved(w: jax.Array, m: jax.Array, v: jax.Array) -> jax.Array:
+            return w - lr * (m / given1) / (jnp.sqrt(v / given2) + eps)
+
+        return jax.tree.map(moved, params, first, second), first, second
 
     return jax.lax.fori_loop(begin, end, step, state)
 
