@@ -115,21 +115,21 @@ def _told_rate(case: Swept, total: float, noise: float, settings: AdamSettings) 
     }
 
 
-def minima(case: Swept, lr: float, sgd_lr: float, seeds: int) -> Row:
+def minima(case: Swept, lr: float, sgd_lr: float, seeds: int, longer: int) -> Row:
     """Both traces and the test error where Adam ends, and where SGD does, at momentum 0.9."""
     problem = case.problem()
     metrics = [f"cooled:{name}" for name in ("trace", "root_trace", "test_error")]
     steps = int(cases.MINIMA_LENGTH * case.time / lr**2)
     seed = np.arange(seeds)
     own = Settings(np.full(seeds, lr), np.full(seeds, 0.9), np.full(seeds, case.beta2))
-    adam = simulate(problem, own, seed, marks(steps, 6, 30.0), metrics)
+    adam = simulate(problem, own, seed, np.array([0, steps // 2, steps]), metrics)
     ended = simulate_sgd(
         problem, np.full(seeds, sgd_lr), np.full(seeds, 0.9), seed,
-        steps=steps, records=6, spacing="log", metrics=metrics,
+        steps=longer * steps, records=2, metrics=metrics,
     )  # fmt: skip
     sgd = Runs(np.asarray(ended.steps), {name: np.asarray(ended.values[name]) for name in metrics})
     return {
-        "steps": steps,
+        "steps": {"adam": steps, "sgd": longer * steps},
         "start": {name: float(adam.values[name][0, 0]) for name in metrics},
         "adam": {name: adam.values[name][:, -2:].tolist() for name in metrics},
         "sgd": {name: sgd.values[name][:, -2:].tolist() for name in metrics},

@@ -26,9 +26,8 @@ def parts(folder: Path, quick: bool) -> Iterator[Part]:
     if not quick:
         again = partial(over_beta2, cases.BETA2_LR, seeds, cases.BETA2_LENGTH)
         yield json_part(folder, "beta2", again)
-        for case, lr, sgd_lr, count in cases.MINIMA:
-            name = part_name("minima", case.key)
-            yield json_part(folder, name, partial(minima, case, lr, sgd_lr, count))
+        for case, *how in cases.MINIMA:
+            yield json_part(folder, part_name("minima", case.key), partial(minima, case, *how))
         for task, count in cases.SCRATCH_TASKS.items():
             for beta1 in cases.SCRATCH_BETA1:
                 name = part_name("scratch", task, f"{beta1:g}")
