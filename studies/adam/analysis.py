@@ -1,4 +1,4 @@
-"""What is read off: plateaus, edges and their exponents, and whether what was written down holds."""
+"""What is read off: plateaus, edges and their exponents, and what is judged by what was told."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -25,6 +25,7 @@ def analysis(parts: Mapping[str, Mapping[str, Any]]) -> Row:
     """All of it, of the parts by kind and name."""
     return {
         "rates": [judged_rate(row) for rows in parts["rates"].values() for row in rows],
+        "quiet": [row for rows in parts["quiet"].values() for row in rows],
         "swept": {
             case.key: found for case in SWEPT if (found := judged_sweep(case, parts["swept"]))
         },

@@ -146,6 +146,10 @@ RATES_BETAS = ((0.0, 0.999), (0.9, 0.999), (0.99, 0.999), (0.9, 0.99), (0.0, 0.9
 RATES_RUNS = 200
 """Of the drift on the scalar product: learning rates, noise, betas, and runs of each."""
 
+QUIET_NOISE = (0.003, 0.006)
+QUIET_BETAS = ((0.9, 0.999),)
+"""The same where the swing makes v, and not the noise: the drift is to go about as ``lr^(4/3)``."""
+
 BETA2_LR = 0.011
 BETA2 = (0.5, 0.8, 0.9, 0.97, 0.99, 0.997, 0.999, 0.9997, 0.9999, 0.99997)
 BETA2_BETA1 = (0.0, 0.9, 0.99)

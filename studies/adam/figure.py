@@ -10,13 +10,13 @@ from matplotlib.figure import Figure
 from flatfast.lab.report.axes import log_axis, padded
 from flatfast.lab.report.theme import Theme, new_figure, themed
 from flatfast.theory import settling_time
-from studies.adam.cases import SCALAR, SENSING, STUDENT, Swept
+from studies.adam.cases import SCALAR, SENSING, SMOOTH, Swept
 from studies.drawing import light_and_dark
 from studies.study import Result
 
 MARKS = ("o", "s", "^", "D", "v")
 LINES = ("-", "--")
-SHOWN = (SENSING, STUDENT)
+SHOWN = (SENSING, SMOOTH)
 
 
 @themed
@@ -54,9 +54,10 @@ def _curves(axes: Axes, swept: list[tuple[Swept, Any]], theme: Theme) -> None:
             ends += x.tolist()
         q = np.geomspace(0.4, 6, 60)
         creep = 2 * np.log(1 / case.fraction)
+        over = settling_time(q, case.fraction) / q**2 / creep
         axes.plot(
-            q**3 * creep, settling_time(q, case.fraction) / q**2 / creep, color=theme.accent, lw=1.6,
-            ls=LINES[number], label="told: an oscillator" if number == 0 else None, zorder=1,
+            q**3 * creep, over, LINES[number], color=theme.accent, lw=1.6,
+            label="told: an oscillator" if number == 0 else None, zorder=1,
         )  # fmt: skip
     axes.axhline(1, color=theme.muted, lw=1, zorder=0)
     log_axis(axes, "x", *padded(np.array(ends), 0.04))

@@ -1,5 +1,6 @@
 """What is computed: rates, times over both betas, minima, and trainings from scratch."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,7 @@ def over_beta2(lr: float, seeds: int, length: float) -> list[Row]:
 
 
 def told_time(case: Swept, lr: float, beta1: float, beta2: float) -> float:
-    """Steps to the goal on the hyperbola by the drift that theory tells, v being where it settles."""
+    """Steps to the goal on the hyperbola by the drift that is told, with v where it settles."""
     problem = case.problem()
     start = problem.start()
     assert problem.residuals is not None
@@ -70,12 +71,14 @@ def told_time(case: Swept, lr: float, beta1: float, beta2: float) -> float:
     return float(np.trapezoid(1 / np.array(speeds)[::-1], places[::-1]))
 
 
-def rates(lr: float, runs: int) -> list[Row]:
+def rates(
+    lr: float, runs: int, noises: Sequence[float], betas: Sequence[tuple[float, float]]
+) -> list[Row]:
     """The drift's rate on the scalar product, ``- d ln(u - v) / dk``, measured and told."""
     rows = []
-    for noise in cases.RATES_NOISE:
+    for noise in noises:
         case = Swept(**{**vars(cases.SCALAR), "settings": {"noise_std": noise}})
-        beta1, beta2 = np.repeat(np.array(cases.RATES_BETAS), runs, axis=0).T
+        beta1, beta2 = np.repeat(np.array(betas), runs, axis=0).T
         seed = np.arange(len(beta1))
         begin, end = int(0.15 / lr**2), int(0.55 / lr**2)
         at = np.array([0, begin, (begin + end) // 2, end])
@@ -83,7 +86,7 @@ def rates(lr: float, runs: int) -> list[Row]:
         found = simulate(case.problem(), own, seed, at, ["difference", "sum"], corrected=False)
         apart = found.values["difference"].reshape(-1, runs, len(at))
         total = found.values["sum"].reshape(-1, runs, len(at))[:, :, 1:].mean(axis=(1, 2))
-        for (b1, b2), d, both in zip(cases.RATES_BETAS, apart, total, strict=True):
+        for (b1, b2), d, both in zip(betas, apart, total, strict=True):
             each = np.log(d[:, 1] / d[:, -1]) / (end - begin)
             rows.append(
                 {

@@ -11,13 +11,20 @@ from studies.adam.measure import minima, over_beta2, rates, scratch, swept
 from studies.study import Part, Result, Study, json_part, kept_parts, part_name
 from studies.transfer.tasks import tasks
 
+RATES = (
+    ("rates", cases.RATES_NOISE, cases.RATES_BETAS),
+    ("quiet", cases.QUIET_NOISE, cases.QUIET_BETAS),
+)
+
 
 def parts(folder: Path, quick: bool) -> Iterator[Part]:
     """What is told by theory first, the dearest last."""
     seeds = 4 if quick else cases.BETA2_SEEDS
     for lr in (0.05,) if quick else cases.RATES_LR:
         runs = 50 if quick else cases.RATES_RUNS
-        yield json_part(folder, part_name("rates", f"{lr:g}"), partial(rates, lr, runs))
+        for kind, *which in RATES[:1] if quick else RATES:
+            compute = partial(rates, lr, runs, *which)
+            yield json_part(folder, part_name(kind, f"{lr:g}"), compute)
     for whole in cases.SWEPT[:1] if quick else cases.SWEPT:
         case = cases.quick(whole) if quick else whole
         for lr in reversed(case.lr):
@@ -39,7 +46,7 @@ def collect(folder: Path, before: Result) -> Result:
     """What is in the folder over what was there before, and what it says."""
     kept = {
         kind: {**before.get("parts", {}).get(kind, {}), **kept_parts(folder, kind)}
-        for kind in ("rates", "swept", "beta2", "minima", "scratch")
+        for kind in ("rates", "quiet", "swept", "beta2", "minima", "scratch")
     }
     return {"parts": kept, **analysis(kept)}
 

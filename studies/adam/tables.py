@@ -4,7 +4,7 @@ from typing import Any
 
 from studies import markdown
 from studies.adam.analysis import EXPONENT_OFF, FLAT, MATTERS, OFF
-from studies.adam.cases import SCALAR
+from studies.adam.cases import AT_REST, SCALAR, SMOOTH, STUDENT
 
 Row = dict[str, Any]
 
@@ -30,6 +30,23 @@ def rates(found: Row) -> str:
     return markdown.table(heads, rows, note) if rows else markdown.NOT_YET
 
 
+def quiet(found: Row) -> str:
+    """The drift's rate where the swing makes v."""
+    heads = ("noise", "lr", "measured", "told", "swing's rate told")
+    rows = [
+        [
+            f"{row['noise']:g}",
+            f"{row['lr']:g}",
+            f"{_scaled(row, 'rate'):.3f} ± {_scaled(row, 'error'):.3f}",
+            f"{_scaled(row, 'told'):.3f}",
+            f"{row['swing']:.2f}",
+        ]
+        for row in sorted(found["quiet"], key=lambda r: (r["noise"], -r["lr"]))
+    ]
+    note = "In units of `lr^2 / 2` a step; beta 1 = 0.9, beta 2 = 0.999"
+    return markdown.table(heads, rows, note) if rows else markdown.NOT_YET
+
+
 def _scaled(row: Row, name: str) -> float:
     return float(row[name] / (row["lr"] ** 2 / 2))
 
@@ -43,6 +60,7 @@ def plateau(found: Row) -> str:
         "furthest from it",
         "edge of `1 - beta1`",
         "told",
+        "edge times steps",
     )
     rows = [
         [
@@ -52,6 +70,7 @@ def plateau(found: Row) -> str:
             f"{place['spread']:.0%} of {place['cells']}",
             _interval(place["edge"], "{:.2g}"),
             f"{place['told']:.2g}",
+            _interval(_times(place["edge"], place["plateau"]), "{:.2g}"),
         ]
         for key, case in found["swept"].items()
         for place in case["places"]
@@ -61,6 +80,10 @@ def plateau(found: Row) -> str:
         "oscillator. Intervals, 95%, over seeds"
     )
     return markdown.table(heads, rows, note) if rows else markdown.NOT_YET
+
+
+def _times(edge: Row, steps: float) -> Row:
+    return {name: value and value * steps for name, value in edge.items()}
 
 
 def exponents(found: Row) -> str:
@@ -119,7 +142,7 @@ def minima(found: Row) -> str:
         for key, case in found["minima"].items()
         for name, word in words.items()
     ]
-    note = "On the manifold, mean and standard error; how far the last stretch of the runs moved it"
+    note = "On the manifold, mean and standard error; how far the last half of the steps moved it"
     return markdown.table(heads, rows, note) if rows else markdown.NOT_YET
 
 
@@ -146,7 +169,9 @@ def verdict(found: Row) -> str:
     swept, told = found["swept"], found["rates"]
     if not swept:
         return markdown.NOT_YET
-    lines = [f"1. Rates: {sum(r['holds'] for r in told)} of {len(told)} cells are as near as asked."]
+    lines = [
+        f"1. Rates: {sum(r['holds'] for r in told)} of {len(told)} cells are as near as asked."
+    ]
     places = [p for case in swept.values() for p in case["places"]]
     flat = sum(p["spread"] <= FLAT for p in places)
     lines.append(f"2. Plateau: within 10% at {flat} of {len(places)} learning rates.")
@@ -154,10 +179,10 @@ def verdict(found: Row) -> str:
     held = [k for k, e in edges.items() if e["low"] <= 2 <= e["high"] and not _holds(e, 1)]
     lines.append(f"3. Edge: exponent 2 and not 1 in {len(held)} of {len(swept)} ({_list(held)}).")
     times = {k: c["time_exponent"] for k, c in swept.items() if c["time_exponent"]}
-    near = [
-        k for k, e in times.items() if _holds(e, -2) or abs(e["estimate"] + 2) <= EXPONENT_OFF
-    ]
-    lines.append(f"4. Steps of the plateau: as lr^-2 in {len(near)} of {len(swept)} ({_list(near)}).")
+    near = [k for k, e in times.items() if _holds(e, -2) or abs(e["estimate"] + 2) <= EXPONENT_OFF]
+    lines.append(
+        f"4. Steps of the plateau: as lr^-2 in {len(near)} of {len(swept)} ({_list(near)})."
+    )
     judged = [row for row in found["beta2"] if not row["lags"]]
     right = sum(bool(row["holds"]) for row in judged)
     lines.append(f"5. Over beta 2: {right} of {len(judged)} times within {OFF:.0%} of those told.")
@@ -171,8 +196,12 @@ def _minima(found: Row) -> str:
     for key, case in found.items():
         for name, lower, other in (("root_trace", "adam", "sgd"), ("trace", "sgd", "adam")):
             a, b = case[lower][name], case[other][name]
-            apart = (b["mean"] - a["mean"]) / (a["error"] ** 2 + b["error"] ** 2) ** 0.5
             metric = "tr H" if name == "trace" else "tr Diag(H)^(1/2)"
+            moved = max(abs(a["moved"]), abs(b["moved"]))
+            if moved > AT_REST:
+                words.append(f"{_name(key)}: {metric} is not at rest ({moved:.0%})")
+                continue
+            apart = (b["mean"] - a["mean"]) / (a["error"] ** 2 + b["error"] ** 2) ** 0.5
             whose = "SGD" if lower == "sgd" else "Adam"
             yes = "lower" if apart > 2 else "not lower"
             words.append(f"{_name(key)}: {whose} has {yes} {metric} ({apart:+.1f} errors)")
@@ -198,6 +227,10 @@ def _holds(interval: Row, value: float) -> bool:
 def _name(key: str) -> str:
     if key == SCALAR.key:
         return "scalar product"
+    if key == STUDENT.key:
+        return "teacher and student, rectifiers"
+    if key == SMOOTH.key:
+        return "teacher and student, tanh"
     return key.replace("-", " ").replace(" corrected", ", first steps corrected")
 
 
@@ -216,4 +249,4 @@ def _mean(found: Row) -> str:
     return f"{found['mean']:.4g} ± {found['error']:.1g}"
 
 
-__all__ = ["beta2", "exponents", "minima", "plateau", "rates", "scratch", "verdict"]
+__all__ = ["beta2", "exponents", "minima", "plateau", "quiet", "rates", "scratch", "verdict"]

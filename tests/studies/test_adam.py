@@ -91,7 +91,10 @@ def test_times_told_are_those_of_the_closed_form():
 
 
 def test_losses_are_compared_each_at_its_best():
-    losses = {"scratch.x.0.9": [[1.0, 1.1], [2.0, 2.0]], "scratch.x.0.99": [[3.0, 3.0], [1.1, 1.21]]}
+    losses = {
+        "scratch.x.0.9": [[1.0, 1.1], [2.0, 2.0]],
+        "scratch.x.0.99": [[3.0, 3.0], [1.1, 1.21]],
+    }
     found = from_scratch("x", {name: {"losses": rows} for name, rows in losses.items()})
     ratio = next(row["ratio"] for row in found if row["beta1"] == 0.99)
     assert ratio["estimate"] == pytest.approx(1.1)

@@ -143,14 +143,17 @@ def test_factors_of_a_step_are_those_of_drawn_gradients(beta2):
     shares = (1 - beta2) * beta2 ** np.arange(1 if beta2 == 0 else int(30 / (1 - beta2)))
     g = np.random.default_rng(0).standard_normal((40_000, len(shares)))
     v = g**2 @ shares
-    for told, drawn in ((found.gain, g[:, 0] ** 2 / v**0.5), (found.power, g[:, 0] ** 2 / v)):
+    drawn_factors = [g[:, 0] ** 2 / v**0.5, g[:, 0] ** 2 / v]
+    if beta2 > 0:  # infinite without memory
+        drawn_factors.append(v**-0.5)
+    for told, drawn in zip(found, drawn_factors, strict=False):
         assert told == pytest.approx(drawn.mean(), abs=4 * drawn.std() / 200 + 1e-9)
 
 
 def test_factors_of_a_step_where_v_hardly_fluctuates():
     a = 1e-3
     found = step_factors(1 - a)
-    np.testing.assert_allclose(found, [1 - 5 * a / 8, 1 - a], atol=4 * a**2)
+    np.testing.assert_allclose(found, [1 - 5 * a / 8, 1 - a, 1 + 3 * a / 8], atol=4 * a**2)
     assert step_factors(0.0).gain == pytest.approx((2 / np.pi) ** 0.5)
 
 
@@ -194,7 +197,7 @@ def test_what_is_refused():
             adam_drift(model, HYPERBOLA, 0.3, good._replace(**{name: 1.0}))
     with pytest.raises(ValueError, match="eps must be finite and at least 0, got -1"):
         adam_drift(model, HYPERBOLA, 0.3, good._replace(eps=-1.0))
-    with pytest.raises(ValueError, match="lr 10 is too large for noise_std 0.3"):
+    with pytest.raises(ValueError, match=r"lr 10 is too large for noise_std 0\.3"):
         adam_drift(model, HYPERBOLA, 0.3, AdamSettings(10.0, 0.0))
     with pytest.raises(ValueError, match="rate must be finite and at least 0, got -1"):
         following(-1.0, 0.9, 0.999)
@@ -202,3 +205,16 @@ def test_what_is_refused():
         plateau_edge(0.5, 0.01, slower=1.0)
     with pytest.raises(ValueError, match="kappa must be positive and finite, got -1"):
         plateau_edge(-1.0, 0.01)
+
+
+@pytest.mark.parametrize(("beta1", "beta2", "thrown"), [(0.999, 0.99, True), (0.9, 0.999, False)])
+def test_a_weight_whose_gradient_stops_is_thrown_where_m_outlives_v(beta1, beta2, thrown):
+    """``m / sqrt(v)`` then goes as ``(beta1 / sqrt(beta2))^k``."""
+    rng, m, v, steps = np.random.default_rng(0), 0.0, 1.0, []
+    for k in range(4000):
+        g = rng.standard_normal() if k < 2000 else 0.0
+        m, v = beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g * g
+        steps.append(abs(m) / v**0.5)
+    after = np.array(steps[2000:])
+    np.testing.assert_allclose(after[1:] / after[:-1], beta1 / beta2**0.5, rtol=1e-6)
+    assert (after.max() > 1000 * max(steps[:2000])) == thrown

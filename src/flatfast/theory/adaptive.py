@@ -1,9 +1,9 @@
 """Adam with label noise: where it drifts along Γ, how fast, and what v has to do with it.
 
 A step of Adam is ``m <- beta1 m + (1 - beta1) g``, ``v <- beta2 v + (1 - beta2) g^2``,
-``w <- w - lr m / (sqrt(v) + eps)``, after the first steps and their corrections. Near Γ the gradient
-is noise of covariance ``s^2 H``, with ``s^2 = noise_std^2 / P``, and what the swing across Γ adds,
-of covariance S. So v settles at
+``w <- w - lr m / (sqrt(v) + eps)``, after the first steps and their corrections. Near Γ the
+gradient is noise of covariance ``s^2 H``, with ``s^2 = noise_std^2 / P``, and what the swing across
+Γ adds, of covariance S. So v settles at
 
     v = s^2 diag(H) + diag(H S H),    D = 1 / (sqrt(v) + eps),    S = lr s^2 / 2 * D across Γ.
 
@@ -129,7 +129,9 @@ def root_trace(model: SquaredError, point: ArrayLike) -> float:
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _near(model: SquaredError, w: jax.Array, s: ArrayLike, settings: AdamSettings) -> tuple[jax.Array, ...]:
+def _near(
+    model: SquaredError, w: jax.Array, s: ArrayLike, settings: AdamSettings
+) -> tuple[jax.Array, ...]:
     lr, beta1, beta2, eps = settings
     P = model.examples
     J = jax.jacrev(model.residuals_at)(w) / P**0.5
@@ -139,7 +141,7 @@ def _near(model: SquaredError, w: jax.Array, s: ArrayLike, settings: AdamSetting
         return jnp.where(felt, 1 / (jnp.sqrt(jnp.where(felt, v, 1.0)) + eps), 0.0)
 
     def modes(D: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """Of ``D^(1/2) H D^(1/2)``, seen from the residuals, and the swing over that at small lr."""
+        """Of ``D^(1/2) H D^(1/2)``, from the residuals, and the swing over that at small lr."""
         values, U = jnp.linalg.eigh((J * D) @ J.T)
         values = jnp.maximum(values, 0.0)
         # Above the limit there is no stationary swing; the bound keeps the numbers finite.

@@ -34,15 +34,18 @@ def rate_limit(beta1: Any) -> Any:
 
 
 class StepFactors(NamedTuple):
-    """What the noise of v makes of a step ``g / sqrt(v)``, g Gaussian, without momentum.
+    """What the noise of v makes of steps, for Gaussian gradients g of variance 1.
 
     Attributes:
-        gain: ``d E[g / sqrt(v)] / d E[g]``, in units of 1 over g's standard deviation.
-        power: ``E[g^2 / v]``.
+        gain: ``d E[g / sqrt(v)] / d E[g]``, without momentum.
+        power: ``E[g^2 / v]``, without momentum.
+        averaged: ``E[1 / sqrt(v)]``: the gain where m remembers much longer than v does; the power
+            is then its square.
     """
 
     gain: float
     power: float
+    averaged: float
 
 
 def check_beta(name: str, beta: float) -> None:
@@ -56,34 +59,39 @@ def check_beta(name: str, beta: float) -> None:
 
 
 def step_factors(beta2: float) -> StepFactors:
-    """The gain and the power of a step.
+    """The gain and the power of steps.
 
-    v is a sum of independent squares, so both follow from its Laplace transform
-    ``φ(t) = Π_k (1 + 2 (1 - beta2) beta2^k t)^(-1/2)``, the newest square with ``g^2`` before it:
+    v is a sum of independent squares, so they follow from its Laplace transform
+    ``φ(t) = Π_k (1 + 2 (1 - beta2) beta2^k t)^(-1/2)``:
 
-        gain = π^(-1/2) ∫ t^(-1/2) φ(t) / (1 + 2 (1 - beta2) t) dt,    power = the same without
-        ``(π t)^(-1/2)``.
+        averaged = π^(-1/2) ∫ t^(-1/2) φ(t) dt,
+        gain     = π^(-1/2) ∫ t^(-1/2) φ(t) / (1 + 2 (1 - beta2) t) dt,
+        power    = ∫ φ(t) / (1 + 2 (1 - beta2) t) dt,
 
-    With ``a = 1 - beta2`` small they are ``1 - 5a/8`` and ``1 - a``; for ``beta2 = 0``, descent by
-    signs, ``sqrt(2 / π)`` and 1.
+    the newest square being weighted with itself in the last two. With ``a = 1 - beta2`` small they
+    are ``1 + 3a/8``, ``1 - 5a/8`` and ``1 - a``; for ``beta2 = 0``, descent by signs, infinite,
+    ``sqrt(2 / π)`` and 1.
 
     Raises:
         ValueError: If beta2 is outside [0, 1).
     """
     check_beta("beta2", beta2)
     if beta2 == 0:
-        return StepFactors(float((2 / np.pi) ** 0.5), 1.0)
+        return StepFactors(float((2 / np.pi) ** 0.5), 1.0, np.inf)
     count = int(np.ceil(np.log(TERMS) / np.log(beta2)))
     shares = (1 - beta2) * beta2 ** np.arange(count)
 
-    def transform(t: float) -> float:
+    def transform(t: float, newest: float) -> float:
         logs = np.log1p(2 * shares * t)
-        return float(np.exp(-0.5 * logs.sum() - logs[0]))
+        return float(np.exp(-0.5 * logs.sum() - newest * logs[0]))
 
     # t = x^2 takes the root's singularity away, and the tail falls as a power of x.
-    gain = quad(lambda x: 2 * transform(x * x), 0, np.inf, limit=200)[0] / np.pi**0.5
-    power = quad(lambda x: 2 * x * transform(x * x), 0, np.inf, limit=200)[0]
-    return StepFactors(gain, power)
+    def integral(newest: float, power: int) -> float:
+        found = quad(lambda x: 2 * x**power * transform(x * x, newest), 0, np.inf, limit=200)
+        return float(found[0])
+
+    root = float(np.pi**-0.5)
+    return StepFactors(root * integral(1, 0), integral(1, 1), root * integral(0, 0))
 
 
 def following(rate: ArrayLike, beta1: float, beta2: float) -> NDArray[np.float64]:
@@ -131,7 +139,7 @@ def plateau_edge(kappa: float, lr: float, *, slower: float = 2.0, fraction: floa
     """The ``1 - beta1`` at which a drift takes so many times the steps of the plateau.
 
     Args:
-        kappa: Its rate, in units of ``lr^2`` a step: a displacement falls as ``exp(-kappa lr^2 k)``.
+        kappa: Its rate, in units of ``lr^2``: displacements fall as ``exp(-kappa lr^2 k)``.
         lr: Learning rate.
         slower: Steps to the goal over those of the plateau, above 1.
         fraction: What the goal leaves of an excess that is quadratic in the displacement.
