@@ -30,7 +30,8 @@ def analysis(parts: Mapping[str, Mapping[str, Any]]) -> Row:
             case.key: found for case in SWEPT if (found := judged_sweep(case, parts["swept"]))
         },
         "beta2": [judged_time(row) for rows in parts["beta2"].values() for row in rows],
-        "minima": {name.split(".", 1)[1]: minima(row) for name, row in parts["minima"].items()},
+        "told": {name.split(".", 1)[1]: slope(told) for name, told in parts["told"].items()},
+        "minima": {name.split(".", 1)[1]: minima(ends) for name, ends in parts["minima"].items()},
         "scratch": {
             task: found
             for task in cases.SCRATCH_TASKS
@@ -63,9 +64,9 @@ def judged_sweep(case: Swept, kept: Mapping[str, Any]) -> Row:
     """Plateau and edge at each learning rate, and their exponents; empty if nothing is there."""
     curves = {}
     for name, rows in kept.items():
-        key, _, lr = name.removeprefix("swept.").partition(".")
+        key, _, rate = name.removeprefix("swept.").partition(".")
         if key == case.key:
-            curves[float(lr)] = rows
+            curves[float(rate)] = rows
     if not curves:
         return {}
     rng = np.random.default_rng(0)
@@ -151,6 +152,12 @@ def exponents(places: list[Row], draws: Array) -> Row:
         slopes = np.array([np.polyfit(lr, one, 1)[0] for one in whole])
         found[name] = _between(float(np.polyfit(lr, logs, 1)[0]), slopes)
     return found
+
+
+def slope(row: Row) -> Row:
+    """The exponent in lr of a speed that is told."""
+    found = np.polyfit(np.log(row["lr"]), np.log(row["speed"]), 1)[0]
+    return {**row, "exponent": float(found)}
 
 
 def minima(row: Row) -> Row:

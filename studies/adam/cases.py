@@ -180,4 +180,4 @@ SCRATCH_BETA2 = 0.99
 
 def quick(case: Swept) -> Swept:
     """A case for a small look."""
-    return replace(case, lr=(0.05, 0.1), seeds=3)
+    return replace(case, lr=(0.02, 0.03), seeds=3)

@@ -57,7 +57,7 @@ def _curves(axes: Axes, swept: list[tuple[Swept, Any]], theme: Theme) -> None:
         over = settling_time(q, case.fraction) / q**2 / creep
         axes.plot(
             q**3 * creep, over, LINES[number], color=theme.accent, lw=1.6,
-            label="told: an oscillator" if number == 0 else None, zorder=1,
+            label=f"told, {label}an oscillator" if label else "told: an oscillator", zorder=1,
         )  # fmt: skip
     axes.axhline(1, color=theme.muted, lw=1, zorder=0)
     log_axis(axes, "x", *padded(np.array(ends), 0.04))

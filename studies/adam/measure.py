@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from flatfast.lab.goal import COOLED
 from flatfast.lab.simulation.simulate import simulate as simulate_sgd
-from flatfast.theory import AdamSettings, SquaredError, adam_drift
+from flatfast.theory import AdamSettings, SquaredError, adam_drift, nearest, root_trace
 from studies.adam import cases
 from studies.adam.cases import Swept
 from studies.adam.simulation import Runs, Settings, marks, simulate
@@ -116,6 +116,26 @@ def _told_rate(case: Swept, total: float, noise: float, settings: AdamSettings) 
         "held": float(-(found.held @ apart) / (point @ apart)),
         "swing": float(found.rates.max()),
     }
+
+
+def told_speed(case: Swept) -> Row:
+    """How fast the drift that is told brings ``tr Diag(H)^(1/2)`` down at the start, by lr.
+
+    Without momentum to speak of; in a share of the start's a step, with the swing's largest rate.
+    """
+    problem = case.problem()
+    assert problem.residuals is not None
+    model = SquaredError(problem.residuals, problem.start())
+    at = nearest(model, model.flat(problem.start())).point
+    noise = float(problem.settings["noise_std"])
+    found: Row = {"lr": list(case.lr), "speed": [], "swing": []}
+    for lr in case.lr:
+        near = adam_drift(model, at, noise, AdamSettings(lr, 0.9, case.beta2))
+        length = 1e-4 * float(np.linalg.norm(at)) / float(np.linalg.norm(near.drift))
+        ends = [root_trace(model, at + sign * length * near.drift) for sign in (-1, 1)]
+        found["speed"].append((ends[0] - ends[1]) / 2 / length / root_trace(model, at))
+        found["swing"].append(float(near.rates.max()))
+    return found
 
 
 def minima(case: Swept, lr: float, sgd_lr: float, seeds: int, longer: int) -> Row:

@@ -119,7 +119,8 @@ def _advance(
         given2 = -jnp.expm1((k + 1) * jnp.log(beta2))
 
         def moved(w: jax.Array, m: jax.Array, v: jax.Array) -> jax.Array:
-            return w - lr * (m / given1) / (jnp.sqrt(v / given2) + eps)
+            new: jax.Array = w - lr * (m / given1) / (jnp.sqrt(v / given2) + eps)
+            return new
 
         return jax.tree.map(moved, params, first, second), first, second
 

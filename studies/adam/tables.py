@@ -88,18 +88,30 @@ def _times(edge: Row, steps: float) -> Row:
 
 def exponents(found: Row) -> str:
     """Exponents in the learning rate."""
-    heads = ("problem", "edge ∝ lr to the", "theory", "steps of the plateau ∝ lr to the", "theory")
+    heads = (
+        "problem",
+        "edge ∝ lr to the",
+        "steps of the plateau ∝ lr to the",
+        "drift told at the start ∝ lr to the",
+        "swing's largest rate there",
+    )
     rows = [
         [
             _name(key),
             _interval(case["edge_exponent"], "{:.2f}"),
-            "2",
             _interval(case["time_exponent"], "{:.2f}"),
-            "-2",
+            *_told(found["told"].get(key)),
         ]
         for key, case in found["swept"].items()
     ]
-    return markdown.table(heads, rows) if rows else markdown.NOT_YET
+    note = "Theory has 2 and -2 where the swing's rates are small. Intervals, 95%, over seeds"
+    return markdown.table(heads, rows, note) if rows else markdown.NOT_YET
+
+
+def _told(row: Row | None) -> tuple[str, str]:
+    if row is None:
+        return "2", "small"
+    return f"{row['exponent']:.2f}", f"{min(row['swing']):.2g} to {max(row['swing']):.2g}"
 
 
 def beta2(found: Row) -> str:

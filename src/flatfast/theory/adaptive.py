@@ -153,7 +153,8 @@ def _near(
         turned = jnp.sum((U.T @ J) ** 2 * (values * swing)[:, None], axis=0)
         wanted = s**2 * (jnp.sum(J**2, axis=0) + lr / 2 * turned)
         # Between v^0, where noise makes it, and v^(-1/2), where the swing does.
-        return wanted**0.75 * v**0.25
+        between: jax.Array = wanted**0.75 * v**0.25
+        return between
 
     v = jax.lax.fori_loop(0, ITERATIONS, settle, s**2 * jnp.sum(J**2, axis=0) + (~felt))
     D = preconditioner(v)

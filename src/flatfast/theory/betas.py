@@ -169,6 +169,6 @@ def _edge(slower: float, fraction: float) -> float:
         raise ValueError(f"slower must be above 1.001, got {slower}")
 
     def late(q: float) -> float:
-        return float(settling_time(q, fraction)) / q**2 / plateau - slower
+        return float(settling_time(q, fraction) / q**2 / plateau - slower)
 
     return float(brentq(late, frictions[first], frictions[first - 1], xtol=1e-6))
