@@ -33,9 +33,9 @@ def analysis(parts: Mapping[str, Mapping[str, Any]]) -> Row:
         "told": {name.split(".", 1)[1]: slope(told) for name, told in parts["told"].items()},
         "minima": {name.split(".", 1)[1]: minima(ends) for name, ends in parts["minima"].items()},
         "scratch": {
-            task: found
+            task: compared
             for task in cases.SCRATCH_TASKS
-            if (found := from_scratch(task, parts["scratch"]))
+            if (compared := from_scratch(task, parts["scratch"]))
         },
     }
 

@@ -37,8 +37,8 @@ def parts(folder: Path, quick: bool) -> Iterator[Part]:
             name = part_name("told", case.key)
             yield json_part(folder, name, partial(told_speed, case))
         for case, lr, sgd_lr, count, longer in cases.MINIMA:
-            compute = partial(minima, case, lr, sgd_lr, count, longer)
-            yield json_part(folder, part_name("minima", case.key), compute)
+            ends = partial(minima, case, lr, sgd_lr, count, longer)
+            yield json_part(folder, part_name("minima", case.key), ends)
         for task, count in cases.SCRATCH_TASKS.items():
             for beta1 in cases.SCRATCH_BETA1:
                 name = part_name("scratch", task, f"{beta1:g}")

@@ -130,7 +130,7 @@ def root_trace(model: SquaredError, point: ArrayLike) -> float:
 
 @functools.partial(jax.jit, static_argnums=0)
 def _near(
-    model: SquaredError, w: jax.Array, s: ArrayLike, settings: AdamSettings
+    model: SquaredError, w: jax.Array, s: float | jax.Array, settings: AdamSettings
 ) -> tuple[jax.Array, ...]:
     lr, beta1, beta2, eps = settings
     P = model.examples
