@@ -117,11 +117,12 @@ STUDENT = Swept(
 SMOOTH = replace(
     STUDENT,
     settings={"noise_std": 1.0, "activation": "tanh"},
+    lr=(0.003, *STUDENT.lr),
     goal="cooled:test_error",
     kind="tanh",
 )
 """Added when units of :data:`STUDENT`, rectifiers, were seen to die, which Adam does not survive
-where m outlives v."""
+where m outlives v; its least learning rate last, because the swing is large at the others."""
 
 SWEPT = (
     SCALAR,
