@@ -54,6 +54,7 @@ def test_readme_runs_as_it_stands():
         "docs/rescale.md",
         "docs/calibration.md",
         "docs/theory.md",
+        "docs/adam.md",
         "docs/timescales.md",
         "docs/prefactor.md",
         "docs/your_problem.md",

@@ -1,6 +1,6 @@
 """The theory behind the law, executable: the manifold of minimizers and the drift along it.
 
-Everything is had by ``from flatfast.theory import NAME``, in four groups.
+Everything is had by ``from flatfast.theory import NAME``, in five groups.
 
 Manifold: the model, and the minimizers of its loss, Γ.
 
@@ -34,6 +34,18 @@ Drift: how noise moves the weights along Γ, down in sharpness ``tr H``.
     excess_rate                the drift's rate, from slope and height of the sharpness
     flow_on_manifold           the drift followed from a point, a FlowPath
     FlowPath                   a path of the drift
+
+Adam: the same drift under a preconditioner that noise makes, and what its betas do to it.
+
+    adam_drift                 drift under label noise, an AdamDrift
+    AdamSettings               learning rate, betas and eps
+    AdamDrift                  the drift, its parts, the preconditioner and the swing's rates
+    root_trace                 what Adam descends as SGD does the sharpness
+    following                  how much of the swing its squared gradients follow
+    step_factors               what noisy squares make of a step, StepFactors
+    StepFactors                gain and power of a step
+    plateau_edge               the largest beta1 that does not slow the drift, as 1 - beta1
+    rate_limit                 the largest stable curvature of normalized momentum
 
 Limit: small learning rates at the exponent 2/3.
 
@@ -69,6 +81,14 @@ from flatfast.extras import require
 require("flatfast.theory", "theory", "jax", "scipy", "diffrax", "lineax")
 
 from flatfast.estimate import Estimate
+from flatfast.theory.adaptive import AdamDrift, AdamSettings, adam_drift, root_trace
+from flatfast.theory.betas import (
+    StepFactors,
+    following,
+    plateau_edge,
+    rate_limit,
+    step_factors,
+)
 from flatfast.theory.curvature import (
     drift_curvature,
     excess_rate,
@@ -157,6 +177,16 @@ __all__ = [  # noqa: RUF022 - in the docstring's order
     "excess_rate",
     "flow_on_manifold",
     "FlowPath",
+    # Adam
+    "adam_drift",
+    "AdamSettings",
+    "AdamDrift",
+    "root_trace",
+    "following",
+    "step_factors",
+    "StepFactors",
+    "plateau_edge",
+    "rate_limit",
     # Limit
     "limit_path",
     "limit_ensemble",
