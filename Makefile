@@ -13,13 +13,17 @@ comma = ,
 space = $(subst ,, )
 INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-lowest lint bench results studies-quick quotes docs docs-serve release-check explorer clean
+.PHONY: demo test test-slow test-lowest lint bench results studies-quick quotes docs docs-serve release-check explorer clean
 
 demo: $(VENV)/.lab
 	$(VENV)/bin/flatfast reproduce matrix-sensing --quick --out runs/demo
 
 test: lint
 	$(VENV)/bin/python -m pytest -n $(JOBS) --dist loadfile
+
+# The larger cases, which `test` leaves out: a quarter of an hour of a core or so.
+test-slow: $(VENV)/.dev
+	$(VENV)/bin/python -m pytest -n $(JOBS) --dist loadfile -m slow
 
 # In an environment of its own, for EXTRAS; tests of what is not installed are skipped.
 EXTRAS ?= lab optax

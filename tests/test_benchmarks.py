@@ -17,7 +17,7 @@ PERCEPTRON = {**SMALL, "width": 8, "depth": 3}
 RESNET = {**SMALL, "channels": 4, "side": 8}
 
 
-@pytest.fixture(params=["fashion-mlp", "cifar-resnet"])
+@pytest.fixture(params=["fashion-mlp", pytest.param("cifar-resnet", marks=pytest.mark.slow)])
 def case(request, monkeypatch, tmp_path):
     monkeypatch.setenv("FLATFAST_CACHE", str(tmp_path))
     settings = {"fashion-mlp": PERCEPTRON, "cifar-resnet": RESNET}[request.param]

@@ -135,6 +135,7 @@ def test_a_resnet_says_which_option_is_wrong(cifar, tmp_path, run_here, options,
         run_here("resnet18_cifar10.py", *tiny(cifar, tmp_path, *options))
 
 
+@pytest.mark.slow
 def test_a_killed_resnet_goes_on_where_it_was(cifar, tmp_path):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     run("resnet18_cifar10.py", *tiny(cifar, whole, "--C", 0.464))

@@ -85,6 +85,7 @@ def test_a_problem_without_outputs():
         calibrate_problem(bare, 0.1)
 
 
+@pytest.mark.slow
 def test_a_residual_network():
     problem = load("digits-resnet", {"channels": 3, "examples": 8, "blocks": 1, "start": "init"})
     params = jax.tree.map(lambda w: jnp.asarray(w, jnp.float32), problem.start())

@@ -46,7 +46,7 @@ def test_it_starts_where_it_interpolates_and_runs(cifar):
         assert np.isfinite(series).all()
 
 
-@pytest.mark.parametrize("loss", ["squared", "cross-entropy"])
+@pytest.mark.parametrize("loss", ["squared", pytest.param("cross-entropy", marks=pytest.mark.slow)])
 def test_the_trace_is_the_exact_one_within_its_error(cifar, loss):
     """For squared error ``(1/P)|J|^2``; 4 standard errors of 16 probes."""
     problem = load("cifar-resnet", {**TINY, "data": cifar, "loss": loss, "start": "init"})
@@ -133,6 +133,7 @@ def test_settings_out_of_range(cifar, settings, message):
         load("cifar-resnet", {**TINY, "data": cifar, **settings})
 
 
+@pytest.mark.slow
 def test_bfloat16_is_near_and_another(cifar):
     """With maps enough that group norm, which is over few numbers in the tiniest, magnifies none.
 

@@ -121,7 +121,7 @@ def test_a_loader_in_the_middle_of_an_epoch_goes_on():
     assert loader.persistent_workers
 
 
-@pytest.mark.parametrize("seedable", [False, True])
+@pytest.mark.parametrize("seedable", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_loader_that_accelerate_prepared_goes_on(seedable):
     accelerate = pytest.importorskip("accelerate", reason="needs accelerate")
     options = accelerate.utils.DataLoaderConfiguration(use_seedable_sampler=seedable)

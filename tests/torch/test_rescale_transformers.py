@@ -24,7 +24,7 @@ def assert_pairs(found, wanted):
     assert found == [pytest.approx(pair, rel=1e-9) for pair in wanted]
 
 
-@pytest.mark.parametrize("accumulate", [1, 3])
+@pytest.mark.parametrize("accumulate", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_every_step_is_that_of_the_trainers_batch(tmp_path, accumulate):
     options = {"gradient_accumulation_steps": accumulate, "optim": "adamw_torch"}
     _, plain = used(tmp_path, **options)
@@ -44,7 +44,7 @@ def test_a_batch_that_is_given(tmp_path):
     assert_pairs(ours, [(3 * lr, momentum) for lr, momentum in plain])
 
 
-@pytest.mark.parametrize("saved_by", ["rescaled", "tuned"])
+@pytest.mark.parametrize("saved_by", ["rescaled", pytest.param("tuned", marks=pytest.mark.slow)])
 def test_training_goes_on_from_a_checkpoint_of_before_or_after(tmp_path, saved_by):
     _, plain = used(tmp_path, **SAVED)
     folder = tmp_path / "first"

@@ -52,6 +52,7 @@ def test_prefactors_beside_the_best_are_added():
     assert sorted(told) == found.C.tolist()
 
 
+@pytest.mark.slow
 def test_a_wrong_guess_of_the_time_costs_no_accuracy():
     problem = load("scalar-product", {"noise_std": 0.4})
     right = predicted_times(problem, [1.0], paths=1)

@@ -32,7 +32,9 @@ def losses(problem, runs):
     return simulate(problem, *settings, steps=40, records=4).values["loss"]
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize(
+    "name", ["digits-mlp", "matrix-sensing", pytest.param("digits-resnet", marks=pytest.mark.slow)]
+)
 def test_neither_batch_nor_devices_change_a_run(name, monkeypatch):
     problem = small(name)
     together = losses(problem, np.arange(70))
