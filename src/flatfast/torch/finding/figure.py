@@ -1,0 +1,112 @@
+"""What was found, drawn: the pairs that were run, and how the best moves with a run's steps."""
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flatfast.torch.finding.found import Found, Trial
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK, MUTED, ACCENT, OTHER = "#7a828e", "#9aa4b0", "#d9541e", "#2f8fd0"
+"""Mid tones, readable on light and dark pages; the figure's background is clear."""
+
+TOP = 1.15
+"""Losses are drawn up to so many times that of the start; above, and diverged, at the top."""
+
+
+def draw(found: Found, path: str | Path | None = None) -> "Figure":
+    """Draw, and save where a path is given."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    inked = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
+    style: dict[Any, Any] = dict.fromkeys(inked, INK)
+    with rc_context({**style, "axes.spines.top": False, "axes.spines.right": False}):
+        figure = Figure(figsize=(9.2, 3.9), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        _pairs(left, found)
+        _losses(right, found)
+        if path is not None:
+            figure.savefig(path, transparent=True, dpi=160)
+    return figure
+
+
+def _pairs(axes: "Axes", found: Found) -> None:
+    """Every pair that was run, by friction and learning rate, with the loss of the long runs."""
+    short, long = found.horizons
+    few = [t for t in found.trials if t.horizon == short]
+    axes.plot(
+        [1 - t.pair.momentum for t in few],
+        [t.pair.lr for t in few],
+        "o",
+        ms=5,
+        mfc="none",
+        mec=MUTED,
+        label=f"run for {short} steps",
+    )
+    for good in (False, True):
+        own = [t for t in found.long_trials if (t.pair in found.as_good) is good]
+        axes.plot(
+            [1 - t.pair.momentum for t in own],
+            [t.pair.lr for t in own],
+            "o",
+            ms=9,
+            color=ACCENT if good else OTHER,
+            alpha=1.0 if good else 0.8,
+            label=f"{long} steps, " + ("as good as the best" if good else "worse"),
+        )
+    for t in found.long_trials:
+        told = f"{t.loss:.3g}" if math.isfinite(t.loss) else "diverged"
+        axes.annotate(told, (1 - t.pair.momentum, t.pair.lr), (8, 4), fontsize=8.5,
+                      textcoords="offset points")  # fmt: skip
+    axes.plot(1 - found.momentum, found.lr, "*", ms=15, color=ACCENT, mec=INK, label="to be used")
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.margins(0.16, 0.16)
+    axes.set_xlabel("1 − momentum")
+    axes.set_ylabel("learning rate")
+    axes.set_title("pairs, with their losses", color=INK)
+    axes.legend(frameon=False, fontsize=8.5, loc="best")
+
+
+def _losses(axes: "Axes", found: Found) -> None:
+    """Losses over the effective step at both horizons, at the best momentum of each."""
+    top = TOP * found.start
+    for horizon, best, colour in zip(found.horizons, found.optima, (MUTED, ACCENT), strict=True):
+        line = _line(found, horizon)
+        if not line:
+            continue
+        x = [t.pair.step for t in line]
+        axes.plot(
+            x,
+            [min(t.loss, top) for t in line],
+            "o-",
+            ms=5,
+            color=colour,
+            label=f"{horizon} steps"
+            + ("" if found.lr_given else f", momentum {best.momentum:.4g}"),
+        )
+        for t in line:
+            repeated = [min(loss, top) for loss in t.losses if len(t.losses) > 1]
+            axes.plot([t.pair.step] * len(repeated), repeated, "_", ms=8, color=colour)
+    axes.axhline(found.start, color=OTHER, lw=1.2, ls="--", label="loss at the start")
+    if found.steps is not None:
+        told = f"carried on to {found.steps:,} steps"
+        axes.axvline(found.pair.step, color=ACCENT, lw=1.2, ls=":", label=told)
+    axes.set_xscale("log")
+    axes.set_xlabel("lr / (1 − momentum)")
+    axes.set_ylabel("loss after the runs")
+    axes.set_title("how the best moves with the steps", color=INK)
+    axes.legend(frameon=False, fontsize=8.5, loc="best")
+
+
+def _line(found: Found, horizon: int) -> list[Trial]:
+    """Runs of a horizon at its best momentum; where the learning rate is given, all of them."""
+    best = found.optima[found.horizons.index(horizon)]
+    own = [t for t in found.trials if t.horizon == horizon]
+    if not found.lr_given:
+        own = [t for t in own if t.pair.momentum == best.momentum]
+    return sorted(own, key=lambda t: t.pair.step)
