@@ -1,4 +1,4 @@
-"""The study's parts: of each training and seed the sweep and searches, then half-way and changes."""
+"""The study's parts: of each training and seed the sweep and a search, half-way, and changes."""
 
 from collections.abc import Callable, Iterator
 from functools import partial

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from flatfast.torch.finding.grid import COMPLEMENTS, NINE, Grid, Place
-from flatfast.torch.finding.reading import extrapolated, quantile, read, scatter
+from flatfast.torch.finding.reading import carried, quantile, read, scatter
 from flatfast.torch.finding.search import REPEATS, Level, Search
 
 GRID = Grid(first=1.0, given=False, averages=False)
@@ -47,13 +47,10 @@ def test_the_move_of_a_parabolas_optimum_is_found(move):
     assert read(GRID, short, long).exponent == pytest.approx(move)
 
 
-def test_the_carried_step_lies_between_theory_and_what_was_seen():
-    assert extrapolated(-0.25, 100, 100) == 1
-    assert extrapolated(-0.25, 100, 50) == 1  # never to fewer steps
-    assert extrapolated(-0.25, 100, 10_000) == pytest.approx(100**-0.25)
-    assert extrapolated(math.nan, 100, 10_000) == pytest.approx(100**-0.25)
-    assert extrapolated(-9.0, 100, 10_000) >= 100**-0.5
-    assert extrapolated(0.0, 100, 10_000) > extrapolated(-0.5, 100, 10_000)
+def test_the_step_is_carried_to_more_steps_alone():
+    assert carried(100, 100) == 1
+    assert carried(100, 50) == 1
+    assert carried(100, 10_000) == pytest.approx(100**-0.25)
 
 
 def test_scatter_is_that_of_the_losses():

@@ -25,7 +25,7 @@ def draw(found: Found, path: str | Path | None = None) -> "Figure":
     inked = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
     style: dict[Any, Any] = dict.fromkeys(inked, INK)
     with rc_context({**style, "axes.spines.top": False, "axes.spines.right": False}):
-        figure = Figure(figsize=(9.2, 3.9), layout="constrained")
+        figure = Figure(figsize=(9.2, 4.4), layout="constrained")
         left, right = figure.subplots(1, 2)
         _pairs(left, found)
         _losses(right, found)
@@ -63,13 +63,15 @@ def _pairs(axes: "Axes", found: Found) -> None:
         axes.annotate(told, (1 - t.pair.momentum, t.pair.lr), (8, 4), fontsize=8.5,
                       textcoords="offset points")  # fmt: skip
     axes.plot(1 - found.momentum, found.lr, "*", ms=15, color=ACCENT, mec=INK, label="to be used")
-    axes.set_xscale("log")
     axes.set_yscale("log")
     axes.margins(0.16, 0.16)
-    axes.set_xlabel("1 − momentum")
+    _momenta(axes, {t.pair.momentum for t in found.trials})
+    if found.lr_given:
+        axes.set_yticks([found.lr], [f"{found.lr:g}"])
+        axes.set_yticks([], minor=True)
     axes.set_ylabel("learning rate")
     axes.set_title("pairs, with their losses", color=INK)
-    axes.legend(frameon=False, fontsize=8.5, loc="best")
+    _legend(axes)
 
 
 def _losses(axes: "Axes", found: Found) -> None:
@@ -79,7 +81,7 @@ def _losses(axes: "Axes", found: Found) -> None:
         line = _line(found, horizon)
         if not line:
             continue
-        x = [t.pair.step for t in line]
+        x = [_place(found, t) for t in line]
         axes.plot(
             x,
             [min(t.loss, top) for t in line],
@@ -91,16 +93,42 @@ def _losses(axes: "Axes", found: Found) -> None:
         )
         for t in line:
             repeated = [min(loss, top) for loss in t.losses if len(t.losses) > 1]
-            axes.plot([t.pair.step] * len(repeated), repeated, "_", ms=8, color=colour)
+            axes.plot([_place(found, t)] * len(repeated), repeated, "_", ms=8, color=colour)
     axes.axhline(found.start, color=OTHER, lw=1.2, ls="--", label="loss at the start")
-    if found.steps is not None:
+    if found.pair != found.measured:
         told = f"carried on to {found.steps:,} steps"
         axes.axvline(found.pair.step, color=ACCENT, lw=1.2, ls=":", label=told)
-    axes.set_xscale("log")
-    axes.set_xlabel("lr / (1 − momentum)")
+    if found.lr_given:
+        _momenta(axes, {t.pair.momentum for t in found.trials})
+    else:
+        axes.set_xscale("log")
+        steps = sorted({t.pair.step for t in found.trials} | {found.pair.step})
+        axes.set_xticks(steps, [f"{step:.2g}" for step in steps])
+        axes.set_xticks([], minor=True)
+        axes.set_xlabel("lr / (1 − momentum)")
     axes.set_ylabel("loss after the runs")
     axes.set_title("how the best moves with the steps", color=INK)
-    axes.legend(frameon=False, fontsize=8.5, loc="best")
+    _legend(axes)
+
+
+def _momenta(axes: "Axes", run: set[float]) -> None:
+    """An axis of ``1 - momentum``, marked by the momenta that were run: more to the left."""
+    axes.set_xscale("log")
+    axes.set_xticks([1 - momentum for momentum in run], [f"{momentum:.4g}" for momentum in run])
+    axes.set_xticks([], minor=True)
+    axes.set_xlabel("momentum")
+
+
+def _legend(axes: "Axes") -> None:
+    """Below the axes, where it hides nothing."""
+    axes.legend(
+        frameon=False, fontsize=8.5, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.17)
+    )
+
+
+def _place(found: Found, trial: Trial) -> float:
+    """Of a pair on the axis: its effective step, or ``1 - momentum`` where lr is given."""
+    return 1 - trial.pair.momentum if found.lr_given else trial.pair.step
 
 
 def _line(found: Found, horizon: int) -> list[Trial]:

@@ -13,7 +13,7 @@ from flatfast.torch.batches import pair
 from flatfast.torch.finding.batches import SameBatches
 from flatfast.torch.finding.found import Found, Trial
 from flatfast.torch.finding.grid import COMPLEMENTS, NINE, Grid
-from flatfast.torch.finding.reading import extrapolated, read
+from flatfast.torch.finding.reading import carried, read
 from flatfast.torch.finding.remade import Remade
 from flatfast.torch.finding.runs import ShortRuns
 from flatfast.torch.finding.schedule import Schedule, factor_of
@@ -159,8 +159,7 @@ def _found(
     short, long = search.short, search.long
     reading = read(grid, short, long)
     # Where lr is given, longer runs have room for more momentum, too: no rule is known.
-    free = steps is not None and not grid.given
-    factor = extrapolated(reading.exponent, long.horizon, steps or 0) if free else 1.0
+    factor = carried(long.horizon, steps) if steps is not None and not grid.given else 1.0
     return Found(
         pair=grid.moved(reading.best, factor),
         measured=grid.pair(reading.best),

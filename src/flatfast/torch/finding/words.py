@@ -149,7 +149,7 @@ def _horizon(found: Found) -> str:
         factor = found.pair.step / found.measured.step
         return (
             f"Horizon: {moved}. For {found.steps:,} the effective step is {factor:.2g} times that "
-            f"of {long}: a guess, between what was seen and what theory allows."
+            f"of {long}: a guess, the middle of what theory allows."
         )
     return f"Horizon: {moved}."
 
