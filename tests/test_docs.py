@@ -50,6 +50,7 @@ def test_readme_runs_as_it_stands():
         "docs/howto.md",
         "docs/rescale.md",
         "docs/calibration.md",
+        "docs/find.md",
         "docs/theory.md",
         "docs/timescales.md",
         "docs/prefactor.md",

@@ -12,6 +12,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from flatfast.lab.report.theme import Theme, new_figure, themed
 from studies.drawing import light_and_dark
 from studies.find.cases import MEDIAN, WORST
+from studies.find.example import rebuilt
 from studies.study import Result
 
 Row = Mapping[str, Any]
@@ -92,10 +93,14 @@ def _rows(
     axes.axvline(1, color=theme.ink, lw=1)
     axes.grid(False, axis="y")
     axes.set_xlabel("test loss at the end, over that of the best pair of a sweep")
-    axes.legend(fontsize=9, loc="upper center", bbox_to_anchor=(0.42, -0.14), ncols=2)
+    if rows:
+        axes.legend(fontsize=9, loc="upper center", bbox_to_anchor=(0.42, -0.14), ncols=2)
 
 
 def draw(result: Result, folder: Path) -> None:
-    """Write the figure in both themes; of nothing there is none."""
+    """Write the figure in both themes, and the example's; of nothing there is none."""
+    if result.get("example"):
+        folder.mkdir(parents=True, exist_ok=True)
+        rebuilt(result["example"]["found"]).figure(folder / "example.png")
     if result["cases"]:
         light_and_dark(find, "find")(result, folder)

@@ -7,16 +7,20 @@ from typing import Any
 
 from studies.find.analysis import analysis
 from studies.find.cases import SEEDS, Training, needs, quick, trainings
+from studies.find.example import searched
 from studies.find.figure import draw
 from studies.find.measure import changes, from_half_way, scratch
 from studies.study import Part, Result, Study, json_part, kept_json, part_name
+
+EXAMPLE = "example"
 
 AFTER: dict[str, Callable[..., Any]] = {"half-way": from_half_way, "changes": changes}
 """What starts from the sweep from scratch."""
 
 
 def parts(folder: Path, small: bool) -> Iterator[Part]:
-    """Seed by seed, the cheapest trainings first."""
+    """The example, then seed by seed, the cheapest trainings first."""
+    yield json_part(folder, EXAMPLE, searched)
     for seed in SEEDS[:1] if small else SEEDS:
         for training in (quick() if small else trainings()).values():
             yield _part(folder, "scratch", training, seed, partial(scratch, training, seed))
@@ -46,7 +50,8 @@ def collect(folder: Path, before: Result) -> Result:
                 name = _name(kind, training, seed)
                 if (row := kept_json(folder, name)) is not None:
                     rows[name] = row
-    return {"rows": rows, **analysis(rows)}
+    example = kept_json(folder, EXAMPLE) or before.get("example")
+    return {"example": example, "rows": rows, **analysis(rows)}
 
 
 STUDY = Study(parts, collect, draw)

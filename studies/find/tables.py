@@ -25,6 +25,12 @@ def verdict(found: Row) -> str:
     )
 
 
+def example(found: Row) -> str:
+    """What the search of the page's example says."""
+    kept = found.get("example")
+    return f"```text\n{kept['words']}\n```" if kept else markdown.NOT_YET
+
+
 def carried(found: Row) -> str:
     """What carrying the learning rate on to the steps of the training did."""
     told = found["verdict"]

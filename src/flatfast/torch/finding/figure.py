@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flatfast.torch.finding.found import Found, Trial
+from flatfast.torch.finding.result import Result, Trial
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,7 +17,7 @@ TOP = 1.15
 """Losses are drawn up to so many times that of the start; above, and diverged, at the top."""
 
 
-def draw(found: Found, path: str | Path | None = None) -> "Figure":
+def draw(found: Result, path: str | Path | None = None) -> "Figure":
     """Draw, and save where a path is given."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
@@ -34,7 +34,7 @@ def draw(found: Found, path: str | Path | None = None) -> "Figure":
     return figure
 
 
-def _pairs(axes: "Axes", found: Found) -> None:
+def _pairs(axes: "Axes", found: Result) -> None:
     """Every pair that was run, by friction and learning rate, with the loss of the long runs."""
     short, long = found.horizons
     few = [t for t in found.trials if t.horizon == short]
@@ -74,7 +74,7 @@ def _pairs(axes: "Axes", found: Found) -> None:
     _legend(axes)
 
 
-def _losses(axes: "Axes", found: Found) -> None:
+def _losses(axes: "Axes", found: Result) -> None:
     """Losses over the effective step at both horizons, at the best momentum of each."""
     top = TOP * found.start
     for horizon, best, colour in zip(found.horizons, found.optima, (MUTED, ACCENT), strict=True):
@@ -126,12 +126,12 @@ def _legend(axes: "Axes") -> None:
     )
 
 
-def _place(found: Found, trial: Trial) -> float:
+def _place(found: Result, trial: Trial) -> float:
     """Of a pair on the axis: its effective step, or ``1 - momentum`` where lr is given."""
     return 1 - trial.pair.momentum if found.lr_given else trial.pair.step
 
 
-def _line(found: Found, horizon: int) -> list[Trial]:
+def _line(found: Result, horizon: int) -> list[Trial]:
     """Runs of a horizon at its best momentum; where the learning rate is given, all of them."""
     best = found.optima[found.horizons.index(horizon)]
     own = [t for t in found.trials if t.horizon == horizon]

@@ -11,10 +11,11 @@ from flatfast.arguments import as_number, as_whole
 from flatfast.calibration.calibrate import Progress
 from flatfast.torch.batches import pair
 from flatfast.torch.finding.batches import SameBatches
-from flatfast.torch.finding.found import Found, Trial
-from flatfast.torch.finding.grid import COMPLEMENTS, NINE, Grid
+from flatfast.torch.finding.found import Found
+from flatfast.torch.finding.grid import Grid
 from flatfast.torch.finding.reading import carried, read
 from flatfast.torch.finding.remade import Remade
+from flatfast.torch.finding.result import Trial
 from flatfast.torch.finding.runs import ShortRuns
 from flatfast.torch.finding.schedule import Schedule, factor_of
 from flatfast.torch.finding.search import Search
@@ -206,6 +207,3 @@ def _schedule_told(schedule: Schedule) -> str:
     if schedule == "constant":
         return "the learning rate stays as it is"
     return "the learning rate goes as your schedule says"
-
-
-__all__ = ["BUDGET", "COMPLEMENTS", "NINE", "find"]

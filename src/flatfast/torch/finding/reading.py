@@ -89,9 +89,9 @@ def quantile(free: int) -> float:
 def carried(horizon: int, steps: int) -> float:
     """Factor of the best effective step from a horizon to a training's number of steps.
 
-    It is the middle of what theory allows (:data:`BETWEEN`). What is seen between two short horizons
-    is no guide from the start of a training: its first steps want far larger ones (in a pilot the
-    exponent seen was -0.4 to -0.9, and over the whole training about -0.2).
+    It is the middle of what theory allows (:data:`BETWEEN`). What is seen between two short
+    horizons is no guide from the start of a training, whose first steps want far larger ones: in a
+    pilot the exponent seen was -0.4 to -0.9, and over the whole training about -0.2.
     """
     return (max(steps, horizon) / horizon) ** (sum(BETWEEN) / 2)
 

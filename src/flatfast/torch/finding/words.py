@@ -3,8 +3,8 @@
 import math
 import textwrap
 
-from flatfast.torch.finding.found import Found
 from flatfast.torch.finding.grid import Pair
+from flatfast.torch.finding.result import Result
 
 WIDTH = 80
 """Columns of a terminal."""
@@ -12,7 +12,7 @@ WIDTH = 80
 NINE = 0.9
 
 
-def told(found: Found) -> str:
+def told(found: Result) -> str:
     """All of it, as lines for a terminal."""
     parts = [
         _verdict(found),
@@ -29,7 +29,7 @@ def told(found: Found) -> str:
     return "\n".join(textwrap.fill(part, WIDTH, subsequent_indent="  ") for part in parts)
 
 
-def _verdict(found: Found) -> str:
+def _verdict(found: Result) -> str:
     pairs = len(found.long_trials)
     use = f"lr {found.lr:.3g} with momentum {found.momentum:.4g}"
     if found.lr_given:
@@ -46,7 +46,7 @@ def _verdict(found: Found) -> str:
     )
 
 
-def _no_fall(found: Found) -> list[str]:
+def _no_fall(found: Result) -> list[str]:
     if found.loss < found.start:
         return []
     return [
@@ -55,13 +55,13 @@ def _no_fall(found: Found) -> list[str]:
     ]
 
 
-def _of(found: Found, pair: Pair) -> str:
+def _of(found: Result, pair: Pair) -> str:
     if found.lr_given:
         return f"momentum {pair.momentum:.4g}"
     return f"lr {pair.lr:.3g} with momentum {pair.momentum:.4g}"
 
 
-def _momentum(found: Found) -> list[str]:
+def _momentum(found: Result) -> list[str]:
     if math.isinf(found.margin):
         return []
     low, high = found.momenta
@@ -80,7 +80,7 @@ def _momentum(found: Found) -> list[str]:
     return [f"Momentum matters here: {others} is worse {at}, beyond the noise (95%)."]
 
 
-def _rate(found: Found) -> list[str]:
+def _rate(found: Result) -> list[str]:
     if found.lr_given or math.isinf(found.margin):
         return []
     low, high = found.rates
@@ -92,7 +92,7 @@ def _rate(found: Found) -> list[str]:
     return [f"The learning rate is the best within a factor of two, {at}."]
 
 
-def _nine(found: Found) -> list[str]:
+def _nine(found: Result) -> list[str]:
     """How momentum 0.9 compares, where it was run and is not the answer."""
     if found.measured.momentum == NINE:
         return []
@@ -109,7 +109,7 @@ def _nine(found: Found) -> list[str]:
     return [f"The usual 0.9 is worse ({name}): it loses {share:.1%} of the fall of the loss."]
 
 
-def _bound(found: Found) -> list[str]:
+def _bound(found: Result) -> list[str]:
     if not found.bounds:
         return []
     return [
@@ -117,7 +117,7 @@ def _bound(found: Found) -> list[str]:
     ]
 
 
-def _unresolved(found: Found) -> list[str]:
+def _unresolved(found: Result) -> list[str]:
     if not found.unresolved:
         return []
     return [
@@ -127,7 +127,7 @@ def _unresolved(found: Found) -> list[str]:
     ]
 
 
-def _horizon(found: Found) -> str:
+def _horizon(found: Result) -> str:
     short, long = found.horizons
     before, after = found.optima
     if found.lr_given:
@@ -154,6 +154,6 @@ def _horizon(found: Found) -> str:
     return f"Horizon: {moved}."
 
 
-def _cost(found: Found) -> str:
+def _cost(found: Result) -> str:
     share = f", {found.evaluations / found.steps:.1%} of the training" if found.steps else ""
     return f"Cost: {found.evaluations:,} gradient evaluations{share}, {found.seconds:.1f} s."
