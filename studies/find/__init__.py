@@ -31,4 +31,7 @@ one seed, were looked at: the learning rate, then carried on by an exponent betw
 one seen at the short horizons, came out at half of the best. It is carried on by the middle of what
 theory allows since then, and everything was computed anew. The convolutional network, the
 transformer, half-way and the changes had not been looked at.
+
+Asked once the verdict was known: how much must be spent? The same searches from scratch with half,
+one and two trainings' gradients.
 """

@@ -16,20 +16,24 @@ LEVEL = 0.95
 
 def analysis(rows: Mapping[str, Row]) -> Row:
     """Cases, changes and the verdict, of the rows by their parts' names ``kind.training.seed``."""
-    cases, changed = [], []
+    cases, changed, more = [], [], []
     for training in trainings().values():
         for state in STATES:
             kept = _seeds(rows, state, training.name)
             if kept:
                 steps = training.steps
                 cases.append({"training": training.name, "state": state, **compared(kept, steps)})
+        larger = _seeds(rows, "larger", training.name)
+        for share in larger[0] if larger else ():
+            told = compared([row[share] for row in larger], training.steps)
+            more.append({"training": training.name, "share": float(share), **told})
         kept = _seeds(rows, "changes", training.name)
         for change in kept[0] if kept else ():
             own = [row[change] for row in kept]
             factor = 2 if change.startswith("batch") else 1
             told = compared(own, training.steps // factor)
             changed.append({"training": training.name, "change": change, **told})
-    return {"cases": cases, "changes": changed, "verdict": verdict(cases)}
+    return {"cases": cases, "changes": changed, "more": more, "verdict": verdict(cases)}
 
 
 def _seeds(rows: Mapping[str, Row], kind: str, training: str) -> list[Row]:

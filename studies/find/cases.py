@@ -25,6 +25,9 @@ SHARE = 0.145
 LEAST_BUDGET = 250
 """What a search may spend at least: in a quick look that is a larger share."""
 
+MORE = (0.5, 1.0, 2.0)
+"""Of a training, further searches from scratch: how much must be spent?"""
+
 MEDIAN, WORST, COST = 1.02, 1.10, 0.15
 """What counts as good enough."""
 

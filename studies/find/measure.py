@@ -12,6 +12,8 @@ from flatfast.torch.finding import Found, find
 from studies.find.cases import (
     AT_RATE,
     BATCH_FACTOR,
+    LEAST_BUDGET,
+    MORE,
     NINE,
     RATE_FACTORS,
     Training,
@@ -31,6 +33,27 @@ def scratch(training: Training, seed: int) -> Row:
         network, training.outputs, [*sweep, *ways.values()], batches, training.test(), cosine
     )
     return _row(sweep, ways, losses, found)
+
+
+def larger(training: Training, seed: int, before: Row) -> dict[str, Row]:
+    """Searches from scratch that may spend more, by their share of a training."""
+    torch.set_num_threads(1)
+    network, batches = training.network(seed), training.batches(seed)
+    found = {}
+    for share in MORE:
+        own = find(
+            network,
+            F.cross_entropy,
+            batches,
+            budget=max(int(share * training.steps), LEAST_BUDGET),
+            steps=training.steps,
+        )
+        ways = _ways(own)
+        losses = final_losses(
+            network, training.outputs, list(ways.values()), batches, training.test(), cosine
+        )
+        found[f"{share:g}"] = {**_row([], ways, losses, own), "sweep": before["sweep"]}
+    return found
 
 
 def from_half_way(training: Training, seed: int, before: Row) -> Row:

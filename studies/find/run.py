@@ -9,12 +9,16 @@ from studies.find.analysis import analysis
 from studies.find.cases import SEEDS, Training, needs, quick, trainings
 from studies.find.example import searched
 from studies.find.figure import draw
-from studies.find.measure import changes, from_half_way, scratch
+from studies.find.measure import changes, from_half_way, larger, scratch
 from studies.study import Part, Result, Study, json_part, kept_json, part_name
 
 EXAMPLE = "example"
 
-AFTER: dict[str, Callable[..., Any]] = {"half-way": from_half_way, "changes": changes}
+AFTER: dict[str, Callable[..., Any]] = {
+    "half-way": from_half_way,
+    "changes": changes,
+    "larger": larger,
+}
 """What starts from the sweep from scratch."""
 
 

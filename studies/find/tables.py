@@ -73,6 +73,27 @@ def cases(found: Row) -> str:
     return markdown.table(heads, rows, note) if rows else markdown.NOT_YET
 
 
+def more(found: Row) -> str:
+    """Searches from scratch by what they may spend: one row a training."""
+    if not found.get("more"):
+        return markdown.NOT_YET
+    shares = sorted({case["share"] for case in found["more"]})
+    heads = ("training", f"{COST:.0%}", *(f"{share:.0%}" for share in shares), *_measured(shares))
+    rows = []
+    for name in trainings():
+        own = {case["share"]: case for case in found["more"] if case["training"] == name}
+        first = [c for c in found["cases"] if c["training"] == name and c["state"] == "scratch"]
+        if own and first:
+            every = [first[0], *(own[share] for share in shares)]
+            told = [_ratio(case["ways"]["found"]) for case in every]
+            rows.append([name, *told, *(_ratio(own[s]["ways"]["measured"]) for s in shares)])
+    return markdown.table(heads, rows, "Of a training's gradients, spent at most")
+
+
+def _measured(shares: list[float]) -> list[str]:
+    return [f"{share:.0%}, as measured" for share in shares]
+
+
 def changes(found: Row) -> str:
     """One row a change, from a tuned pair."""
     heads = ("training", "change", "best of the sweep", "searched again", "2/3 law",

@@ -72,7 +72,7 @@ class Broken(nn.Module):
 @pytest.mark.parametrize("lr", [None, 0.1])
 def test_every_run_that_diverges(lr):
     broken = Broken()
-    with pytest.raises(RuntimeError, match=r"every run diverged, at learning rates from [\d.e-]+ "):
+    with pytest.raises(RuntimeError, match=r"every run diverged in \d+ steps, at learning rates"):
         find(broken, F.mse_loss, (torch.ones(4, 1), torch.zeros(4, 1)), lr, budget=300)
     assert broken.w.item() == 0
 
@@ -151,4 +151,5 @@ def test_a_minimum_is_told():
     with pytest.raises(ValueError, match="nothing says how long a step should be"):
         find(valley, half_square, ONE)
     found = find(valley, half_square, ONE, 0.1, budget=300)
-    assert "No pair has lowered the loss" in str(found)
+    assert not found.ok
+    assert str(found).startswith("Keep what has served: none of ")

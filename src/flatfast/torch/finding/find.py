@@ -85,7 +85,8 @@ def find(
         progress: Show a bar (needs rich), or be told the evaluations made and planned.
 
     Returns:
-        The pair, those as good, how the best moves from the shorter runs to the longer, the cost.
+        The pair, those as good, how the best moves from the shorter runs to the longer, the cost;
+        ``found.ok`` is false where no pair is seen to lower the loss.
 
     Raises:
         TypeError: If a number is something else, ``loss_fn`` returns no tensor, or ``optimizer`` is

@@ -6,7 +6,7 @@ from typing import Any
 
 from flatfast.torch.finding.figure import draw
 from flatfast.torch.finding.result import Result
-from flatfast.torch.finding.words import told
+from flatfast.torch.finding.words import in_words
 
 
 @dataclass(frozen=True, repr=False)
@@ -30,6 +30,6 @@ class Found(Result):
 
     def __str__(self) -> str:
         """In words."""
-        return told(self)
+        return in_words(self)
 
     __repr__ = __str__

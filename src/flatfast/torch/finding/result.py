@@ -101,6 +101,11 @@ class Result:
         return self.long(self.measured).loss
 
     @property
+    def ok(self) -> bool:
+        """Whether any pair is seen to lower the loss; if none is, keep what has served."""
+        return self.loss < self.start - (self.margin if math.isfinite(self.margin) else 0.0)
+
+    @property
     def unresolved(self) -> bool:
         """Whether all that was run to the long horizon is as good: the noise hides what differs."""
         finite = [trial for trial in self.long_trials if trial.loss < math.inf]

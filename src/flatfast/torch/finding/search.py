@@ -164,18 +164,22 @@ class Search:
         limit = self._budget - last - again
         self._climb(short, Place(0, min(NINE, short.most)), 1, limit, self._grid.on_the_line)
         self._climb(short, short.best, 1, limit, self._grid.around)
-        if not short.converged:
-            tried = [self._grid.pair(place).lr for place in short.losses]
-            raise RuntimeError(
-                f"every run diverged, at learning rates from {min(tried):.2g} to {max(tried):.2g}: "
-                "is the loss finite a step away from here, and does it fall along its gradient?"
-            )
+        self._check(short)
         for place in short.finite[:TWICE]:
             self._ask(short, place, REPEATS)
         best = (short.twice or short.finite)[0]
         self._climb(long, best, REPEATS, self._budget, self._grid.around)
-        if long.converged:
-            self._widen()
+        self._check(long)
+        self._widen()
+
+    def _check(self, level: Level) -> None:
+        if not level.converged:
+            tried = [self._grid.pair(place).lr for place in level.losses]
+            raise RuntimeError(
+                f"every run diverged in {level.horizon} steps, at learning rates from "
+                f"{min(tried):.2g} to {max(tried):.2g}: is the loss finite a step away from here, "
+                "and does it fall along its gradient?"
+            )
 
     def _climb(
         self,

@@ -12,17 +12,12 @@ WIDTH = 80
 NINE = 0.9
 
 
-def told(found: Result) -> str:
+def in_words(found: Result) -> str:
     """All of it, as lines for a terminal."""
+    told = [*_momentum(found), *_rate(found), *_nine(found), *_bound(found), *_unresolved(found)]
     parts = [
         _verdict(found),
-        *_no_fall(found),
-        *_momentum(found),
-        *_rate(found),
-        *_nine(found),
-        *_bound(found),
-        *_unresolved(found),
-        _horizon(found),
+        *([*told, _horizon(found)] if found.ok else []),
         f"Assumed: {'; '.join(found.assumed)}.",
         _cost(found),
     ]
@@ -31,6 +26,12 @@ def told(found: Result) -> str:
 
 def _verdict(found: Result) -> str:
     pairs = len(found.long_trials)
+    if not found.ok:
+        return (
+            f"Keep what has served: none of {pairs} pairs is seen to lower the loss in "
+            f"{found.horizons[1]} steps, {found.loss:.4g} at best from {found.start:.4g}. Training "
+            "has come to its noise, or to its minimum, where so few steps tell nothing."
+        )
     use = f"lr {found.lr:.3g} with momentum {found.momentum:.4g}"
     if found.lr_given:
         use = f"momentum {found.momentum:.4g} at lr {found.lr:.4g}"
@@ -44,15 +45,6 @@ def _verdict(found: Result) -> str:
         f"Use {use}, for {found.steps:,} steps: carried on from {_of(found, found.measured)}, "
         f"which has {best}."
     )
-
-
-def _no_fall(found: Result) -> list[str]:
-    if found.loss < found.start:
-        return []
-    return [
-        "No pair has lowered the loss: so few steps cannot, from here, where training has come to "
-        "its noise or its minimum. Give a larger budget, or keep what has served."
-    ]
 
 
 def _of(found: Result, pair: Pair) -> str:
@@ -77,7 +69,8 @@ def _momentum(found: Result) -> list[str]:
     place = [trial.pair for trial in line].index(found.measured)
     sides = [line[p].pair.momentum for p in (place - 1, place + 1) if 0 <= p < len(line)]
     others = " and ".join(f"{momentum:.4g}" for momentum in sides)
-    return [f"Momentum matters here: {others} is worse {at}, beyond the noise (95%)."]
+    worse = "is worse" if len(sides) == 1 else "are worse"
+    return [f"Momentum matters here: {others} {worse} {at}, beyond the noise (95%)."]
 
 
 def _rate(found: Result) -> list[str]:
