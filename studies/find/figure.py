@@ -32,7 +32,7 @@ CHANGE_WAYS = {
 }
 MARKERS = ("o", "s", "^", "D", "v")
 
-FURTHEST = 2.0
+FURTHEST = 1.3
 """Ratio at which those beyond it, and runs that diverged, are drawn."""
 
 
@@ -46,7 +46,7 @@ def find(result: Result, theme: Theme) -> Figure:
     _rows(left, cases, CASE_WAYS, theme)
     for bar in (MEDIAN, WORST):
         left.axvline(bar, color=theme.muted, lw=1, ls="--")
-    left.set_title("a search at most 15% of a training (bars: median, worst)")
+    left.set_title("a search at 15% of a training; dashed: the bars")
     changes = [(f"{c['training']}, {c['change']}", c["ways"]) for c in result["changes"]]
     _rows(right, changes, CHANGE_WAYS, theme)
     right.set_title("from a tuned pair, one thing changed")
@@ -83,8 +83,8 @@ def _rows(
     axes.set_yticks(range(len(rows)), [name for name, _ in rows])
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_xscale("log")
-    axes.set_xlim(0.95, FURTHEST * 1.04)
-    ticks = np.array([1.0, 1.05, 1.1, 1.2, 1.4, 1.7, FURTHEST])
+    axes.set_xlim(0.94, FURTHEST * 1.02)
+    ticks = np.array([1.0, 1.05, 1.1, 1.15, 1.2, 1.25, FURTHEST])
     axes.set_xticks(ticks)
     axes.xaxis.set_major_formatter(
         FuncFormatter(lambda x, _: f"≥ {x:g}" if x == FURTHEST else f"{x:g}")
@@ -92,7 +92,7 @@ def _rows(
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.axvline(1, color=theme.ink, lw=1)
     axes.grid(False, axis="y")
-    axes.set_xlabel("test loss at the end, over that of the best pair of a sweep")
+    axes.set_xlabel("final test loss over that of the best pair of a sweep")
     if rows:
         axes.legend(fontsize=9, loc="upper center", bbox_to_anchor=(0.42, -0.14), ncols=2)
 

@@ -73,6 +73,19 @@ def cases(found: Row) -> str:
     return markdown.table(heads, rows, note) if rows else markdown.NOT_YET
 
 
+def half_way(found: Row) -> str:
+    """From half-way: the pair found, and the one that had been in use."""
+    cases = [case for case in found["cases"] if "as it was" in case["ways"]]
+    if not cases:
+        return markdown.NOT_YET
+    heads = ("from half-way", "pair found", "the pair in use, kept")
+    rows = [
+        [case["training"], _ratio(case["ways"]["found"]), _ratio(case["ways"]["as it was"])]
+        for case in cases
+    ]
+    return markdown.table(heads, rows)
+
+
 def more(found: Row) -> str:
     """Searches from scratch by what they may spend: one row a training."""
     if not found.get("more"):

@@ -53,7 +53,11 @@ def find(
         for group in optimizer.param_groups:
             group["lr"], group["momentum"] = found.lr, found.momentum
 
-    Where no law holds, as in ordinary training, this measures. Many pairs run for a few steps, the
+    Where no law holds and nobody has tuned, this gives a start: from initial weights about the
+    right learning rate, at a small part of a training's cost. It is no replacement for tuning, and
+    in the middle of a training what has served is better kept: ``docs/find.md`` has how it held.
+
+    Many pairs run for a few steps, the
     best of them and their neighbours for four times as many, all on the same batches; the grid
     grows from the best to where it is better. Each run goes through the whole schedule of the
     learning rate, in as many steps as it has: what is best for 50 steps of a constant learning rate
