@@ -23,10 +23,7 @@ def analysis(rows: Mapping[str, Row]) -> Row:
             if kept:
                 steps = training.steps
                 cases.append({"training": training.name, "state": state, **compared(kept, steps)})
-        larger = _seeds(rows, "larger", training.name)
-        for share in larger[0] if larger else ():
-            told = compared([row[share] for row in larger], training.steps)
-            more.append({"training": training.name, "share": float(share), **told})
+        more += _more(rows, training.name, training.steps)
         kept = _seeds(rows, "changes", training.name)
         for change in kept[0] if kept else ():
             own = [row[change] for row in kept]
@@ -34,6 +31,21 @@ def analysis(rows: Mapping[str, Row]) -> Row:
             told = compared(own, training.steps // factor)
             changed.append({"training": training.name, "change": change, **told})
     return {"cases": cases, "changes": changed, "more": more, "verdict": verdict(cases)}
+
+
+def _more(rows: Mapping[str, Row], training: str, steps: int) -> list[Row]:
+    """Searches that may spend more: each beside the sweep of its seed."""
+    kind = f"larger.{training}."
+    seeds = [name.removeprefix(kind) for name in rows if name.startswith(kind)]
+    swept = [seed for seed in seeds if f"scratch.{training}.{seed}" in rows]
+    found = []
+    for share in rows[kind + swept[0]] if swept else ():
+        own = [
+            {**rows[kind + seed][share], "sweep": rows[f"scratch.{training}.{seed}"]["sweep"]}
+            for seed in swept
+        ]
+        found.append({"training": training, "share": float(share), **compared(own, steps)})
+    return found
 
 
 def _seeds(rows: Mapping[str, Row], kind: str, training: str) -> list[Row]:

@@ -35,8 +35,8 @@ def scratch(training: Training, seed: int) -> Row:
     return _row(sweep, ways, losses, found)
 
 
-def larger(training: Training, seed: int, before: Row) -> dict[str, Row]:
-    """Searches from scratch that may spend more, by their share of a training."""
+def larger(training: Training, seed: int) -> dict[str, Row]:
+    """Searches from scratch that may spend more, by their share of a training; without a sweep."""
     torch.set_num_threads(1)
     network, batches = training.network(seed), training.batches(seed)
     found = {}
@@ -52,7 +52,7 @@ def larger(training: Training, seed: int, before: Row) -> dict[str, Row]:
         losses = final_losses(
             network, training.outputs, list(ways.values()), batches, training.test(), cosine
         )
-        found[f"{share:g}"] = {**_row([], ways, losses, own), "sweep": before["sweep"]}
+        found[f"{share:g}"] = _row([], ways, losses, own)
     return found
 
 

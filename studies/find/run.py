@@ -14,11 +14,7 @@ from studies.study import Part, Result, Study, json_part, kept_json, part_name
 
 EXAMPLE = "example"
 
-AFTER: dict[str, Callable[..., Any]] = {
-    "half-way": from_half_way,
-    "changes": changes,
-    "larger": larger,
-}
+AFTER: dict[str, Callable[..., Any]] = {"half-way": from_half_way, "changes": changes}
 """What starts from the sweep from scratch."""
 
 
@@ -28,6 +24,7 @@ def parts(folder: Path, small: bool) -> Iterator[Part]:
     for seed in SEEDS[:1] if small else SEEDS:
         for training in (quick() if small else trainings()).values():
             yield _part(folder, "scratch", training, seed, partial(scratch, training, seed))
+            yield _part(folder, "larger", training, seed, partial(larger, training, seed))
             before = kept_json(folder, _name("scratch", training, seed))
             for kind, compute in AFTER.items():
                 if before is not None and (kind != "changes" or training.changed):
@@ -50,7 +47,7 @@ def collect(folder: Path, before: Result) -> Result:
     rows = dict(before.get("rows", {}))
     for training in trainings().values():
         for seed in SEEDS:
-            for kind in ("scratch", *AFTER):
+            for kind in ("scratch", "larger", *AFTER):
                 name = _name(kind, training, seed)
                 if (row := kept_json(folder, name)) is not None:
                     rows[name] = row

@@ -144,6 +144,19 @@ def test_one_bad_case_or_a_high_cost_is_a_no():
     assert gone["diverged"] == 1
 
 
+def test_larger_searches_are_laid_beside_the_sweep_of_their_seed():
+    rows = made_up()
+    for seed, scale in ((2, 3.0), (0, 1.0)):  # one is not measured yet
+        own = row([1.0] * 6, dict.fromkeys(WAYS, 1.03 * scale))
+        rows[f"larger.digits.{seed}"] = {"0.5": {**own, "sweep": []}}
+    told = analysis(rows)
+    (more,) = told["more"]
+    assert more["seeds"] == 2
+    assert more["share"] == 0.5
+    assert more["ways"]["found"]["estimate"] == pytest.approx(1.03)
+    assert "| digits | 1.010 (1.01 to 1.01) | 1.030 (" in tables.more(told)
+
+
 def test_tables_and_figure_of_made_up_rows():
     told = analysis(made_up())
     assert tables.cases(told).count("\n") == 11
