@@ -89,8 +89,9 @@ class Training:
 
     def batches(self, seed: int, factor: int = 1) -> Batches:
         """Those of a training, in their order; of ``factor`` times the examples, so many fewer."""
-        size, found = self.task.batch * factor, []
-        steps, later = self.steps // factor, 0
+        size, steps = self.task.batch * factor, self.steps // factor
+        found: Batches = []
+        later = 0
         while len(found) < steps:
             inputs, targets = map(_tensor, self.task.stream(seed + LATER * later))
             found += list(zip(inputs.split(size), targets.split(size), strict=True))

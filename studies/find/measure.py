@@ -112,6 +112,7 @@ def changed_batch(training: Training, seed: int, before: Row) -> Row:
     ways: dict[str, Pair] = {"found": (found.lr, found.momentum)}
     for rule in ("law", "linear"):
         new = rescale(tuned, batch=(1, BATCH_FACTOR), rule=rule)
+        assert new.momentum is not None
         ways[rule] = (new.lr, new.momentum)
     ways["nothing"] = (lr, momentum)
     sweep = training.sweep()

@@ -100,7 +100,8 @@ def _losses(
     many = jax.tree.map(lambda w: jnp.broadcast_to(w, (len(lr), *w.shape)), start)
     carry = (many, jax.tree.map(jnp.zeros_like, many))
     (weights, _), _ = jax.lax.scan(step, carry, (inputs, targets, factors))
-    return jax.lax.map(lambda w: loss(w, test_inputs, test_targets), weights)
+    found: Array = jax.lax.map(lambda w: loss(w, test_inputs, test_targets), weights)
+    return found
 
 
 def half_way(network: nn.Module, pair: Pair, batches: Batches) -> None:

@@ -115,6 +115,17 @@ def test_label_noise_of_repeats_differs_where_nothing_else_does():
     assert noise.count == 1 + 1 or noise.count == 0  # of the caller: nothing of the runs
 
 
+def test_batches_beyond_the_memory_come_round(monkeypatch):
+    data = DataLoader(TensorDataset(torch.randn(800, 6), torch.randint(4, (800,))), 10)
+    monkeypatch.setattr("flatfast.torch.finding.batches.MOST_BYTES", 40 * 10 * (6 * 4 + 8))
+    found = find(network(), F.cross_entropy, data, budget=300)
+    assert "the same batches again" in str(found).replace("\n  ", " ")
+    batches = SameBatches(data, torch.device("cpu"))
+    batches.load(1000)
+    assert torch.equal(batches.batch(32)[0], batches.batch(0)[0])  # 8 are for the loss
+    assert not torch.equal(batches.batch(31)[0], batches.batch(0)[0])
+
+
 def test_a_loss_that_holds_on_to_the_model_is_that_of_the_run():
     model = network()
 

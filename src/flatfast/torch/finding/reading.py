@@ -93,7 +93,7 @@ def carried(horizon: int, steps: int) -> float:
     horizons is no guide from the start of a training, whose first steps want far larger ones: in a
     pilot the exponent seen was -0.4 to -0.9, and over the whole training about -0.2.
     """
-    return (max(steps, horizon) / horizon) ** (sum(BETWEEN) / 2)
+    return math.pow(max(steps, horizon) / horizon, sum(BETWEEN) / 2)
 
 
 def _exponent(grid: Grid, short: Level, long: Level) -> float:
