@@ -167,6 +167,17 @@ def test_of_a_loss_of_noise_alone_nothing_is_made():
     assert not found.ok
 
 
+def test_where_training_is_under_way_it_is_told():
+    model = Valley()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    assert not find(model, half_square, ONE, optimizer=optimizer, budget=250).under_way
+    half_square(model(ONE[0]), ONE[1]).backward()
+    optimizer.step()
+    found = find(model, half_square, ONE, optimizer=optimizer, budget=250)
+    assert found.under_way
+    assert "Training is under way" in str(found)
+
+
 def test_progress_is_told_up_to_the_end():
     told = []
     found = find(Valley(), half_square, ONE, budget=400, progress=lambda *each: told.append(each))

@@ -150,7 +150,7 @@ def find(
     assumed = [remade.assumed, _schedule_told(schedule)]
     if batches.came_round:
         assumed.append("runs go through the same batches again, since more would not fit in memory")
-    return _found(grid, search, runs.start, steps, tuple(assumed), spent, began)
+    return _found(grid, search, runs.start, steps, tuple(assumed), spent, began, remade.under_way)
 
 
 def _found(
@@ -161,6 +161,7 @@ def _found(
     assumed: tuple[str, ...],
     spent: int,
     began: float,
+    under_way: bool,
 ) -> Found:
     short, long = search.short, search.long
     reading = read(grid, short, long)
@@ -187,6 +188,7 @@ def _found(
         assumed=assumed,
         evaluations=spent,
         seconds=time.perf_counter() - began,
+        under_way=under_way,
     )
 
 

@@ -17,6 +17,7 @@ class Remade:
     Attributes:
         averages: Whether momentum weighs an average of gradients.
         first: Effective step from which to start: the given optimizer's; None without one.
+        under_way: Whether the given optimizer has made steps.
         assumed: In words, what short runs take for granted of it.
     """
 
@@ -32,6 +33,7 @@ class Remade:
             ValueError: If it has no momentum or ascends, or its learning rate is 0.
         """
         self.first: float | None = None
+        self.under_way = False
         if optimizer is None:
             self._kind: Any = torch.optim.SGD
             self._groups: list[Group] = [{"params": params, "momentum": 0.0}]
@@ -50,6 +52,7 @@ class Remade:
             raise ValueError(f"optimizer's learning rate must be above 0, got {rates[0]:g}")
         self._shares = [rate / rates[0] for rate in rates]
         self.averages = is_average(inner, own)
+        self.under_way = bool(inner.state)
         # Subclasses may ask for more; their steps are SGD's with another momentum.
         self._kind = torch.optim.SGD if isinstance(inner, torch.optim.SGD) else type(inner)
         self._groups = [_copied(group) for group in inner.param_groups]

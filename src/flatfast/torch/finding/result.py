@@ -50,6 +50,7 @@ class Result:
         assumed: What was taken for granted, in words.
         evaluations: Gradient evaluations spent.
         seconds: Time spent.
+        under_way: Whether the optimizer that was given has made steps before.
     """
 
     pair: Pair
@@ -68,6 +69,7 @@ class Result:
     assumed: tuple[str, ...]
     evaluations: int
     seconds: float
+    under_way: bool = False
 
     @property
     def lr(self) -> float:

@@ -17,6 +17,7 @@ def in_words(found: Result) -> str:
     told = [*_momentum(found), *_rate(found), *_nine(found), *_bound(found), *_unresolved(found)]
     parts = [
         _verdict(found),
+        *_under_way(found),
         *([*told, _horizon(found)] if found.ok else []),
         f"Assumed: {'; '.join(found.assumed)}.",
         _cost(found),
@@ -45,6 +46,15 @@ def _verdict(found: Result) -> str:
         f"Use {use}, for {found.steps:,} steps: carried on from {_of(found, found.measured)}, "
         f"which has {best}."
     )
+
+
+def _under_way(found: Result) -> list[str]:
+    if not (found.under_way and found.ok):
+        return []
+    return [
+        "Training is under way: where that was tried, the pair in use, kept, ended better than one "
+        "that was found (docs/find.md)."
+    ]
 
 
 def _of(found: Result, pair: Pair) -> str:
