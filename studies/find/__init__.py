@@ -32,6 +32,9 @@ one seen at the short horizons, came out at half of the best. It is carried on b
 theory allows since then, and everything was computed anew. The convolutional network, the
 transformer, half-way and the changes had not been looked at.
 
+Since the verdict a search that is not seen to lower the loss says to keep what has served
+(``found.ok``); in the two cases of this study where it would have, the pair was judged all the same.
+
 Asked once the verdict was known: how much must be spent? The same searches from scratch with half,
 one and two trainings' gradients.
 """
