@@ -33,7 +33,8 @@ theory allows since then, and everything was computed anew. The convolutional ne
 transformer, half-way and the changes had not been looked at.
 
 Since the verdict a search that is not seen to lower the loss says to keep what has served
-(``found.ok``); in the two cases of this study where it would have, the pair was judged all the same.
+(``found.ok``). In this study, where two and perhaps more of the searches from half-way would have,
+the pair was judged all the same.
 
 Asked once the verdict was known: how much must be spent? The same searches from scratch with half,
 one and two trainings' gradients.
