@@ -53,6 +53,8 @@ def test_readme_runs_as_it_stands():
         "docs/special_cases.md",
         "docs/rescale.md",
         "docs/calibration.md",
+        "docs/find.md",
+        "docs/ordinary.md",
         "docs/theory.md",
         "docs/adam.md",
         "docs/timescales.md",

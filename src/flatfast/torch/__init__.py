@@ -1,5 +1,7 @@
 """The law in PyTorch: any optimizer coupled, SGD that follows it, label noise, rescaling, a gauge.
 
+Where no law holds, a pair is found by short runs.
+
 Callbacks are in :mod:`flatfast.torch.lightning` and :mod:`flatfast.torch.transformers`.
 """
 
@@ -12,6 +14,7 @@ from flatfast.torch.calibration import calibrate
 from flatfast.torch.calibrator import Calibrator
 from flatfast.torch.coupled import couple
 from flatfast.torch.coupling import Coupling
+from flatfast.torch.finding import Found, find
 from flatfast.torch.followed import CoupledGroup
 from flatfast.torch.gauge import Gauge, LargestCurvature
 from flatfast.torch.label_noise import LabelFlips, LabelNoise
@@ -25,6 +28,7 @@ __all__ = [
     "Calibrator",
     "CoupledGroup",
     "Coupling",
+    "Found",
     "Gauge",
     "LabelFlips",
     "LabelNoise",
@@ -33,5 +37,6 @@ __all__ = [
     "auto_momentum",
     "calibrate",
     "couple",
+    "find",
     "rescale",
 ]

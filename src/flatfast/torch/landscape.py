@@ -64,7 +64,7 @@ class ModelLandscape:
         Raises:
             ValueError: If there is no batch, or data is a map-style data set.
         """
-        self._model, self._loss_fn, self._forward = model, _one_number(loss_fn), forward
+        self._model, self._loss_fn, self._forward = model, one_number(loss_fn), forward
         self._params = params
         device = params[0].device
         self._noisy = [m for m in model.modules() if drops(m) and not whole_model(m, model)]
@@ -309,7 +309,7 @@ class ModelLandscape:
             yield
 
 
-def _one_number(loss_fn: Callable[[Any, Any], Tensor]) -> Callable[[Any, Any], Tensor]:
+def one_number(loss_fn: Callable[[Any, Any], Tensor]) -> Callable[[Any, Any], Tensor]:
     """The loss, which then says by its own name that it is not reduced."""
 
     def loss(outputs: Any, targets: Any) -> Tensor:

@@ -7,7 +7,7 @@ from flatfast.calibration.calibrate import Progress
 
 
 @contextlib.contextmanager
-def showing(progress: bool | Progress) -> Iterator[Progress]:
+def showing(progress: bool | Progress, doing: str = "calibrating") -> Iterator[Progress]:
     """What is to be told: a bar for True, nothing for False, or the caller's own function."""
     if callable(progress):
         yield progress
@@ -19,10 +19,10 @@ def showing(progress: bool | Progress) -> Iterator[Progress]:
     from rich.progress import Progress as Bar
 
     with Bar(
-        TextColumn("calibrating"),
+        TextColumn(doing),
         BarColumn(),
         TextColumn("{task.completed}/{task.total} gradient evaluations"),
         TimeRemainingColumn(),
     ) as bar:
-        task = bar.add_task("calibrating", total=None)
+        task = bar.add_task(doing, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

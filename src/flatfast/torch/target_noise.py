@@ -22,12 +22,16 @@ _COUNTS: ContextVar[dict["TargetNoise", int] | None] = ContextVar("counts", defa
 
 
 @contextlib.contextmanager
-def counts_kept() -> Iterator[None]:
-    """Draws made within do not count: noise goes on after it as if they had not been."""
+def counts_kept() -> Iterator[dict["TargetNoise", int]]:
+    """Draws made within do not count: noise goes on after it as if they had not been.
+
+    Yields:
+        The modules that have drawn since, each with its count before.
+    """
     before: dict[TargetNoise, int] = {}
     token = _COUNTS.set(before)
     try:
-        yield
+        yield before
     finally:
         _COUNTS.reset(token)
         for module, count in before.items():
