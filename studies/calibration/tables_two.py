@@ -36,6 +36,11 @@ def _tried(found: Row) -> int:
     return max(len(row["schedules"]) for row in found["two"].values()) - 1
 
 
+def settles(row: Row) -> bool:
+    """Whether the best constant of the sweep does, with the seeds that judge."""
+    return sum(each is not None for each in row["constant"]) > len(row["constant"]) / 2
+
+
 def _middle(steps: Any) -> Any:
     return np.quantile(steps, 0.5, axis=-1, method="higher")
 
@@ -59,7 +64,7 @@ def two_values(found: Row) -> str:
                 name(found["sweeps"][label]),
                 f"{row['C']:.3g}{where}",
                 told,
-                "" if chosen == CONSTANT else f"{estimate:.2f} ({low:.2f} to {high:.2f})",
+                _ratio(row, estimate, low, high),
             ]
         )
     heads = ("problem", "best constant C", "best schedule of two", "its steps over the constant's")
@@ -71,11 +76,21 @@ def two_values(found: Row) -> str:
     return markdown.table(heads, rows, note)
 
 
+def _ratio(row: Row, *ends: float) -> str:
+    if not settles(row):
+        return "the constant does not settle with these seeds"
+    if row["chosen"] == CONSTANT:
+        return ""
+    estimate, low, high = (f"{end:.2f}" if np.isfinite(end) else "unsettled" for end in ends)
+    return f"{estimate} ({low} to {high})"
+
+
 def two_values_summary(found: Row) -> str:
     """On how many cases a schedule of two gains anything, and how much."""
-    rows = found.get("two", {})
-    if not rows:
+    if not found.get("two"):
         return markdown.NOT_YET
+    rows = {label: row for label, row in found["two"].items() if settles(row)}
+    lost = len(found["two"]) - len(rows)
     told = {
         label: (1.0, 1.0, 1.0) if row["chosen"] == CONSTANT else gains(row)
         for label, row in rows.items()
@@ -92,4 +107,6 @@ def two_values_summary(found: Row) -> str:
         f"on {faster} the interval lies below 1, on {slower} above. The most is gained on "
         f"{name(found['sweeps'][least])}: {told[least][0]:.2f} ({told[least][1]:.2f} to "
         f"{told[least][2]:.2f})."
+        + f" On {lost} more the best constant does not settle with the judging seeds."
+        * (lost > 0)
     )

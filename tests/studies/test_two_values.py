@@ -51,4 +51,8 @@ def test_the_tables_count_what_gains():
     assert "0.90 (0.90 to 0.90)" in two_values(found)
     assert "none is better" in two_values(found)
     assert "at the grid's end" in two_values(found)
+    found["sweeps"]["c"] = {**case, "settings": {"noise_std": 0.2}}
+    found["two"]["c"] = row(constant, [None] * 12)
+    assert "On 1 more the best constant does not settle" in two_values_summary(found)
+    assert "the constant does not settle with these seeds" in two_values(found)
     assert two_values({"two": {}}) == two_values_summary({}) == "not measured yet"
