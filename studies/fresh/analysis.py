@@ -25,7 +25,7 @@ def summarise(path: Path, case: Case) -> Row:
         case: Where they come from.
     """
     grid = time_grid(pq.read_table(path))
-    run = ~np.isnan(grid.log_time).all(axis=2)  # at each learning rate its own momenta
+    run = np.asarray(~np.isnan(grid.log_time).all(axis=2))  # at each learning rate its own momenta
     times = median(grid.log_time)
     row: Row = {
         "lr": grid.lr.tolist(),

@@ -96,10 +96,11 @@ def _told(found: Calibration) -> Row:
 
 def planned(case: Case, found: Calibration) -> Runs:
     """The runs around a calibration."""
+    low, high = (float(found.C) * factor for factor in FACTORS)
     pairs = [
         (lr, 1 - mu)
         for lr in case.lr
-        for mu in log_points(*(found.C * factor * lr**GAMMA for factor in FACTORS), case.per_decade)
+        for mu in log_points(low * lr**GAMMA, high * lr**GAMMA, case.per_decade)
         if mu < 1
     ]
     return runs_of(pairs, case.seeds, lambda lr: round(DURATION / found.critical * lr**-GAMMA))

@@ -7,7 +7,7 @@ well specified: there the covariance of a batch's gradient is the Hessian over t
 (softmax), or that times the noise's variance (squared error).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -168,8 +168,9 @@ def _problem(
     gradient: Callable[[Params, jax.Array], Params],
     loss: Callable[[Params], jax.Array],
     trace: Callable[[Params], jax.Array],
-    settings: dict[str, Scalar],
-    **outputs: Outputs | Callable[[Params], jax.Array],
+    settings: Mapping[str, Scalar],
+    residuals: Callable[[Params], jax.Array] | None = None,
+    logits: Callable[[Params], jax.Array] | None = None,
 ) -> Problem:
     return Problem(
         name,
@@ -180,7 +181,8 @@ def _problem(
         goal=Goal("cooled:trace", 0.5),
         cooling=Descent(lr=0.3, momentum=0.8, steps=60),
         settings=settings,
-        **outputs,
+        residuals=residuals,
+        logits=logits,
     )
 
 
