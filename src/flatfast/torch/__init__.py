@@ -1,4 +1,4 @@
-"""The law in PyTorch: any optimizer coupled, SGD that follows it, label noise, rescaling, a gauge.
+"""The law in PyTorch: an optimizer coupled, SGD that follows it, label noise, rescaling, a gauge.
 
 Callbacks are in :mod:`flatfast.torch.lightning` and :mod:`flatfast.torch.transformers`.
 """

@@ -1,4 +1,4 @@
-"""Momentum that follows the learning rate, in any optimizer.
+"""Momentum that follows the learning rate, in an optimizer of any make.
 
 The coupling is a hook that runs before every step. It reads each parameter group's learning rate,
 whoever set it and however often, and writes the momentum that the law gives there. Nothing is added

@@ -188,8 +188,7 @@ def follow_group(optimizer: Optimizer, index: int, group: Group, law: Law | None
     name = type(optimizer).__name__
     if key_of(group) is None:
         raise ValueError(
-            f"{name} has neither momentum nor betas in parameter group {index}; "
-            f"its keys are {keys}"
+            f"{name} has neither momentum nor betas in parameter group {index}; its keys are {keys}"
         )
     if "lr" not in group:
         raise ValueError(f"{name} has no lr in parameter group {index}; its keys are {keys}")

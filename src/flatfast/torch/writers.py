@@ -109,10 +109,11 @@ def what_is_doubtful(optimizer: Optimizer, law: Law | None) -> str | None:
             example = f" (at learning rate {lr:g} from {now:g} to {law(lr):.4g})"
         return (
             f"{name} has no momentum but beta1, the weight betas[0] of an average of gradients, "
-            f"and the coupling changes it{example}. There is no law of it: measured for Adam, there "
-            "is no best beta1 at a learning rate but a plateau with an edge (docs/adam.md). Where "
-            "the average is divided by 1 - beta1^step, as in Adam, steps grow against the learning rate for a while after it falls: with a larger beta1 "
-            "a full average is taken for one that has yet to fill"
+            f"and the coupling changes it{example}. There is no law of it: for Adam, which was "
+            "measured, there is no best beta1 at a learning rate but a plateau with an edge "
+            "(docs/adam.md). Where the average is divided by 1 - beta1^step, as in Adam, steps "
+            "grow against the learning rate for a while after it falls: with a larger beta1 a full "
+            "average is taken for one that has yet to fill"
         )
     if is_muon(optimizer):
         return (
