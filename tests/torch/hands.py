@@ -2,7 +2,7 @@
 
 import torch
 
-from tests.torch.bowl import train, weight
+from tests.torch.bowl import LAW, own, train, weight
 
 LR = 0.1
 BETAS = [torch.optim.Adam, torch.optim.AdamW]
@@ -54,6 +54,11 @@ HANDS = {"ramp": ramp, "every step": at_every_step, "factor": factor_of_itself}
 
 def made(kind, w):
     return kind([w], lr=LR) if kind in BETAS else kind([w], lr=LR, momentum=0.9)
+
+
+def law_for(kind):
+    """As a function of one's own for Adam, of which there is no law."""
+    return own(LAW) if kind in BETAS else LAW
 
 
 def trained(hand, optimizer, w, steps, first=0):

@@ -13,7 +13,7 @@ from torch.optim import lr_scheduler as schedulers
 
 import flatfast.torch
 from flatfast.torch import couple
-from tests.torch.bowl import LAW
+from tests.torch.bowl import LAW, own
 from tests.torch.ways import (
     LR,
     Accumulated,
@@ -41,12 +41,14 @@ class Kind:
         make: The class.
         options: What it is given besides parameters; tensors are made for each optimizer anew.
         ours: Whether it follows by itself; left alone, it is then ``torch.optim.SGD``.
+        lawless: Whether there is no law of it; it then follows a function of one's own.
         rounded: Relative error of its own checkpoints.
     """
 
     make: Callable[..., torch.optim.Optimizer]
     options: dict[str, Any] = field(default_factory=dict)
     ours: bool = False
+    lawless: bool = False
     rounded: float = 0.0
 
     def given(self) -> dict[str, Any]:
@@ -57,7 +59,7 @@ class Kind:
         if self.ours:
             return self.make(parameters, law=LAW, **self.given())
         optimizer = self.make(parameters, **self.given())
-        couple(optimizer, LAW)
+        couple(optimizer, own(LAW) if self.lawless else LAW)
         return optimizer
 
     def alone(self, parameters):
@@ -87,19 +89,20 @@ OPTIMIZERS = {
     "ours tensor": Kind(flatfast.torch.SGD, IN_TENSORS, ours=True),
     "RMSprop": Kind(torch.optim.RMSprop, {"momentum": 0.9}),
     "RMSprop without": Kind(torch.optim.RMSprop),
-    "Adam": Kind(torch.optim.Adam, BETAS),
-    "Adam fused": Kind(torch.optim.Adam, {**BETAS, "fused": True}),
+    "Adam": Kind(torch.optim.Adam, BETAS, lawless=True),
+    "Adam fused": Kind(torch.optim.Adam, {**BETAS, "fused": True}, lawless=True),
     "Adam tensor": Kind(
         torch.optim.Adam,
         {**IN_TENSORS, "betas": lambda: (torch.tensor(0.8), torch.tensor(0.97))},
+        lawless=True,
     ),
-    "AdamW": Kind(torch.optim.AdamW, {**BETAS, "amsgrad": True}),
-    "NAdam": Kind(torch.optim.NAdam, BETAS, rounded=1e-6),
-    "RAdam": Kind(torch.optim.RAdam, BETAS),
-    "Adamax": Kind(torch.optim.Adamax, BETAS),
+    "AdamW": Kind(torch.optim.AdamW, {**BETAS, "amsgrad": True}, lawless=True),
+    "NAdam": Kind(torch.optim.NAdam, BETAS, lawless=True, rounded=1e-6),
+    "RAdam": Kind(torch.optim.RAdam, BETAS, lawless=True),
+    "Adamax": Kind(torch.optim.Adamax, BETAS, lawless=True),
 }
 if hasattr(torch.optim, "Muon"):
-    OPTIMIZERS["Muon"] = Kind(torch.optim.Muon)
+    OPTIMIZERS["Muon"] = Kind(torch.optim.Muon, lawless=True)
 
 
 # --- Schedules -----------------------------------------------------------------------------------

@@ -10,6 +10,16 @@ from flatfast.torch import auto_momentum
 from tests.torch.told import LR, Told, fresh, made, plain, train, train_any
 
 
+class Other(torch.optim.Optimizer):
+    """Has a momentum of which nothing is known."""
+
+    def __init__(self, parameters):
+        super().__init__(parameters, {"lr": LR, "momentum": 0.5})
+
+    def step(self):
+        pass
+
+
 def test_every_refusal_is_told_once_with_its_reason():
     first, second = "no lasting noise", "not near the manifold of minimizers"
     model, told = fresh(), Told(first, first, second, first, 0.3, second)
@@ -57,10 +67,10 @@ def test_weight_decay_and_other_optimizers_are_spoken_of():
     with pytest.warns(UserWarning, match=r"weight decay of 0\.5 moves the weights") as seen:
         train(model, decayed, 500)
     assert len(seen) == 1
-    adam = torch.optim.Adam(model.parameters(), lr=LR)
-    auto_momentum(adam, Told(0.8))
-    with pytest.warns(UserWarning, match="beta1"):
-        train_any(model, adam)
+    other = Other(model.parameters())
+    auto_momentum(other, Told(0.8))
+    with pytest.warns(UserWarning, match="momentum of Other is taken for the factor of a velocity"):
+        train_any(model, other)
 
 
 def test_representations_say_what_is_in_use():

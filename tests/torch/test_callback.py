@@ -8,6 +8,7 @@ from flatfast import MomentumLaw
 from flatfast.torch import couple
 from flatfast.torch.callback import Follower
 from tests.made_up import made_up_calibration
+from tests.torch.bowl import own
 
 
 def test_a_calibration_is_made_for_the_learning_rate_that_a_warm_up_leads_to():
@@ -88,7 +89,7 @@ def test_a_page_is_kept_while_a_training_goes_on(tmp_path):
 
 def test_the_effective_step_of_an_average_is_the_learning_rate():
     model = nn.Linear(2, 1)
-    follower = Follower(C=0.5)
+    follower = Follower(law=own(MomentumLaw(0.5)))
     with pytest.warns(UserWarning, match="beta1"):
         follower.start([torch.optim.Adam(model.parameters(), lr=0.1)], 100, model, None)
     momentum = MomentumLaw(0.5)(0.1)

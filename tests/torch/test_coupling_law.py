@@ -12,7 +12,7 @@ from flatfast.calibration import CalibrationError
 from flatfast.torch import Gauge, auto_momentum, couple
 from tests.made_up import made_up_calibration
 from tests.torch.assertions import assert_used
-from tests.torch.bowl import LAW, START, loss_of, sgd, train, weight
+from tests.torch.bowl import LAW, START, loss_of, own, sgd, train, weight
 
 
 def test_betas_that_are_tensors_are_written_in_place():
@@ -20,7 +20,7 @@ def test_betas_that_are_tensors_are_written_in_place():
     betas = torch.tensor(0.8), torch.tensor(0.97)
     optimizer = torch.optim.Adam([w], lr=torch.tensor(0.1), betas=betas, foreach=False)
     with pytest.warns(UserWarning, match="beta1"):
-        coupling = couple(optimizer, LAW)
+        coupling = couple(optimizer, own(LAW))
     for lr in (0.1, 0.1, 0.2):
         w.grad = torch.ones(2)
         optimizer.param_groups[0]["lr"].fill_(lr)
@@ -35,7 +35,7 @@ def test_the_second_beta_is_nobody_s_business():
     w = weight()
     optimizer = torch.optim.Adam([w], lr=0.1)
     with pytest.warns(UserWarning, match="beta1"):
-        couple(optimizer, LAW)
+        couple(optimizer, own(LAW))
     train(w, optimizer, 2)
     optimizer.param_groups[0]["betas"] = (LAW(0.1), 0.9)
     train(w, optimizer, 1)

@@ -19,6 +19,7 @@ from tests.torch.hands import (
     alone,
     at_every_step,
     factor_of_itself,
+    law_for,
     made,
     momentum_in,
     ramp,
@@ -35,7 +36,7 @@ quiet = pytest.mark.filterwarnings("ignore::UserWarning")
 def test_the_default_ends_with_an_error_that_names_the_ways_out(name, kind):
     w = weight()
     optimizer = made(kind, w)
-    couple(optimizer, LAW)
+    couple(optimizer, law_for(kind))
     with pytest.raises(MomentumConflictError, match=r"others='yield'.*others='override'"):
         trained(HANDS[name], optimizer, w, 20)
 
@@ -46,7 +47,7 @@ def test_the_default_ends_with_an_error_that_names_the_ways_out(name, kind):
 def test_override_is_the_law_at_every_step(name, kind):
     w = weight()
     optimizer = made(kind, w)
-    couple(optimizer, LAW, others="override")
+    couple(optimizer, law_for(kind), others="override")
     assert trained(HANDS[name], optimizer, w, 30) == [LAW(LR)] * 30
 
 
@@ -56,7 +57,7 @@ def test_yield_waits_for_the_end_of_a_warm_up(kind):
     """It ends at step 8, whose momentum then stands for as many steps as it remembers."""
     w = weight()
     optimizer = made(kind, w)
-    coupling = couple(optimizer, LAW, others="yield")
+    coupling = couple(optimizer, law_for(kind), others="yield")
     used = trained(ramp, optimizer, w, 40)
     still = math.ceil(1 / (1 - 0.937))
     assert used[: 8 + still] == alone(ramp, kind, 8 + still)
@@ -69,7 +70,7 @@ def test_yield_waits_for_the_end_of_a_warm_up(kind):
 def test_yield_to_a_scheduler_that_reads_what_it_has_written(kind):
     w = weight()
     optimizer = made(kind, w)
-    couple(optimizer, LAW, others="yield")
+    couple(optimizer, law_for(kind), others="yield")
     used = trained(factor_of_itself, optimizer, w, 40)
     assert used[:2] == [LAW(LR)] * 2  # it has not begun
     began = LAW(LR) / 2

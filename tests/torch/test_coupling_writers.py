@@ -10,7 +10,7 @@ from torch.optim import lr_scheduler as schedulers
 
 from flatfast import MomentumLaw
 from flatfast.torch import MomentumConflictError, couple
-from tests.torch.bowl import LAW, sgd, train, weight
+from tests.torch.bowl import LAW, own, sgd, train, weight
 
 
 def cycling(name, optimizer):
@@ -139,7 +139,7 @@ def test_a_momentum_that_is_not_known_is_doubted():
     with pytest.warns(UserWarning, match="momentum of Own is taken for the factor of a velocity"):
         couple(Own([weight()]), LAW)
     with pytest.warns(UserWarning, match="Muon's momentum is the weight of an average"):
-        couple(torch.optim.Muon([torch.nn.Parameter(torch.ones(2, 2))]), LAW)
+        couple(torch.optim.Muon([torch.nn.Parameter(torch.ones(2, 2))]), own(LAW))
 
 
 @pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.RMSprop, OwnSGD])
@@ -154,7 +154,7 @@ def test_a_scheduler_s_warm_up_hides_no_beta():
     optimizer = torch.optim.AdamW([weight()], lr=0.1)
     schedulers.LambdaLR(optimizer, lambda step: step / 10)
     with pytest.warns(UserWarning, match=r"at learning rate 0.1 from 0.9 to 0.8923"):
-        couple(optimizer, LAW)
+        couple(optimizer, own(LAW))
 
 
 # --- Averages whose bias is corrected ------------------------------------------------------------
@@ -174,7 +174,7 @@ def test_steps_over_the_learning_rate_grow_when_it_falls(kind):
     with pytest.warns(
         UserWarning, match=r"1 - beta1\^step.*grow against.*for a while after it falls"
     ):
-        couple(optimizer, law)
+        couple(optimizer, own(law))
 
     def moved():
         before = w.item()

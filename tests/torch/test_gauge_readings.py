@@ -9,7 +9,7 @@ from torch import nn
 
 from flatfast.torch import Gauge, couple
 from flatfast.torch.coupling import coupling_of
-from tests.torch.bowl import LAW, sgd, train, weight
+from tests.torch.bowl import LAW, own, sgd, train, weight
 
 
 def test_the_last_step_is_told_and_not_the_next():
@@ -102,7 +102,7 @@ def test_averages_have_no_stability_limit_of_the_loss_s_curvature():
     w = weight()
     for optimizer in (torch.optim.Adam([w]), torch.optim.RMSprop([w], momentum=0.5)):
         assert "stability_limit" not in Gauge(optimizer).readings()
-    coupling = couple(torch.optim.Adam([w], lr=0.1), LAW)
+    coupling = couple(torch.optim.Adam([w], lr=0.1), own(LAW))
     assert coupling.groups()[0].effective_step == 0.1
 
 

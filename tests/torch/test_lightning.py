@@ -35,6 +35,13 @@ def test_gradient_accumulation(tmp_path):
     assert_pairs_follow(model.used)
 
 
+def test_adam_is_refused_before_the_first_step(tmp_path):
+    model = Regression(lambda p: torch.optim.AdamW(p, lr=0.2))
+    with pytest.raises(ValueError, match="AdamW has no law of beta1 to follow"):
+        trainer(tmp_path, CoupledMomentum(C=0.5)).fit(model, data())
+    assert model.used == []
+
+
 def test_manual_optimization(tmp_path):
     """There the model steps by Lightning's own wrapper of the optimizer."""
 

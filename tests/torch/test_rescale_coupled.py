@@ -11,6 +11,7 @@ from torch.optim import lr_scheduler as schedulers
 import flatfast.torch
 from flatfast import MomentumLaw
 from flatfast.torch import MomentumConflictError, auto_momentum, couple, rescale
+from tests.torch.bowl import own
 from tests.torch.told import Told
 
 BATCH = (256, 1024)
@@ -124,17 +125,20 @@ def test_uncoupling_gives_back_the_momentum_of_before():
 
 
 def test_betas_that_are_coupled_are_left_to_the_coupling():
+    """To a function of one's own, which is known at another learning rate, not for a batch."""
     optimizer = torch.optim.AdamW(parameters(), lr=0.1)
     with pytest.warns(UserWarning, match="no momentum but beta1"):
-        couple(optimizer, LAW)
+        couple(optimizer, own(LAW))
+    with pytest.raises(ValueError, match="law must be a MomentumLaw, of which the law at another"):
+        rescale(optimizer, batch=BATCH, rule="law")
     with pytest.warns(UserWarning, match="law was derived for SGD"):
-        (found,) = rescale(optimizer, batch=BATCH, rule="law")
-    assert found.betas == (pytest.approx(THERE(0.1)), 0.999)
-    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.1)
+        (found,) = rescale(optimizer, lr=(0.1, 0.4), rule="law")
+    assert found.betas == (pytest.approx(LAW(0.4)), 0.999)
     for p in optimizer.param_groups[0]["params"]:
         p.grad = torch.ones_like(p)
     optimizer.step()
-    assert optimizer.param_groups[0]["betas"][0] == pytest.approx(THERE(0.1), rel=1e-12)
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.4)
+    assert optimizer.param_groups[0]["betas"][0] == pytest.approx(LAW(0.4), rel=1e-12)
 
 
 def test_where_no_rule_is_named_it_is_the_law(make):

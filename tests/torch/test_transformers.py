@@ -14,7 +14,7 @@ from flatfast.torch import couple
 from flatfast.torch.transformers import CoupledMomentum
 from tests.made_up import made_up_calibration
 from tests.torch.assertions import assert_pairs_follow, assert_same_weights
-from tests.torch.bowl import LAW
+from tests.torch.bowl import LAW, own
 
 STEPS = 12
 
@@ -100,9 +100,12 @@ def test_momentum_follows_the_schedule_until_training_ends(unbroken):
     assert trainer.optimizer.param_groups[0]["momentum"] == 0  # as it was
 
 
-def test_adam(tmp_path):
+def test_adam_follows_a_function_of_one_s_own_alone(tmp_path):
+    options = {"optim": "adamw_torch", "max_steps": 3}
+    with pytest.raises(ValueError, match="AdamW has no law of beta1 to follow"):
+        trained(tmp_path, CoupledMomentum(C=0.5), **options)
     with pytest.warns(UserWarning, match="AdamW has no momentum but beta1"):
-        _, used = trained(tmp_path, CoupledMomentum(C=0.5), optim="adamw_torch", max_steps=3)
+        _, used = trained(tmp_path, CoupledMomentum(law=own(LAW)), **options)
     assert_pairs_follow(used)
 
 

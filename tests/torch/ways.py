@@ -7,7 +7,6 @@ from torch import nn
 
 from flatfast.torch import couple
 from flatfast.torch.coupling import coupling_of
-from tests.torch.bowl import LAW
 from tests.torch.wrapping import Around
 
 LR = 0.1
@@ -86,8 +85,10 @@ class CoupledLast(Way):
     """When the schedule is there already."""
 
     def begin(self, training):
-        coupling_of(training.optimizer).remove()
-        couple(training.optimizer, LAW)
+        coupling = coupling_of(training.optimizer)
+        law = coupling.law(0)
+        coupling.remove()
+        couple(training.optimizer, law)
 
 
 class Closure(Way):

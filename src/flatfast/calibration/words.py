@@ -105,7 +105,7 @@ def _next(found: Result) -> list[str]:
     return [
         *found.remedies,
         "couple(optimizer, found), or SGD(..., C=found). It is the law of SGD with momentum; for "
-        "Adam it is not known.",
+        "Adam there is none.",
         f"Noise takes the weights to flatter minima in about {found.relaxation_steps:,.0f} steps; "
         "C changes on the way, so calibrate again after them.",
     ]

@@ -75,6 +75,8 @@ def momentum_at(
 def momentum_schedule(learning_rate: ArrayLike | Schedule, law: MomentumLaw) -> Schedule:
     """The momentum that belongs to a learning rate's schedule: for logs, or other transformations.
 
+    That is for those that sum gradients. There is no law of Adam's ``b1`` (docs/adam.md).
+
     Args:
         learning_rate: A schedule, or one learning rate.
         law: The law.

@@ -1,4 +1,4 @@
-"""The law in PyTorch: any optimizer coupled, SGD that follows it, label noise, rescaling, a gauge.
+"""The law in PyTorch: an optimizer coupled, SGD that follows it, label noise, rescaling, a gauge.
 
 Where no law holds, a pair is found by short runs.
 

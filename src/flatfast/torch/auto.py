@@ -319,7 +319,8 @@ def auto_momentum(
     Until a calibration has found a law, the momentum stays as it is.
 
     Args:
-        optimizer: Any optimizer with ``momentum``; or :class:`flatfast.torch.SGD`.
+        optimizer: One with ``momentum``, but for Muon, of which there is no law, as of Adam; or
+            :class:`flatfast.torch.SGD`.
         measure: A :class:`flatfast.torch.Calibrator`, whose sharpness is read on the way and
             followed; or any function from learning rate to calibration, called by the clock.
         share: Gradient evaluations that measuring may take, as a share of the steps made. The
@@ -333,7 +334,7 @@ def auto_momentum(
 
     Raises:
         ValueError: If ``share`` is not in (0, 1), the optimizer's momentum must not change, or a
-            group has a dampening.
+            group has a dampening or no law, as Adam.
         MomentumConflictError: If a scheduler cycles the momentum, or it follows a law already.
     """
     return AutoMomentum(optimizer, measure, share, others)

@@ -12,7 +12,7 @@ from flatfast.torch.coupled import couple
 from flatfast.torch.coupling import Coupling, coupling_of
 from flatfast.torch.gauge import Gauge
 from flatfast.torch.groups import scheduled_lr
-from flatfast.torch.laws import Law, law_of
+from flatfast.torch.laws import Law, law_of, why_none
 from flatfast.torch.modes import modes_kept
 from flatfast.torch.others import Others, checked_others
 from flatfast.torch.processes import agreed
@@ -90,7 +90,8 @@ class Follower:
             data: Its training data.
 
         Raises:
-            ValueError: If there is no law and an optimizer does not follow one by itself.
+            ValueError: If there is no law and an optimizer does not follow one by itself, or if
+                it is one that has none, as Adam, and no function of the user's own is given.
             MomentumConflictError: If something else writes a momentum.
             CalibrationError: If there is no law to be had; says why.
             OSError: If the page cannot be written.
@@ -98,6 +99,7 @@ class Follower:
         self.end()
         wanted, found = list(optimizers), None
         if self.calibrate is not None:
+            _refuse_those_without_law(wanted)  # before gradients are spent on it
             # What an earlier training has found was for its model and learning rate.
             self.C, self._kept = self._kept, None
             if self.C is None:
@@ -147,6 +149,13 @@ class Follower:
         return {name: value for name, value in found.items() if name.split("/")[0] in LOGGED}
 
 
+def _refuse_those_without_law(optimizers: list[Any]) -> None:
+    for own in map(unwrapped, optimizers):
+        for group in own.param_groups:
+            if why := why_none(own, group):
+                raise ValueError(why)
+
+
 class Following:
     """What the callbacks take; a base beside the framework's own.
 
@@ -169,7 +178,7 @@ class Following:
 
         Args:
             C: Prefactor of the 2/3 law, or the calibration that found it.
-            law: Another law.
+            law: Another law; for Adam and its like, of which there is none, a function of your own.
             until_end: Keep the momentum's memory within the steps that remain, see
                 :func:`flatfast.torch.couple`.
             calibrate: ``(model, training data, lr) -> Calibration``, called when training starts

@@ -59,14 +59,15 @@ def couple(
     rather than keep it.
 
     Args:
-        optimizer: Any optimizer with ``momentum`` (SGD, RMSprop) or ``betas`` (the Adam family,
-            whose first beta is then set, with a warning: the law is SGD's). One that wraps another,
-            as for sharpness-aware minimisation, is coupled through the one that it wraps.
+        optimizer: Any optimizer with ``momentum`` (SGD, RMSprop). Of the Adam family, Lion and
+            Muon there is no law (docs/adam.md): their first beta, or momentum, follows a function
+            of the user's own alone, with a warning. One that wraps another, as for sharpness-aware
+            minimisation, is coupled through the one that it wraps.
         law: From learning rate to momentum, for all groups, or a sequence of one for each; or the
             calibration that found it; or a :class:`flatfast.torch.Calibrator`, which measures it
             while training goes on, as :func:`flatfast.torch.auto_momentum` has it. A
             :class:`flatfast.MomentumLaw` is put into the convention of SGD's momentum; any other
-            function is asked at the learning rate as it stands.
+            function, the user's own, is asked at the learning rate as it stands.
         total_steps: Length of the training in steps. The steps made are counted in the parameter
             groups (``coupled_steps``), and so survive a checkpoint. A call that moves other
             parameters than the last, as where the state is sharded, belongs to the same step.
@@ -81,9 +82,10 @@ def couple(
     Raises:
         TypeError: If there is no optimizer, the law cannot be called, or ``total_steps`` is no
             whole number.
-        ValueError: If a group has no momentum or a dampening between 0 and it, laws and groups
-            differ in number, ``total_steps`` is below 1 or given with a calibrator, ``others`` is
-            another word, or the optimizer's momentum must not change.
+        ValueError: If a group has no momentum or a dampening between 0 and it, or no law but a
+            function of the user's own (Adam and its like); or if laws and groups differ in number,
+            ``total_steps`` is below 1 or given with a calibrator, ``others`` is another word, or
+            the optimizer's momentum must not change.
         CalibrationError: If the calibration found no law; says why.
         MomentumConflictError: With ``others="raise"``: if a scheduler cycles the momentum; at the
             first step after, if something else has written it.

@@ -1,4 +1,4 @@
-"""Momentum that follows the learning rate, in any optimizer.
+"""Momentum that follows the learning rate, in an optimizer of any make.
 
 The coupling is a hook that runs before every step. It reads each parameter group's learning rate,
 whoever set it and however often, and writes the momentum that the law gives there. Nothing is added
@@ -17,13 +17,12 @@ from typing import Any
 from torch.optim import Optimizer
 
 from flatfast.calibration import Calibration
-from flatfast.law import MomentumLaw
 from flatfast.torch.cautions import Cautions
 from flatfast.torch.copies import Carried
 from flatfast.torch.followed import CoupledGroup, follow_group, known
 from flatfast.torch.groups import give_buffers, is_average, is_dampened, momentum_of, part_betas
 from flatfast.torch.hooks import LastPreHook
-from flatfast.torch.laws import Law, checked, one_for_each
+from flatfast.torch.laws import Law, checked, one_for_each, refuse_where_none
 from flatfast.torch.others import Others, OtherWriters
 from flatfast.torch.steps import STEPS, StepCount, all_zero, made, with_gradients
 from flatfast.torch.wrappers import layers
@@ -56,7 +55,7 @@ class Coupling:
         self.optimizer: Optimizer = self._layers[-1]
         self._steps = StepCount(total_steps)
         self.total_steps = self._steps.total
-        groups, name = self.optimizer.param_groups, type(self.optimizer).__name__
+        groups = self.optimizer.param_groups
         laws = one_for_each(law, len(groups))
         self._common = None if isinstance(law, Sequence) else laws[0]  # of groups added later
         if coupling_of(self.optimizer) is not None:
@@ -64,11 +63,11 @@ class Coupling:
         self._writers = OtherWriters(others, self._layers)
         self.others = others
         refuse_other_writers(self._layers, others)
-        part_betas(groups)
         self._followed = [
-            follow_group(name, index, group, own)
+            follow_group(self.optimizer, index, group, own)
             for index, (group, own) in enumerate(zip(groups, laws, strict=True))
         ]
+        part_betas(groups)  # last, as a refusal is to leave everything as it was
         give_buffers(self.optimizer)
         self._undo: dict[int, tuple[float, tuple[float, float] | None]] = {}
         self._stepping = self._at_zero = False
@@ -104,11 +103,17 @@ class Coupling:
         return found
 
     def set_law(self, index: int, law: Law) -> None:
-        """Give a parameter group, one that was added later for instance, a law of its own."""
+        """Give a parameter group, one that was added later for instance, a law of its own.
+
+        Raises:
+            TypeError: If the law cannot be called.
+            ValueError: If there is no such group, or no law for it but a function of the user's.
+        """
         groups = len(self.optimizer.param_groups)
         if not 0 <= index < groups:
             raise ValueError(f"index must be in [0, {groups}), got {index}")
         self._align()
+        refuse_where_none(self.optimizer, self.optimizer.param_groups[index], law)
         self._followed[index].law = checked(law)
         self._followed[index].lr = None  # to be written anew
         self._common = None
@@ -246,12 +251,12 @@ class Coupling:
 
     def _align(self) -> None:
         """Follow the groups that there are: some may have been added, removed or made anew."""
-        groups, name = self.optimizer.param_groups, type(self.optimizer).__name__
+        groups = self.optimizer.param_groups
         if not self._handles or [id(g) for g in groups] == [id(e.group) for e in self._followed]:
             return
         part_betas(groups)
         self._followed[:] = [
-            each or follow_group(name, index, groups[index], self._common)
+            each or follow_group(self.optimizer, index, groups[index], self._common)
             for index, each in enumerate(known(groups, self._followed))
         ]
 
@@ -289,6 +294,11 @@ def restored(optimizer: Optimizer, settings: dict[str, Any], *, hook: bool = Tru
     """Couple a copy as the optimizer is coupled whose :meth:`Coupling.settings` these are."""
     others = settings.get("others", "raise")
     total_steps = settings["total_steps"]
-    coupling = Coupling(optimizer, MomentumLaw(1.0), total_steps, others=others, hook=hook)
+    coupling = Coupling(optimizer, _to_come, total_steps, others=others, hook=hook)
     coupling.take_over(settings)
     return coupling
+
+
+def _to_come(lr: float) -> float:
+    """Stands for laws that are taken over before anyone asks; there is no optimizer without it."""
+    raise AssertionError(f"asked for the momentum at lr {lr:g} before its law was taken over")

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from torch.optim import Optimizer
+
 from flatfast.law import MomentumLaw, effective_step, memory, out_of_range
 from flatfast.torch.groups import (
     Group,
@@ -14,7 +16,7 @@ from flatfast.torch.groups import (
     write,
     written_momentum,
 )
-from flatfast.torch.laws import Law, in_group, momentum_by
+from flatfast.torch.laws import Law, in_group, momentum_by, refuse_where_none
 
 
 @dataclass(frozen=True)
@@ -170,32 +172,33 @@ class Followed:
         return f"lr {self.used[0]:g}, momentum {self.used[1]:.6g} by {by}"
 
 
-def follow_group(optimizer: str, index: int, group: Group, law: Law | None) -> Followed:
+def follow_group(optimizer: Optimizer, index: int, group: Group, law: Law | None) -> Followed:
     """Begin to follow a group.
 
     Args:
-        optimizer: Its optimizer's name.
+        optimizer: Its optimizer.
         index: Its place.
         group: The group.
         law: Its law, if it has one yet.
 
     Raises:
-        ValueError: If its momentum cannot follow.
+        ValueError: If its momentum cannot follow, or not this law.
     """
     keys = ", ".join(key for key in group if key != "params")
+    name = type(optimizer).__name__
     if key_of(group) is None:
         raise ValueError(
-            f"{optimizer} has neither momentum nor betas in parameter group {index}; "
-            f"its keys are {keys}"
+            f"{name} has neither momentum nor betas in parameter group {index}; its keys are {keys}"
         )
     if "lr" not in group:
-        raise ValueError(f"{optimizer} has no lr in parameter group {index}; its keys are {keys}")
+        raise ValueError(f"{name} has no lr in parameter group {index}; its keys are {keys}")
     if (dampening := group.get("dampening", 0)) not in (0, written_momentum(group)):
         raise ValueError(
             f"dampening must be 0, where momentum sums gradients, or the momentum itself, where it "
             f"averages them; parameter group {index} has {dampening} with momentum "
             f"{written_momentum(group):g}, and no law for what is in between"
         )
+    refuse_where_none(optimizer, group, law)
     return Followed(group, law, written_momentum(group), momentum_of(group))
 
 

@@ -49,10 +49,14 @@ def momentum_of(group: Group) -> float:
 def is_average(optimizer: Optimizer, group: Group) -> bool:
     """Whether the group's momentum weighs an average of gradients, not a sum of them.
 
-    Muon is known by its name, which those that join it with Adam bear too.
+    Of Muon, and of what joins it with Adam, that is all groups.
     """
-    muon = "muon" in type(optimizer).__name__.lower()
-    return ("betas" in group and "momentum" not in group) or muon
+    return ("betas" in group and "momentum" not in group) or is_muon(optimizer)
+
+
+def is_muon(optimizer: Optimizer) -> bool:
+    """Whether it is Muon, known by its name, which those that join it with Adam bear too."""
+    return "muon" in type(optimizer).__name__.lower()
 
 
 def is_dampened(group: Group) -> bool | None:

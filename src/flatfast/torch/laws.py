@@ -1,13 +1,18 @@
-"""Laws that a coupling can follow: the project's, a calibration's, and the user's own."""
+"""Laws that a coupling can follow: the project's, a calibration's, and the user's own.
+
+And where only the user's own can be followed, since there is no law.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from torch import Tensor
+from torch.optim import Optimizer
 
 from flatfast.arguments import as_number
 from flatfast.calibration import Calibration
 from flatfast.law import ORDER, MomentumLaw
+from flatfast.torch.groups import Group, is_average, is_muon
 
 Law = Callable[[float], float]
 """Learning rate to momentum; a :class:`flatfast.law.MomentumLaw` is one."""
@@ -69,6 +74,44 @@ def in_group(law: Law | None, dampened: bool | None) -> Law | None:
     if dampened is None or not isinstance(law, MomentumLaw):
         return law
     return law.in_convention("normalized" if dampened else "heavy-ball")
+
+
+def why_none(optimizer: Optimizer, group: Group) -> str | None:
+    """Why there is no law of a group's momentum, and what to do instead; None where there is one.
+
+    There is none where the momentum weighs an average of gradients whose step is not linear in
+    them: preconditioned as by Adam and its family, signed as by Lion, made orthogonal as by Muon.
+    Measured was Adam; of the others nobody knows a law.
+    """
+    if not is_average(optimizer, group):
+        return None
+    name = type(optimizer).__name__
+    if is_muon(optimizer) and "momentum" in group:
+        return (
+            f"{name} has no law of momentum to follow: it weighs an average of gradients, of which "
+            "the step takes the direction alone; the law is SGD's, and for Adam, the nearest that "
+            "was measured, there is no best value at a learning rate but a plateau with an edge "
+            "(docs/adam.md). Leave momentum as it is; no rule was found that spares tuning again "
+            "where batch, devices or learning rate change (docs/choose.md). A function of your "
+            "own, from learning rate to momentum, is followed"
+        )
+    return (
+        f"{name} has no law of beta1 to follow: it weighs an average of gradients that is then "
+        "preconditioned or signed, and for Adam, which was measured, there is no best beta1 at a "
+        "learning rate but a plateau with an edge (docs/adam.md). Leave beta1 as it is; where "
+        "batch, devices or learning rate change, use flatfast.torch.rescale. A function of your "
+        "own, from learning rate to beta1, is followed"
+    )
+
+
+def refuse_where_none(optimizer: Optimizer, group: Group, law: Law | None) -> None:
+    """Refuse the project's law for a group that has none; a function of the user's own is followed.
+
+    Raises:
+        ValueError: If the law is a :class:`flatfast.law.MomentumLaw`, see :func:`why_none`.
+    """
+    if isinstance(law, MomentumLaw) and (why := why_none(optimizer, group)):
+        raise ValueError(why)
 
 
 def momentum_by(law: Law, lr: float) -> float:

@@ -22,7 +22,8 @@ class CoupledMomentum(Following, TrainerCallback):
 
         trainer = Trainer(model, args, train_dataset=data, callbacks=[CoupledMomentum(C=0.46)])
 
-    ``args.optim`` may be "sgd", "rmsprop" or of the Adam family. What is logged stands in
+    ``args.optim`` is "sgd" or "rmsprop". Of the Adam family, the trainer's default, there is no law
+    (docs/adam.md), and only ``law=``, a function of your own, is followed. What is logged stands in
     ``trainer.state.log_history`` and on the progress bar. Trackers such as TensorBoard come before
     the callbacks that are passed to a trainer, and see it if the callback is put in front::
 

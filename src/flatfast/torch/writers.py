@@ -8,7 +8,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from flatfast.torch.followed import Followed
-from flatfast.torch.groups import coarsest_type, momentum_of, scheduled_lr
+from flatfast.torch.groups import coarsest_type, is_muon, momentum_of, scheduled_lr
 from flatfast.torch.laws import Law
 
 VELOCITIES = (torch.optim.SGD, torch.optim.RMSprop)
@@ -109,15 +109,16 @@ def what_is_doubtful(optimizer: Optimizer, law: Law | None) -> str | None:
             example = f" (at learning rate {lr:g} from {now:g} to {law(lr):.4g})"
         return (
             f"{name} has no momentum but beta1, the weight betas[0] of an average of gradients, "
-            f"and the coupling changes it{example}. The law is SGD's; whether it serves {name} has "
-            "not been measured. Where the average is divided by 1 - beta1^step, as in Adam, "
-            "steps grow against the learning rate for a while after it falls: with a larger beta1 "
-            "a full average is taken for one that has yet to fill"
+            f"and the coupling changes it{example}. There is no law of it: for Adam, which was "
+            "measured, there is no best beta1 at a learning rate but a plateau with an edge "
+            "(docs/adam.md). Where the average is divided by 1 - beta1^step, as in Adam, steps "
+            "grow against the learning rate for a while after it falls: with a larger beta1 a full "
+            "average is taken for one that has yet to fill"
         )
-    if name == "Muon":
+    if is_muon(optimizer):
         return (
-            "Muon's momentum is the weight of an average of gradients, of which it takes the "
-            "direction alone. The law is SGD's; whether it serves Muon has not been measured"
+            f"{name}'s momentum is the weight of an average of gradients, of which it takes the "
+            "direction alone. Nobody has measured what momentum serves it at a learning rate"
         )
     if not isinstance(optimizer, VELOCITIES):
         return (
