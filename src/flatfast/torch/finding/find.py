@@ -57,12 +57,12 @@ def find(
     right learning rate, at a small part of a training's cost. It is no replacement for tuning, and
     in the middle of a training what has served is better kept: ``docs/find.md`` has how it held.
 
-    Many pairs run for a few steps, the
-    best of them and their neighbours for four times as many, all on the same batches; the grid
-    grows from the best to where it is better. Each run goes through the whole schedule of the
-    learning rate, in as many steps as it has: what is best for 50 steps of a constant learning rate
-    is not best for 5,000, and a schedule that ends near 0 takes most of that away. What is left is
-    told: the best of the shorter runs, of the longer ones, and by ``steps`` the pair carried on.
+    Many pairs run for a few steps, the best of them and their neighbours for four times as many,
+    all on the same batches; the grid grows from the best to where it is better. Each run goes
+    through the whole schedule of the learning rate, in as many steps as it has: what is best for 50
+    steps of a constant learning rate is not best for 5,000, and a schedule that ends near 0 takes
+    most of that away. What is left is told: the best of the shorter runs, of the longer ones, and
+    by ``steps`` the pair carried on.
 
     Everything is left as it was, bit for bit: weights, buffers, gradients, modes, random numbers,
     the loader's, and the optimizer, of which a copy is made that begins without state.
