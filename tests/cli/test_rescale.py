@@ -83,6 +83,16 @@ def test_what_was_measured(flatfast, setting, kind, words, change):
     assert ("no rule spares" in answer.out) == (best.within == 0)
 
 
+@pytest.mark.parametrize("change", [("--batch", "128:1024"), ("--lr", "0.1:0.9")])
+def test_beyond_what_was_measured_it_says_so(flatfast, change):
+    lr = () if "--lr" in change else ("--lr", 0.1)
+    assert "tune again if you can" in flatfast("rescale", *lr, "--momentum", 0.9, *change).out
+    near = [word.replace("1024", "512").replace("0.9", "0.4") for word in change]
+    assert "tune again" not in flatfast("rescale", *lr, "--momentum", 0.9, *near).out.split("┏")[
+        0
+    ].replace("tuning again", "")
+
+
 def test_what_was_measured_of_another_learning_rate(flatfast):
     best = measured("SGD, images", "lr x 4")[0]
     answer = flatfast("rescale", "--lr", "0.1:0.3", "--momentum", 0.9)

@@ -10,7 +10,7 @@ from rich.text import Text
 from flatfast.cli.console import Console
 from flatfast.rescaling import Rescaled, Rule, Setting, rescale, rules
 from flatfast.rescaling.change import ratio
-from flatfast.rescaling.choice import doubts_of_kind
+from flatfast.rescaling.choice import doubts_of_kind, doubts_of_size
 from flatfast.rescaling.measured import Measured, changes, kinds, measured
 from flatfast.rescaling.setting import Convention
 
@@ -97,7 +97,9 @@ def show_rescaled(
     k = 1.0 if change["batch"] is None else ratio("batch", change["batch"])
     lr_factor = rates[1] / rates[0] if len(rates) == 2 else None
     _tell_measured(console, setting, k, lr_factor)
-    for doubt in doubts_of_kind(setting, k, lr_factor):
+    together = k != 1 and lr_factor is not None  # of which it has been told
+    size = [] if together else doubts_of_size(k, lr_factor)
+    for doubt in [*doubts_of_kind(setting, k, lr_factor), *size]:
         console.note(doubt)
     _compare(console, setting, [each for each in found if _says_something(each, found[-1])])
 

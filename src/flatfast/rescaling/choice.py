@@ -34,7 +34,7 @@ def doubts_of_choice(setting: Setting, k: float, lr: float | None) -> list[str]:
         k: Factor of the batch since it was tuned.
         lr: Factor of the learning rate, if one was asked for.
     """
-    return doubts_of_kind(setting, k, lr) + _doubts_of_size(k, lr)
+    return doubts_of_kind(setting, k, lr) + doubts_of_size(k, lr)
 
 
 def doubts_of_kind(setting: Setting, k: float, lr: float | None) -> list[str]:
@@ -61,7 +61,8 @@ def doubts_of_kind(setting: Setting, k: float, lr: float | None) -> list[str]:
     return doubts
 
 
-def _doubts_of_size(k: float, lr: float | None) -> list[str]:
+def doubts_of_size(k: float, lr: float | None) -> list[str]:
+    """Those that any kind of optimizer has at a change of this size; arguments as above."""
     if k != 1 and lr is not None:
         return [
             "a batch and a learning rate that are given together were not measured: tune again if "
@@ -71,7 +72,7 @@ def _doubts_of_size(k: float, lr: float | None) -> list[str]:
     if not _near(k):
         doubts.append(
             f"at a batch {k:.4g} times as large no rule that was measured spared tuning again; up "
-            f"to {FARTHEST:g} times, up or down, this one did: tune again if you can"
+            f"to {FARTHEST:g} times, up or down, one did in most cases: tune again if you can"
         )
     if lr is not None and not _near(lr):
         doubts.append(
