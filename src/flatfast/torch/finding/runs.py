@@ -126,6 +126,11 @@ class ShortRuns:
                 "forward pass detaches, runs under no_grad, or uses other parameters"
             )
         grads = torch.autograd.grad(loss, self._params, allow_unused=True)
+        if all(grad is None for grad in grads):
+            raise ValueError(
+                "outputs must depend on the parameters that are trained, and depend on others "
+                "alone: is optimizer= or params= of another model, or of one made anew since?"
+            )
         self.spent += 1
         found = sum(float(grad.detach().abs().double().square().sum()) for grad in grads
                     if grad is not None)  # fmt: skip
