@@ -159,3 +159,14 @@ def test_runs_within_an_autocast_move_the_weights_that_are_read():
     whole = find(model, F.cross_entropy, data, 0.3, budget=300)
     assert within.loss == pytest.approx(whole.loss, rel=0.05)
     assert within.loss < 0.9 * within.start
+
+
+def test_batches_that_are_written_in_place_are_the_same_for_every_run():
+    data = classes()
+    before = copy.deepcopy(data)
+    runs = short_runs(
+        nn.Sequential(nn.Dropout(0.5, inplace=True), network()), F.cross_entropy, data
+    )
+    losses = [runs.loss(Pair(0.1, 0.5, 0.2), 8, 0) for _ in range(3)]
+    assert losses == [losses[0]] * 3
+    assert same(before, data)

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from flatfast.torch.batches import Batch
+from flatfast.torch.batches import Batch, copied
 from flatfast.torch.finding.batches import SameBatches
 from flatfast.torch.finding.grid import Pair
 from flatfast.torch.finding.remade import Remade
@@ -139,7 +139,8 @@ class ShortRuns:
         return found
 
     def _loss(self, batch: Batch) -> Tensor:
-        return self._loss_fn(*self._forward(self._model, batch))
+        # A model or a loss may write into its batch, as a Dropout(inplace=True) that comes first.
+        return self._loss_fn(*self._forward(self._model, copied(batch)))
 
     @contextlib.contextmanager
     def _apart(self, repeat: int) -> Iterator[None]:
