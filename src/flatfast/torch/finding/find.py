@@ -56,6 +56,9 @@ def find(
         for group in optimizer.param_groups:
             group["lr"], group["momentum"] = found.lr, found.momentum
 
+    (Adam has ``group["betas"][0]`` for its momentum; a dampening that equals the momentum goes with
+    it; learning rates that differ between groups are told for the first, and stay in proportion.)
+
     Where no law holds and nobody has tuned, this gives a start: from initial weights about the
     right learning rate, at a small part of a training's cost. It is no replacement for tuning, and
     in the middle of a training what has served is better kept: ``docs/find.md`` has how it held.

@@ -73,6 +73,11 @@ class Remade:
         complement = 1 - momentum_of(own)
         self.first = rates[0] if self.averages else rates[0] / complement
         self.assumed = f"the options of your {type(inner).__name__}, its state begun anew"
+        if len(set(self._shares)) > 1:
+            self.assumed += (
+                "; the learning rate is that of the first parameter group, and those of the others "
+                "stay in proportion to it"
+            )
         try:
             self.make(Pair(rates[0], 0.5, rates[0]))
         except TypeError as error:
