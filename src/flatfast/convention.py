@@ -81,7 +81,7 @@ def check_number(name: str, value: Any) -> None:
     Raises:
         TypeError: If it is text, or several of them, or none.
     """
-    if isinstance(value, str) or not hasattr(value, "__float__") or getattr(value, "ndim", 0):
+    if isinstance(value, str) or not hasattr(value, "__float__") or getattr(value, "ndim", 0) > 0:
         raise TypeError(f"{name} must be a number, got {value!r}")
 
 
