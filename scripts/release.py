@@ -9,6 +9,7 @@ another folder, which answers a question and sweeps a small problem to its repor
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -72,6 +73,18 @@ def used(wheel: Path, python: str, extra: str, folder: Path) -> None:
         print(f"report of {page.stat().st_size:,} bytes")
 
 
+def found(python: str) -> str:
+    """Where an interpreter is, whatever folder it is called from.
+
+    Raises:
+        SystemExit: If there is none.
+    """
+    place = shutil.which(python)
+    if place is None:
+        raise SystemExit(f"--python must be an interpreter, by name or path, got {python!r}")
+    return os.path.abspath(place)  # not resolved: a link in an environment is that environment's
+
+
 def main() -> None:
     """Check a release."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
@@ -80,10 +93,11 @@ def main() -> None:
     )
     parser.add_argument("--extra", default="lab", help="what to install: lab, or '' for the core")
     asked = parser.parse_args()
+    pythons = list(map(found, asked.python or [sys.executable]))
     with tempfile.TemporaryDirectory() as name:
         files = built(Path(name))
         (wheel,) = (file for file in files if file.suffix == ".whl")
-        for python in asked.python or [sys.executable]:
+        for python in pythons:
             with tempfile.TemporaryDirectory() as elsewhere:
                 used(wheel, python, asked.extra, Path(elsewhere))
             print(f"{wheel.name} works with {python}")

@@ -88,3 +88,30 @@ def test_pairs_out_of_range(way):
         way(0, 0.9)
     with pytest.raises(ValueError, match=r"momentum must be in \[0, 1\), got 1"):
         way(0.1, 1)
+
+
+@pytest.mark.parametrize("way", [normalized, heavy_ball])
+@pytest.mark.parametrize("bad", ["0.1", None, [0.1], np.array([0.1, 0.2])])
+def test_pairs_of_what_is_no_number(way, bad):
+    with pytest.raises(TypeError, match="lr must be a number, got"):
+        way(bad, 0.9)
+    with pytest.raises(TypeError, match="momentum must be a number, got"):
+        way(0.1, bad)
+
+
+@pytest.mark.parametrize("C", [1e-200, 1e200])
+def test_a_prefactor_whose_cube_no_float_holds(C):
+    assert MomentumLaw(C).C == C
+    with pytest.raises(ValueError, match=r"C\*\*3, .* a float holds, got 1e"):
+        MomentumLaw(C, convention="normalized")
+
+
+def test_a_square_that_no_float_holds_is_past_the_floor():
+    assert MomentumLaw(0.4, convention="normalized")(1e200) == 0
+
+
+def test_text_is_no_law_and_no_learning_rate():
+    with pytest.raises(TypeError, match=r"C must be a number, got '0\.4'"):
+        MomentumLaw("0.4")
+    with pytest.raises(TypeError, match="lr must be a number, a sequence or an array, got str"):
+        MomentumLaw(0.4)("0.1")

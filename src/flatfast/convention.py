@@ -6,7 +6,7 @@ is a run of the other at another learning rate.
 """
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 Convention = Literal["heavy-ball", "normalized"]
 """Whether momentum sums gradients, ``p <- momentum * p + g``, or averages them,
@@ -30,6 +30,7 @@ def normalized(lr: float, momentum: float) -> tuple[float, float]:
         Learning rate and momentum.
 
     Raises:
+        TypeError: If a value is no number.
         ValueError: If a value is out of its range.
     """
     _check(lr, momentum)
@@ -51,6 +52,7 @@ def heavy_ball(lr: float, momentum: float) -> tuple[float, float]:
         Learning rate and momentum.
 
     Raises:
+        TypeError: If a value is no number.
         ValueError: If a value is out of its range.
     """
     _check(lr, momentum)
@@ -73,7 +75,19 @@ def normalized_exponent(gamma: float) -> float:
     return 1 / (1 / gamma - 1)
 
 
+def check_number(name: str, value: Any) -> None:
+    """Check that a value is one number, of whatever kind.
+
+    Raises:
+        TypeError: If it is text, or several of them, or none.
+    """
+    if isinstance(value, str) or not hasattr(value, "__float__") or getattr(value, "ndim", 0) > 0:
+        raise TypeError(f"{name} must be a number, got {value!r}")
+
+
 def _check(lr: float, momentum: float) -> None:
+    check_number("lr", lr)
+    check_number("momentum", momentum)
     if not 0 < lr < math.inf:
         raise ValueError(f"lr must be positive and finite, got {lr}")
     if not 0 <= momentum < 1:

@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar, get_args, overload
 
-from flatfast.convention import Convention, heavy_ball, normalized_exponent
+from flatfast.convention import Convention, check_number, heavy_ball, normalized_exponent
 
 GAMMA = 2 / 3
 """The exponent of the law."""
@@ -69,6 +69,7 @@ class MomentumLaw:
         convention: ``heavy-ball`` or ``normalized``: of the learning rates that it is asked for.
 
     Raises:
+        TypeError: If C or gamma is no number.
         ValueError: If a value is out of its range.
     """
 
@@ -93,6 +94,7 @@ class MomentumLaw:
             )
         _check_correction(self.correction, self.gamma)
         _check_convention(self.convention, self.gamma, self.correction)
+        _check_factor(self)
 
     @property
     def exponent(self) -> float:
@@ -198,7 +200,7 @@ class MomentumLaw:
             if self.correction:
                 mu = mu * math.e ** (self.correction * lr**ORDER)
             return (1 - mu).clip(self.min_momentum, self.max_momentum)
-        if isinstance(lr, Iterable):
+        if isinstance(lr, Iterable) and not isinstance(lr, str):
             return [self._momentum(float(value)) for value in lr]
         raise TypeError(f"lr must be a number, a sequence or an array, got {type(lr).__name__}")
 
@@ -321,7 +323,10 @@ def effective_step(lr: float, momentum: float) -> float:
 
 def _power(lr: float, gamma: float, correction: float) -> float:
     """``lr**gamma``, with the law's first correction."""
-    power: float = lr**gamma
+    try:
+        power: float = lr**gamma
+    except OverflowError:  # of a square: 1 - momentum is past 1 all the more
+        return math.inf
     if not correction:
         return power
     exponent = correction * lr**ORDER
@@ -353,7 +358,21 @@ def _check_convention(value: str, gamma: float, correction: float) -> None:
             )
 
 
+def _check_factor(law: MomentumLaw) -> None:
+    """That a float holds the factor, which is a power of C."""
+    try:
+        factor = law.factor
+    except OverflowError:
+        factor = math.inf
+    if not 0 < factor < math.inf:
+        raise ValueError(
+            f"C must be such that C**{1 / (1 - law.gamma):.3g}, which stands in the normalized "
+            f"convention's law, is a positive number that a float holds, got {law.C:g}"
+        )
+
+
 def _check_positive(name: str, value: float) -> None:
+    check_number(name, value)
     if not (math.isfinite(value) and value > 0):
         raise ValueError(f"{name} must be positive and finite, got {value}")
 

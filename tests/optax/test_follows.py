@@ -95,3 +95,12 @@ def test_a_constant_decay_gives_optax_s_trace(nesterov, dtype):
     ):
         found, _ = train(optax.chain(make(), optax.scale(-0.1)))
         assert_same(found, theirs, exact=True)
+
+
+def test_a_law_is_followed_in_its_convention():
+    normalized = CONSTANT.in_convention("normalized")
+    schedule = ours.momentum_schedule(cosine(), normalized)
+    told = [float(schedule(step)) for step in range(STEPS)]
+    assert told == pytest.approx([normalized(float(cosine()(step))) for step in range(STEPS)])
+    # SGD's momentum sums gradients whatever convention the law is written in.
+    assert_same(*(train(ours.sgd(cosine(), law=law))[0] for law in (normalized, CONSTANT)))

@@ -157,6 +157,11 @@ def test_factors_of_a_step_where_v_hardly_fluctuates():
     assert step_factors(0.0).gain == pytest.approx((2 / np.pi) ** 0.5)
 
 
+def test_factors_of_a_v_that_hardly_forgets_are_those_of_the_first_order():
+    a = 1e-12  # whose gradients no memory would hold
+    assert step_factors(1 - a) == pytest.approx((1 - 5 * a / 8, 1 - a, 1 + 3 * a / 8), abs=1e-15)
+
+
 @pytest.mark.parametrize("slower", [1.1, 2.0])
 def test_the_plateau_ends_where_the_steps_themselves_are_so_slow(slower):
     """Normalized momentum, step by step, on a drift that the noise has to raise first."""

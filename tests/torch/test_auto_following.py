@@ -166,6 +166,8 @@ def test_a_calibrator_in_the_place_of_a_law():
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
     with pytest.raises(ValueError, match="total_steps must be left out with a Calibrator"):
         couple(optimizer, measure, total_steps=100)
+    with pytest.raises(TypeError, match="one law for all groups: give it as it is, got it in a li"):
+        couple(optimizer, [measure])
     auto = couple(optimizer, measure)
     assert auto.law is None
     loss(model(INDEX), ZEROS).backward()

@@ -15,6 +15,8 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 from flatfast.torch import LabelNoise, calibrate
+from flatfast.torch.batches import pair
+from flatfast.torch.calibration import landscape_of
 from flatfast.torch.landscape import ModelLandscape
 from tests.torch.calibrated import INDEX, ZEROS, Pairs, classes, half_square, network, trained
 
@@ -166,3 +168,15 @@ def test_a_buffer_that_forward_replaces_comes_back():
     calibrate(model, half_square(LabelNoise(0.3)), (INDEX, ZEROS), 0.01)
     assert model.mean is before
     assert model.mean == 1
+
+
+def test_moved_weights_are_read_under_autocast():
+    """A look ahead moves them; autocast would go on with the copies of before."""
+    model, data = network(), classes()
+    params = list(model.parameters())
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        with landscape_of(model, F.cross_entropy, data, params, pair) as landscape:
+            before = landscape.reading(0)
+            landscape.moved(torch.cat([-0.5 * p.detach().flatten() for p in params]))
+            assert landscape.reading(0) < 0.7 * before
+        assert torch.is_autocast_cache_enabled()

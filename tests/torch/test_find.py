@@ -62,6 +62,15 @@ def test_the_best_momentum_at_a_given_learning_rate(lr):
     assert str(found).startswith(f"Use momentum {best.momentum:.4g} at lr {lr:g}")
 
 
+@pytest.mark.parametrize(("rate", "differ"), [(0.01, True), (0.1, False)])
+def test_rates_that_differ_are_told_of_the_first_group(rate, differ):
+    valley = Valley()
+    groups = [{"params": valley.parameters(), "lr": 0.1}, {"params": Valley().parameters()}]
+    optimizer = torch.optim.SGD(groups, lr=rate)
+    told = str(find(valley, half_square, ONE, optimizer=optimizer, budget=300))
+    assert ("that of the first parameter group" in told.replace("\n  ", " ")) is differ
+
+
 def test_weight_decay_and_rates_of_groups_are_the_optimizers():
     class Two(nn.Module):
         def __init__(self):

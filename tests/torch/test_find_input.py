@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -93,7 +94,7 @@ def test_a_learning_rate_must_be_positive(model, lr):
 
 def test_an_optimizer_whose_rate_is_0(model):
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
-    with pytest.raises(ValueError, match="learning rate must be above 0, got 0"):
+    with pytest.raises(ValueError, match="learning rate must be above 0 and finite, got 0"):
         find(model, F.cross_entropy, classes(), optimizer=optimizer)
 
 
@@ -153,3 +154,55 @@ def test_a_minimum_is_told():
     found = find(valley, half_square, ONE, 0.1, budget=300)
     assert not found.ok
     assert str(found).startswith("Keep what has served: none of ")
+
+
+@pytest.mark.parametrize("momentum", [1.0, 1.5])
+def test_a_momentum_of_1_is_refused(model, momentum):
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=momentum)
+    with pytest.raises(ValueError, match=rf"momentum must be in \[0, 1\), got {momentum:g} in"):
+        find(model, F.cross_entropy, classes(), optimizer=optimizer)
+
+
+def test_dampening_makes_an_average_or_is_refused(model):
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.4, momentum=0.9, dampening=0.9)
+    found = find(model, F.cross_entropy, classes(), optimizer=optimizer, budget=300)
+    assert all(trial.pair.step == trial.pair.lr for trial in found.trials)
+    assert any(trial.pair.lr == pytest.approx(0.4) for trial in found.trials)
+    told = str(found).replace("\n  ", " ")
+    assert "Horizon: lr = " in told
+    assert "lr / (1 - momentum)" not in told
+    optimizer.param_groups[0]["dampening"] = 0.5
+    with pytest.raises(ValueError, match=r"dampening must be 0.*group 0 has 0.5 with momentum 0.9"):
+        find(model, F.cross_entropy, classes(), optimizer=optimizer)
+    others = {"params": model[2].parameters(), "dampening": 0.9}
+    optimizer = torch.optim.SGD([{"params": model[0].parameters()}, others], lr=0.1, momentum=0.9)
+    with pytest.raises(ValueError, match="must have dampening, or none"):
+        find(model, F.cross_entropy, classes(), optimizer=optimizer)
+
+
+def test_an_optimizer_of_another_model_is_said_to_be_one(model):
+    optimizer = torch.optim.SGD(network().parameters(), lr=0.1)
+    with pytest.raises(ValueError, match="depend on others alone: is optimizer= or params= of an"):
+        find(model, F.cross_entropy, classes(), optimizer=optimizer)
+
+
+@pytest.mark.parametrize(
+    ("factor", "error", "told"),
+    [
+        (float("nan"), ValueError, "at least 0 and finite, got nan"),
+        (-1, ValueError, r"schedule\(0\) must be at least 0 and finite, got -1"),
+        ("half", TypeError, r"schedule\(0\) must be a number, at least 0, got 'half'"),
+    ],
+)
+def test_a_schedule_that_gives_no_factor(model, factor, error, told):
+    with pytest.raises(error, match=told):
+        find(model, F.cross_entropy, classes(), schedule=lambda share: factor)
+
+
+@pytest.mark.parametrize(
+    ("seed", "error"), [("a", TypeError), (1.5, TypeError), (-1, ValueError), (2**70, ValueError)]
+)
+def test_a_seed_that_is_none(model, seed, error):
+    with pytest.raises(error, match="seed must be"):
+        find(model, F.cross_entropy, classes(), seed=seed)
+    assert find(model, F.cross_entropy, classes(), 0.1, seed=np.int64(3), budget=300).ok

@@ -137,3 +137,36 @@ def test_a_loss_that_holds_on_to_the_model_is_that_of_the_run():
     weight = 0.1 * model[0].weight.square().sum().item()
     assert penalized.start == pytest.approx(plain.start + weight, rel=1e-5)
     assert penalized.start - penalized.loss > plain.start - plain.loss  # the weights have shrunk
+
+
+def test_what_is_frozen_stays_though_it_has_a_gradient_still():
+    model = network()
+    F.cross_entropy(model(classes()[0]), classes()[1]).backward()
+    model[0].requires_grad_(False)  # frozen later on, as for fine-tuning
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=0.1)
+    before = copy.deepcopy([(p, p.grad) for p in model.parameters()])
+    find(model, F.cross_entropy, classes(), budget=300, optimizer=optimizer)
+    assert same(before, [(p, p.grad) for p in model.parameters()])
+
+
+def test_runs_within_an_autocast_move_the_weights_that_are_read():
+    model, data = network(), classes()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        outputs = model(data[0])  # the weights in half precision are kept from here on
+        within = find(model, F.cross_entropy, data, 0.3, budget=300)
+        assert torch.is_autocast_cache_enabled()
+        assert torch.equal(model(data[0]), outputs)
+    whole = find(model, F.cross_entropy, data, 0.3, budget=300)
+    assert within.loss == pytest.approx(whole.loss, rel=0.05)
+    assert within.loss < 0.9 * within.start
+
+
+def test_batches_that_are_written_in_place_are_the_same_for_every_run():
+    data = classes()
+    before = copy.deepcopy(data)
+    runs = short_runs(
+        nn.Sequential(nn.Dropout(0.5, inplace=True), network()), F.cross_entropy, data
+    )
+    losses = [runs.loss(Pair(0.1, 0.5, 0.2), 8, 0) for _ in range(3)]
+    assert losses == [losses[0]] * 3
+    assert same(before, data)

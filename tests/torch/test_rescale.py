@@ -557,3 +557,14 @@ def test_what_is_no_optimizer_or_two():
         rescale(Two(*two), batch=BATCH, rule="path")
     with pytest.raises(TypeError, match=r"must be a torch.optim.Optimizer, got Linear"):
         rescale(nn.Linear(1, 1), batch=BATCH, rule="path")
+
+
+@pytest.mark.filterwarnings("ignore:rescaled by the rule", "ignore:.*momentum")
+def test_an_average_stays_one_where_its_momentum_comes_to_0():
+    optimizer = torch.optim.SGD(parameters(), lr=0.1, momentum=0.5, dampening=0.5)
+    group = optimizer.param_groups[0]
+    (there,) = rescale(optimizer, lr=(0.1, 3.0), rule="law")
+    assert there.momentum == 0
+    (back,) = rescale(optimizer, lr=(3.0, 0.1), rule="law")
+    assert (there.convention, back.convention) == ("normalized", "normalized")
+    assert group["dampening"] == group["momentum"] > 0.5

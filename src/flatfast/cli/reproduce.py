@@ -66,7 +66,9 @@ def reproduce(
 
     size = "full" if full else "quick"
     recipe = recipe_of(name, size)
+    kind = ""
     if optimizer not in (None, recipe.optimizer.name):
+        kind = f"-{optimizer}"
         recipe = _with_optimizer(recipe, str(optimizer))
         adaptive = adaptive or False
     if adaptive and not recipe.adaptive:
@@ -89,7 +91,6 @@ def reproduce(
 
     use_all_cores()
     problem = options.with_goal(problem_of(recipe), goal, threshold, absolute, smoothing)
-    kind = "" if optimizer is None else f"-{recipe.optimizer.name}"
     folder = out or Path("runs") / f"{name}{kind}-{size}"
     console = Console()
     console.say((name, "bold"), f" ({size}), into {folder}")

@@ -138,7 +138,9 @@ def sweep(
     from flatfast.lab.simulation.optimizers import named, with_nesterov
 
     rates = learning_rates(lr)
-    rule = named(optimizer or "sgd", beta2=beta2, eps=eps, weight_decay=weight_decay)
+    rule = named(
+        "sgd" if optimizer is None else optimizer, beta2=beta2, eps=eps, weight_decay=weight_decay
+    )
     with_nesterov(rule, nesterov)
     convention = CONVENTIONS[rule.name]
     swept = Momenta.of(rates, momentum, prefactor, adaptive, convention)

@@ -79,7 +79,7 @@ def momentum_schedule(learning_rate: ArrayLike | Schedule, law: MomentumLaw) -> 
 
     Args:
         learning_rate: A schedule, or one learning rate.
-        law: The law.
+        law: The law, in the convention of the learning rates: "normalized" for ``optax.ema``.
 
     Returns:
         Count of updates to momentum.
@@ -95,7 +95,7 @@ def momentum_schedule(learning_rate: ArrayLike | Schedule, law: MomentumLaw) -> 
     def schedule(count: ArrayLike) -> jax.Array:
         lr = learning_rate(count) if callable(learning_rate) else learning_rate
         clamps = law.min_momentum, law.max_momentum
-        return momentum_at(lr, law.C, law.gamma, *clamps, law.correction)
+        return momentum_at(lr, law.factor, law.exponent, *clamps, law.correction)
 
     return schedule
 
@@ -174,7 +174,7 @@ def sgd(
         learning_rate: A schedule, or one learning rate, at least 0. Where a schedule goes below,
             the step is ``optax.sgd``'s and momentum stays at its ceiling.
         C: Prefactor of the 2/3 law.
-        law: Another law of this form.
+        law: Another law of this form; put into heavy ball's convention, which this is.
         nesterov: Nesterov momentum.
         accumulator_dtype: Type of the velocity; by default that of the parameters, or float32 where
             that has fewer bits. Updates come in the type of the parameters all the same, if
@@ -196,6 +196,7 @@ def sgd(
         raise ValueError("give either C, the law's prefactor, or law")
     _check_prefactor(C)
     _check_law(law)
+    law = law and law.in_convention("heavy-ball")
     _check_rate(learning_rate)
     _warn_of_few_bits(accumulator_dtype, _most_momentum(learning_rate, C, law))
 

@@ -23,6 +23,9 @@ from flatfast.theory.oscillator import settling_time
 TERMS = 1e-14
 """Gradients of v whose share is below this are left out of it."""
 
+LINEAR = 1e-5
+"""``1 - beta2`` below which the first order is more exact than the sums, which become long."""
+
 
 def rate_limit(beta1: Any) -> Any:
     """The largest stable ``lr λ`` of normalized momentum: ``2 (1 + beta1) / (1 - beta1)``.
@@ -78,6 +81,8 @@ def step_factors(beta2: float) -> StepFactors:
     check_beta("beta2", beta2)
     if beta2 == 0:
         return StepFactors(float((2 / np.pi) ** 0.5), 1.0, np.inf)
+    if (a := 1 - beta2) < LINEAR:
+        return StepFactors(1 - 5 * a / 8, 1 - a, 1 + 3 * a / 8)
     count = int(np.ceil(np.log(TERMS) / np.log(beta2)))
     shares = (1 - beta2) * beta2 ** np.arange(count)
 

@@ -110,6 +110,20 @@ def moved(batch: Batch, device: torch.device) -> Batch:
     return batch
 
 
+def copied(batch: Batch) -> Batch:
+    """The batch in its own form, with tensors of its own: what reads it may write into it."""
+    if isinstance(batch, Tensor):
+        return batch.clone()
+    if hasattr(batch, "to"):
+        return copy.deepcopy(batch)
+    if isinstance(batch, Mapping):
+        return {key: copied(value) for key, value in batch.items()}
+    if isinstance(batch, tuple | list):
+        found = [copied(part) for part in batch]
+        return type(batch)(*found) if hasattr(batch, "_fields") else type(batch)(found)
+    return batch
+
+
 def parts(data: Any) -> list[Any]:
     """A loader, what draws its examples, and the loader that it may wrap."""
     batches, inner = getattr(data, "batch_sampler", None), _wrapped(data)

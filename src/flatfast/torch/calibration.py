@@ -112,6 +112,7 @@ def calibrate(
     budget = as_whole("budget", budget, "a whole number of gradient evaluations")
     if weight_decay is not None:
         weight_decay = as_number("weight_decay", weight_decay, "a number, at least 0")
+    seed = as_whole("seed", seed, "a whole number")
     if batches_per_step is None:
         batches_per_step = processes()
     batches_per_step = as_whole("batches_per_step", batches_per_step, "a whole number, at least 1")

@@ -80,8 +80,8 @@ def couple(
         The coupling: what is in use, and how to end it; with a calibrator, what measures.
 
     Raises:
-        TypeError: If there is no optimizer, the law cannot be called, or ``total_steps`` is no
-            whole number.
+        TypeError: If there is no optimizer, the law cannot be called or is a calibrator in a
+            sequence, or ``total_steps`` is no whole number.
         ValueError: If a group has no momentum or a dampening between 0 and it, or no law but a
             function of the user's own (Adam and its like); or if laws and groups differ in number,
             ``total_steps`` is below 1 or given with a calibrator, ``others`` is another word, or
@@ -97,6 +97,11 @@ def couple(
                 f"got {total_steps}"
             )
         return auto_momentum(optimizer, law, others=others)
+    if isinstance(law, Sequence) and any(isinstance(each, Calibrator) for each in law):
+        raise TypeError(
+            "a Calibrator measures one law for all groups: give it as it is, got it in a "
+            f"{type(law).__name__}"
+        )
     coupling = Coupling(optimizer, law, total_steps, others=others)
     if doubt := what_is_doubtful(coupling.optimizer, coupling.law(0)):
         warn(doubt)

@@ -9,6 +9,7 @@ from torch.optim import Optimizer
 from flatfast.law import MomentumLaw, effective_step, memory, out_of_range
 from flatfast.torch.groups import (
     Group,
+    check_dampening,
     is_dampened,
     key_of,
     momentum_of,
@@ -192,12 +193,7 @@ def follow_group(optimizer: Optimizer, index: int, group: Group, law: Law | None
         )
     if "lr" not in group:
         raise ValueError(f"{name} has no lr in parameter group {index}; its keys are {keys}")
-    if (dampening := group.get("dampening", 0)) not in (0, written_momentum(group)):
-        raise ValueError(
-            f"dampening must be 0, where momentum sums gradients, or the momentum itself, where it "
-            f"averages them; parameter group {index} has {dampening} with momentum "
-            f"{written_momentum(group):g}, and no law for what is in between"
-        )
+    check_dampening(index, group)
     refuse_where_none(optimizer, group, law)
     return Followed(group, law, written_momentum(group), momentum_of(group))
 

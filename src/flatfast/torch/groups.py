@@ -67,6 +67,21 @@ def is_dampened(group: Group) -> bool | None:
     return bool(group["dampening"]) if "momentum" in group and "dampening" in group else None
 
 
+def check_dampening(index: int, group: Group) -> None:
+    """Check that the momentum of a group sums gradients or averages them.
+
+    Raises:
+        ValueError: If its dampening makes it something in between.
+    """
+    momentum = written_momentum(group)
+    if (dampening := group.get("dampening", 0)) not in (0, momentum):
+        raise ValueError(
+            f"dampening must be 0, where momentum sums gradients, or the momentum itself, where it "
+            f"averages them; parameter group {index} has {dampening} with momentum "
+            f"{momentum:g}, and no law for what is in between"
+        )
+
+
 def set_momentum(group: Group, momentum: float) -> Any:
     """Write the group's momentum; 0 becomes :data:`LEAST`.
 

@@ -35,6 +35,11 @@ def put_back(model: nn.Module, data: Any, params: list[Tensor]) -> Iterator[None
                 count = getattr(owner, "__dict__", {}).get(name)
                 if isinstance(count, int):
                     stack.callback(owner.__dict__.__setitem__, name, count)
+        kinds = {p.device.type for p in params}
+        if any(map(torch.is_autocast_enabled, kinds)) and torch.is_autocast_cache_enabled():
+            # Its copies of weights would outlive moves of these, here and after the end.
+            stack.callback(torch.set_autocast_cache_enabled, True)
+            torch.set_autocast_cache_enabled(False)
         stack.callback(random.setstate, random.getstate())
         stack.callback(np.random.set_state, np.random.get_state())  # noqa: NPY002 - the user's
         stack.enter_context(torch.random.fork_rng())

@@ -105,7 +105,7 @@ def _losses(axes: "Axes", found: Result) -> None:
         steps = sorted({t.pair.step for t in found.trials} | {found.pair.step})
         axes.set_xticks(steps, [f"{step:.2g}" for step in steps])
         axes.set_xticks([], minor=True)
-        axes.set_xlabel("lr / (1 − momentum)")
+        axes.set_xlabel(found.step_is.replace("-", "−"))
     axes.set_ylabel("loss after the runs")
     axes.set_title("how the best moves with the steps", color=INK)
     _legend(axes)

@@ -28,6 +28,9 @@ from flatfast.torch.trained import trained
 BUDGET = 1000
 """Gradient evaluations that are spent if nothing is said."""
 
+SEEDS = 2**62
+"""Seeds are below: those of repeats lie above the one that is given, and PyTorch's end at 2^64."""
+
 
 def find(
     model: nn.Module,
@@ -52,6 +55,9 @@ def find(
         print(found)
         for group in optimizer.param_groups:
             group["lr"], group["momentum"] = found.lr, found.momentum
+
+    (Adam has ``group["betas"][0]`` for its momentum; a dampening that equals the momentum goes with
+    it; learning rates that differ between groups are told for the first, and stay in proportion.)
 
     Where no law holds and nobody has tuned, this gives a start: from initial weights about the
     right learning rate, at a small part of a training's cost. It is no replacement for tuning, and
@@ -95,9 +101,11 @@ def find(
     Raises:
         TypeError: If a number is something else, ``loss_fn`` returns no tensor, or ``optimizer`` is
             none, or cannot be made anew of its groups.
-        ValueError: If an argument is out of range, as a learning rate of 0; the budget is too small
-            to tell anything (says which would do); loss or gradient are not finite at the start;
-            data can be read but once, or gives no batch; parameters are sharded or there are none.
+        ValueError: If an argument is out of range, as a learning rate of 0; the optimizer's
+            dampening is neither 0 nor its momentum, or it trains another model; the budget is too
+            small to tell anything (says which would do); loss or gradient are not finite at the
+            start; data can be read but once, or gives no batch; parameters are sharded or there
+            are none.
         RuntimeError: If every run diverges; in one of several processes that train together.
     """
     began = time.perf_counter()
@@ -110,6 +118,9 @@ def find(
         steps = as_whole("steps", steps, "a whole number of steps")
         if steps < 1:
             raise ValueError(f"steps must be at least 1, got {steps}")
+    seed = as_whole("seed", seed, "a whole number")
+    if not 0 <= seed < SEEDS:
+        raise ValueError(f"seed must be in [0, 2^62), got {seed}")
     if optimizer is not None and params is not None:
         raise ValueError("give optimizer or params, not both: the optimizer names its parameters")
     if processes() > 1:

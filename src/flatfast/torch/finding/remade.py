@@ -1,5 +1,6 @@
 """Optimizers for short runs: made anew for each, with the options and groups of the user's own."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,7 +8,15 @@ import torch
 from torch import Tensor
 
 from flatfast.torch.finding.grid import Pair
-from flatfast.torch.groups import Group, is_average, key_of, momentum_of, set_momentum
+from flatfast.torch.groups import (
+    Group,
+    check_dampening,
+    is_average,
+    is_dampened,
+    key_of,
+    momentum_of,
+    set_momentum,
+)
 from flatfast.torch.wrappers import unwrapped
 
 
@@ -30,7 +39,8 @@ class Remade:
 
         Raises:
             TypeError: If it is no optimizer, or cannot be made anew of its groups.
-            ValueError: If it has no momentum or ascends, or its learning rate is 0.
+            ValueError: If it has no momentum or one out of [0, 1), a dampening between 0 and it,
+                ascends, or its learning rate is not above 0 and finite.
         """
         self.first: float | None = None
         self.under_way = False
@@ -41,17 +51,21 @@ class Remade:
             self.assumed = "SGD without weight decay or Nesterov; optimizer= takes yours"
             return
         inner = unwrapped(optimizer)
-        for group in inner.param_groups:
-            if key_of(group) is None:
-                raise ValueError(f"{type(inner).__name__} has no momentum to be found")
-            if group.get("maximize"):
-                raise ValueError("optimizer must descend, got one with maximize=True")
+        for index, group in enumerate(inner.param_groups):
+            _check(type(inner).__name__, index, group)
         own = inner.param_groups[0]
         rates = [max(float(g["lr"]), float(g.get("initial_lr", 0.0))) for g in inner.param_groups]
-        if not rates[0] > 0:
-            raise ValueError(f"optimizer's learning rate must be above 0, got {rates[0]:g}")
+        if not 0 < rates[0] < math.inf:
+            raise ValueError(
+                f"optimizer's learning rate must be above 0 and finite, got {float(own['lr']):g}"
+            )
+        dampened = {bool(is_dampened(group)) for group in inner.param_groups}
+        if len(dampened) > 1:
+            raise ValueError(
+                "all parameter groups must have dampening, or none: one learning rate is sought"
+            )
         self._shares = [rate / rates[0] for rate in rates]
-        self.averages = is_average(inner, own)
+        self.averages = is_average(inner, own) or dampened == {True}
         self.under_way = bool(inner.state)
         # Subclasses may ask for more; their steps are SGD's with another momentum.
         self._kind = torch.optim.SGD if isinstance(inner, torch.optim.SGD) else type(inner)
@@ -59,6 +73,11 @@ class Remade:
         complement = 1 - momentum_of(own)
         self.first = rates[0] if self.averages else rates[0] / complement
         self.assumed = f"the options of your {type(inner).__name__}, its state begun anew"
+        if len(set(self._shares)) > 1:
+            self.assumed += (
+                "; the learning rate is that of the first parameter group, and those of the others "
+                "stay in proportion to it"
+            )
         try:
             self.make(Pair(rates[0], 0.5, rates[0]))
         except TypeError as error:
@@ -77,15 +96,30 @@ class Remade:
         return made
 
     def params(self) -> Iterator[Tensor]:
-        """All that it trains."""
+        """All that it trains; what is frozen is not among them, and no run moves it."""
         for group in self._groups:
             yield from group["params"]
 
 
+def _check(optimizer: str, index: int, group: Group) -> None:
+    if key_of(group) is None:
+        raise ValueError(f"{optimizer} has no momentum to be found")
+    if group.get("maximize"):
+        raise ValueError("optimizer must descend, got one with maximize=True")
+    if not 0 <= (momentum := momentum_of(group)) < 1:
+        raise ValueError(
+            f"optimizer's momentum must be in [0, 1), got {momentum:g} in parameter group {index}"
+        )
+    check_dampening(index, group)
+
+
 def _copied(group: Group) -> Group:
-    """A group with the same parameters and options of its own: tensors in it are written to."""
+    """A group with the same parameters and options of its own: tensors in it are written to.
+
+    Frozen parameters are left out: one with a gradient from before it was frozen would be moved.
+    """
     found = {key: _apart(value) for key, value in group.items() if key != "params"}
-    return {"params": list(group["params"]), **found}
+    return {"params": [p for p in group["params"] if p.requires_grad], **found}
 
 
 def _apart(value: Any) -> Any:

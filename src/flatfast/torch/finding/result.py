@@ -82,6 +82,12 @@ class Result:
         return self.pair.momentum
 
     @property
+    def step_is(self) -> str:
+        """What the effective step is: ``lr`` alone where momentum averages gradients."""
+        averages = any(t.pair.momentum > 0 and t.pair.step == t.pair.lr for t in self.trials)
+        return "lr" if averages else "lr / (1 - momentum)"
+
+    @property
     def momenta(self) -> tuple[float, float]:
         """Least and largest momentum that is as good as the best at the same effective step.
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from flatfast.torch.batches import Batch
+from flatfast.torch.batches import Batch, copied
 from flatfast.torch.finding.batches import SameBatches
 from flatfast.torch.finding.grid import Pair
 from flatfast.torch.finding.remade import Remade
@@ -126,6 +126,11 @@ class ShortRuns:
                 "forward pass detaches, runs under no_grad, or uses other parameters"
             )
         grads = torch.autograd.grad(loss, self._params, allow_unused=True)
+        if all(grad is None for grad in grads):
+            raise ValueError(
+                "outputs must depend on the parameters that are trained, and depend on others "
+                "alone: is optimizer= or params= of another model, or of one made anew since?"
+            )
         self.spent += 1
         found = sum(float(grad.detach().abs().double().square().sum()) for grad in grads
                     if grad is not None)  # fmt: skip
@@ -134,7 +139,8 @@ class ShortRuns:
         return found
 
     def _loss(self, batch: Batch) -> Tensor:
-        return self._loss_fn(*self._forward(self._model, batch))
+        # A model or a loss may write into its batch, as a Dropout(inplace=True) that comes first.
+        return self._loss_fn(*self._forward(self._model, copied(batch)))
 
     @contextlib.contextmanager
     def _apart(self, repeat: int) -> Iterator[None]:

@@ -69,7 +69,7 @@ def _momentum(found: Result) -> list[str]:
     low, high = found.momenta
     at = f"at lr {found.lr:.3g}"
     if not found.lr_given:
-        at = f"while lr / (1 - momentum) stays {found.measured.step:.3g}"
+        at = f"while {found.step_is} stays {found.measured.step:.3g}"
     seen = "within the noise (95%)"
     if low < high:
         return [f"Momentum does not matter here between {low:.4g} and {high:.4g}, {at}, {seen}."]
@@ -140,7 +140,7 @@ def _horizon(found: Result) -> str:
             "many more, and momenta with a longer memory were not tried."
         )
     moved = (
-        f"lr / (1 - momentum) = {before.step:.3g} with momentum {before.momentum:.4g} was best "
+        f"{found.step_is} = {before.step:.3g} with momentum {before.momentum:.4g} was best "
         f"after {short} steps, {after.step:.3g} with {after.momentum:.4g} after {long}"
     )
     if found.steps is None:

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from flatfast.rescaling import Rescaled, Setting
-from flatfast.torch.groups import LEAST, Group, key_of, momentum_of
+from flatfast.torch.groups import LEAST, Group, key_of, momentum_of, written_momentum
 from flatfast.torch.rescaling.cells import Cells
 
 KNOWN = ("SGD", "RMSprop", "Adam", "AdamW", "SparseAdam", "NAdam", "RAdam", "Adamax", "Muon")
@@ -72,7 +72,7 @@ class Grouped:
             # Optimizers that have a velocity would keep it, stale, while momentum is 0.
             cells.put(group, "momentum", new.momentum or LEAST)
             if old.convention == "normalized":
-                cells.put(group, "dampening", new.momentum)
+                cells.put(group, "dampening", new.momentum or LEAST)
         for name in ("alpha", "eps", "weight_decay"):
             value = getattr(new, name)
             if value is not None and value != getattr(old, name):
@@ -139,7 +139,8 @@ def _setting(optimizer: Optimizer, group: Group, key: str) -> Setting:
     lr, rms = base_lr(group), _is(optimizer, "RMSprop")
     eps = group.get("eps") if key == "betas" or rms else None  # Muon's is of another kind
     momentum = momentum_of(group)
-    averages = key == "momentum" and momentum > 0 and group.get("dampening") == momentum
+    # Of a momentum of 0 that a law or a rule has written, too: LEAST stands for it in both.
+    averages = key == "momentum" and 0 < written_momentum(group) == group.get("dampening")
     scale_free = key == "momentum" and _is(optimizer, "Muon")
     return Setting(
         lr=lr,
