@@ -10,13 +10,13 @@ from matplotlib.figure import Figure
 from flatfast.lab.report.axes import log_axis, padded
 from flatfast.lab.report.theme import Theme, new_figure, themed
 from flatfast.theory import settling_time
-from studies.adam.cases import SCALAR, SENSING, SMOOTH, Swept
+from studies.adam.cases import DIGITS, SCALAR, SENSING, SMOOTH, Swept
 from studies.drawing import light_and_dark
 from studies.study import Result
 
 MARKS = ("o", "s", "^", "D", "v")
-LINES = ("-", "--")
-SHOWN = (SENSING, SMOOTH)
+LINES = ("-", "--", ":")
+SHOWN = (SENSING, SMOOTH, DIGITS)
 
 
 @themed
@@ -26,7 +26,7 @@ def adam(result: Result, theme: Theme) -> Figure:
     left, middle, right = figure.subplots(1, 3)
     for axes, shown, title in (
         (left, (SCALAR,), "scalar product"),
-        (middle, SHOWN, "two problems of many weights"),
+        (middle, SHOWN, "three problems of many weights"),
     ):
         own = [(case, result["swept"][case.key]) for case in shown if case.key in result["swept"]]
         if own:
