@@ -17,6 +17,9 @@ Array = NDArray[np.float64]
 RESAMPLED = 400
 """Of the seeds, for intervals."""
 
+UNIT = 0.99
+"""The beta2 at which times over beta2 on problems of many weights are one."""
+
 FLAT, OFF, EXPONENT_OFF, MATTERS = 0.10, 0.20, 0.15, 1.02
 """What was written down: of the plateau, of times told, of the time's exponent, of test losses."""
 
@@ -30,6 +33,9 @@ def analysis(parts: Mapping[str, Mapping[str, Any]]) -> Row:
             case.key: found for case in SWEPT if (found := judged_sweep(case, parts["swept"]))
         },
         "beta2": [judged_time(row) for rows in parts["beta2"].values() for row in rows],
+        "squares": {
+            name.split(".", 1)[1]: judged_squares(rows) for name, rows in parts["squares"].items()
+        },
         "told": {name.split(".", 1)[1]: slope(told) for name, told in parts["told"].items()},
         "minima": {name.split(".", 1)[1]: minima(ends) for name, ends in parts["minima"].items()},
         "scratch": {
@@ -58,6 +64,28 @@ def judged_time(row: Row) -> Row:
         "lags": lags,
         "holds": None if lags else bool(off is not None and abs(off) <= OFF),
     }
+
+
+def judged_squares(rows: list[Row]) -> list[Row]:
+    """Times over beta2 over that at :data:`UNIT`, beside those of the speeds told at the start."""
+    rng = np.random.default_rng(0)
+    each = {row["beta2"]: (reached(row["times"]), row["told"]) for row in rows}
+    unit, speed = each[UNIT]
+    pick = rng.integers(len(unit), size=(RESAMPLED, len(unit)))
+    found = []
+    for beta2, (times, own) in each.items():
+        ratio = _between(
+            float(np.median(times) / np.median(unit)),
+            np.median(times[pick], axis=1) / np.median(unit[pick], axis=1),
+        )
+        told, measured = speed / own, ratio["estimate"]
+        off = None if measured is None else measured / told - 1
+        holds = None if beta2 == UNIT else bool(off is not None and abs(off) <= OFF)
+        median = float(np.median(times)) if measured is not None else None
+        found.append(
+            {"beta2": beta2, "median": median, "ratio": ratio, "told": told, "holds": holds}
+        )
+    return found
 
 
 def judged_sweep(case: Swept, kept: Mapping[str, Any]) -> Row:

@@ -10,13 +10,13 @@ from matplotlib.figure import Figure
 from flatfast.lab.report.axes import log_axis, padded
 from flatfast.lab.report.theme import Theme, new_figure, themed
 from flatfast.theory import settling_time
-from studies.adam.cases import SCALAR, SENSING, SMOOTH, Swept
+from studies.adam.cases import DIGITS, SCALAR, SENSING, SMOOTH, Swept
 from studies.drawing import light_and_dark
 from studies.study import Result
 
 MARKS = ("o", "s", "^", "D", "v")
-LINES = ("-", "--")
-SHOWN = (SENSING, SMOOTH)
+LINES = ("-", "--", ":")
+SHOWN = (SENSING, SMOOTH, DIGITS)
 
 
 @themed
@@ -26,7 +26,7 @@ def adam(result: Result, theme: Theme) -> Figure:
     left, middle, right = figure.subplots(1, 3)
     for axes, shown, title in (
         (left, (SCALAR,), "scalar product"),
-        (middle, SHOWN, "two problems of many weights"),
+        (middle, SHOWN, "three problems of many weights"),
     ):
         own = [(case, result["swept"][case.key]) for case in shown if case.key in result["swept"]]
         if own:
@@ -57,14 +57,15 @@ def _curves(axes: Axes, swept: list[tuple[Swept, Any]], theme: Theme) -> None:
         over = settling_time(q, case.fraction) / q**2 / creep
         axes.plot(
             q**3 * creep, over, LINES[number], color=theme.accent, lw=1.6,
-            label=f"told, {label}an oscillator" if label else "told: an oscillator", zorder=1,
+            label=f"told, {label.rstrip(', ')}" if label else "told: an oscillator", zorder=1,
         )  # fmt: skip
     axes.axhline(1, color=theme.muted, lw=1, zorder=0)
     log_axis(axes, "x", *padded(np.array(ends), 0.04))
     log_axis(axes, "y", 0.6, 6.0)
     axes.set_xlabel("(1 − beta 1) × steps of the plateau")
     axes.set_ylabel("steps to the goal / plateau's")
-    axes.legend(frameon=False, fontsize=8.5, loc="upper right")
+    small = 7.5 if len(swept) > 1 else 8.5
+    axes.legend(frameon=False, fontsize=small, labelspacing=0.3, loc="upper right")
 
 
 def _beta2(axes: Axes, rows: list[Any], theme: Theme) -> None:

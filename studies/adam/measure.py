@@ -30,7 +30,7 @@ COOLED_READINGS = 24, 30.0
 
 def swept(case: Swept, lr: float) -> list[Row]:
     """Times to the goal over beta1 at one learning rate, a row a cell."""
-    rates = sorted({*(m * case.edge * lr**2 for m in cases.MULTIPLES), *cases.FIXED})
+    rates = sorted({*(m * case.edge * lr**2 for m in case.multiples), *cases.FIXED})
     mu = np.array([rate for rate in rates if rate <= 1])
     steps = int(cases.LENGTH * case.time / lr**2)
     found = _times(case, lr, 1 - mu, np.full(len(mu), case.beta2), case.seeds, steps)
@@ -49,6 +49,18 @@ def over_beta2(lr: float, seeds: int, length: float) -> list[Row]:
     return [
         {"beta1": b1, "beta2": b2, "times": known(times), "told": told_time(case, lr, b1, b2)}
         for (b1, b2), times in zip(cells, found, strict=True)
+    ]
+
+
+def over_squares(case: Swept, lr: float, beta1: float) -> list[Row]:
+    """Times of a problem of many weights over beta2, and the speeds told at its start."""
+    beta2 = np.array(cases.SQUARES)
+    steps = int(cases.LENGTH * case.time / lr**2)
+    found = _times(case, lr, np.full(len(beta2), beta1), beta2, case.seeds, steps)
+    speed = told_speeds(case, [AdamSettings(lr, beta1, float(each)) for each in beta2])["speed"]
+    return [
+        {"beta2": float(b2), "times": known(times), "told": told}
+        for b2, times, told in zip(beta2, found, speed, strict=True)
     ]
 
 
@@ -123,14 +135,20 @@ def told_speed(case: Swept) -> Row:
 
     Without momentum to speak of; in a share of the start's a step, with the swing's largest rate.
     """
+    each = [AdamSettings(lr, 0.9, case.beta2) for lr in case.lr]
+    return {"lr": list(case.lr), **told_speeds(case, each)}
+
+
+def told_speeds(case: Swept, each: Sequence[AdamSettings]) -> Row:
+    """The same at given settings, in their order."""
     problem = case.problem()
     assert problem.residuals is not None
     model = SquaredError(problem.residuals, problem.start())
     at = nearest(model, model.flat(problem.start())).point
     noise = float(problem.settings["noise_std"])
-    found: Row = {"lr": list(case.lr), "speed": [], "swing": []}
-    for lr in case.lr:
-        near = adam_drift(model, at, noise, AdamSettings(lr, 0.9, case.beta2))
+    found: Row = {"speed": [], "swing": []}
+    for settings in each:
+        near = adam_drift(model, at, noise, settings)
         length = 1e-4 * float(np.linalg.norm(at)) / float(np.linalg.norm(near.drift))
         ends = [root_trace(model, at + sign * length * near.drift) for sign in (-1, 1)]
         found["speed"].append((ends[0] - ends[1]) / 2 / length / root_trace(model, at))
@@ -178,7 +196,8 @@ def _times(
     """Times to the goal, (cells, seeds); infinite where it is not reached for good."""
     own = Settings(lr, np.repeat(np.maximum(beta1, LEAST), seeds), np.repeat(beta2, seeds))
     seed = np.tile(np.arange(seeds), len(beta1))
-    at = marks(steps, *(COOLED_READINGS if case.goal.startswith(COOLED) else READINGS))
+    usual = COOLED_READINGS if case.goal.startswith(COOLED) else READINGS
+    at = marks(steps, *(case.readings or usual))
     found = simulate(case.problem(), own, seed, at, [case.goal], corrected=case.corrected)
     return settled(at, found.values[case.goal], case.share).reshape(len(beta1), seeds)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from studies.adam import cases
 from studies.adam.analysis import analysis
 from studies.adam.figure import draw
-from studies.adam.measure import minima, over_beta2, rates, scratch, swept, told_speed
+from studies.adam.measure import minima, over_beta2, over_squares, rates, scratch, swept, told_speed
 from studies.study import Part, Result, Study, json_part, kept_parts, part_name
 from studies.transfer.tasks import tasks
 
@@ -33,9 +33,11 @@ def parts(folder: Path, quick: bool) -> Iterator[Part]:
     if not quick:
         again = partial(over_beta2, cases.BETA2_LR, seeds, cases.BETA2_LENGTH)
         yield json_part(folder, "beta2", again)
-        for case in (cases.SENSING, cases.STUDENT, cases.SMOOTH):
+        for case in (cases.SENSING, cases.STUDENT, cases.SMOOTH, cases.DIGITS):
             name = part_name("told", case.key)
             yield json_part(folder, name, partial(told_speed, case))
+        squares = partial(over_squares, cases.DIGITS, cases.SQUARES_LR, cases.SQUARES_BETA1)
+        yield json_part(folder, part_name("squares", cases.DIGITS.key), squares)
         for case, lr, sgd_lr, count, longer in cases.MINIMA:
             ends = partial(minima, case, lr, sgd_lr, count, longer)
             yield json_part(folder, part_name("minima", case.key), ends)
@@ -50,7 +52,7 @@ def collect(folder: Path, before: Result) -> Result:
     """What is in the folder over what was there before, and what it says."""
     kept = {
         kind: {**before.get("parts", {}).get(kind, {}), **kept_parts(folder, kind)}
-        for kind in ("rates", "quiet", "swept", "told", "beta2", "minima", "scratch")
+        for kind in ("rates", "quiet", "swept", "told", "beta2", "squares", "minima", "scratch")
     }
     return {"parts": kept, **analysis(kept)}
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 from studies import markdown
-from studies.adam.analysis import EXPONENT_OFF, FLAT, MATTERS, OFF
-from studies.adam.cases import AT_REST, SCALAR, SMOOTH, STUDENT
+from studies.adam.analysis import EXPONENT_OFF, FLAT, MATTERS, OFF, UNIT
+from studies.adam.cases import AT_REST, DIGITS, SCALAR, SMOOTH, SQUARES_BETA1, SQUARES_LR, STUDENT
 
 Row = dict[str, Any]
 
@@ -134,6 +134,24 @@ def _steps(row: Row) -> str:
     return f"{median} ({row['told']:,.0f}){'*' if row['lags'] else ''}"
 
 
+def squares(found: Row) -> str:
+    """Steps over beta2 on digits, over those at 0.99."""
+    heads = ("problem", "beta 2", "steps", f"over those at {UNIT:g}", "told at the start")
+    rows = [
+        [
+            _name(key),
+            f"{row['beta2']:g}",
+            "not in time" if row["median"] is None else f"{row['median']:,.0f}",
+            "1" if row["beta2"] == UNIT else _interval(row["ratio"], "{:.2f}"),
+            f"{row['told']:.2f}",
+        ]
+        for key, each in found["squares"].items()
+        for row in each
+    ]
+    note = f"lr {SQUARES_LR:g}, beta 1 = {SQUARES_BETA1:g}. Intervals, 95%, over seeds"
+    return markdown.table(heads, rows, note) if rows else markdown.NOT_YET
+
+
 def minima(found: Row) -> str:
     """Where Adam and SGD end."""
     heads = ("problem", "metric", "start", "Adam ends at", "SGD ends at", "moved of late")
@@ -200,7 +218,16 @@ def verdict(found: Row) -> str:
     lines.append(f"5. Over beta 2: {right} of {len(judged)} times within {OFF:.0%} of those told.")
     lines.append(f"6. Minima: {_minima(found['minima'])}.")
     lines.append(f"7. From scratch: {_matters(found['scratch'])}.")
+    lines.append(f"8. Over beta 2 on digits: {_squares(found['squares'].get(DIGITS.key))}.")
     return "\n".join(lines)
+
+
+def _squares(rows: list[Row] | None) -> str:
+    if not rows:
+        return markdown.NOT_YET
+    judged = [row for row in rows if row["holds"] is not None]
+    right = sum(row["holds"] for row in judged)
+    return f"{right} of {len(judged)} times within {OFF:.0%} of what was told"
 
 
 def _minima(found: Row) -> str:
@@ -243,6 +270,8 @@ def _name(key: str) -> str:
         return "teacher and student, rectifiers"
     if key == SMOOTH.key:
         return "teacher and student, tanh"
+    if key == DIGITS.key:
+        return "digits, perceptron"
     return key.replace("-", " ").replace(" corrected", ", first steps corrected")
 
 
@@ -261,4 +290,14 @@ def _mean(found: Row) -> str:
     return f"{found['mean']:.4g} ± {found['error']:.1g}"
 
 
-__all__ = ["beta2", "exponents", "minima", "plateau", "quiet", "rates", "scratch", "verdict"]
+__all__ = [
+    "beta2",
+    "exponents",
+    "minima",
+    "plateau",
+    "quiet",
+    "rates",
+    "scratch",
+    "squares",
+    "verdict",
+]

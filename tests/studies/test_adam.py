@@ -11,7 +11,7 @@ import pytest
 from flatfast.lab.problems import load
 from flatfast.theory import plateau_edge
 from studies.adam import tables
-from studies.adam.analysis import from_scratch, judged_sweep, read, told_edge
+from studies.adam.analysis import from_scratch, judged_squares, judged_sweep, read, told_edge
 from studies.adam.cases import MULTIPLES, SCALAR
 from studies.adam.measure import settled, told_time
 from studies.adam.run import STUDY
@@ -90,6 +90,21 @@ def test_times_told_are_those_of_the_closed_form():
     )
 
 
+def test_times_over_beta2_are_judged_by_the_speeds_told():
+    rows = [
+        {"beta2": 0.99, "times": [100.0, 110.0, 90.0], "told": 1e-3},
+        {"beta2": 0.9, "times": [200.0, 220.0, 180.0], "told": 0.55e-3},
+        {"beta2": 0.5, "times": [200.0, 220.0, 180.0], "told": 1e-3},
+        {"beta2": 0.8, "times": [None, None, 180.0], "told": 1e-3},
+    ]
+    unit, near, far, never = judged_squares(rows)
+    assert (unit["ratio"]["estimate"], unit["holds"]) == (1, None)
+    assert near["ratio"]["estimate"] == pytest.approx(2)
+    assert near["told"] == pytest.approx(1 / 0.55)
+    assert (near["holds"], far["holds"], never["holds"]) == (True, False, False)
+    assert (never["median"], never["ratio"]["estimate"]) == (None, None)
+
+
 def test_losses_are_compared_each_at_its_best():
     losses = {
         "scratch.x.0.9": [[1.0, 1.1], [2.0, 2.0]],
@@ -110,7 +125,7 @@ def test_a_quick_look_ends_in_tables(tmp_path):
     assert (tmp_path / "out" / "adam.svg").exists()
     for table in (tables.rates, tables.plateau, tables.exponents):
         assert table(found).count("\n") > 2
-    for table in (tables.beta2, tables.minima, tables.scratch):
+    for table in (tables.beta2, tables.squares, tables.minima, tables.scratch):
         assert table(found) == "not measured yet"
-    assert tables.verdict(found).count("\n") == 6
+    assert tables.verdict(found).count("\n") == 7
     assert replace(SCALAR, corrected=True).key != SCALAR.key
