@@ -17,7 +17,7 @@ from flatfast.rescaling import Change, Rescaled, Rule, Setting, rescale, rules
 if TYPE_CHECKING:
     from flatfast import timescales
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Change",
