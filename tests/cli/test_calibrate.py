@@ -67,6 +67,16 @@ def test_somebodys_own_model(flatfast, tmp_path):
     assert "must return (model, loss_fn, data), got 2 values" in wrong
 
 
+def test_where_no_noise_lasts_the_momentum_in_use_is_placed_and_drawn(flatfast, tmp_path):
+    answer = flatfast(
+        "calibrate", "digits-mlp", "--lr", 0.01, "--set", "noise_std=0", "--set", "batch_size=16",
+        "--momentum", 0.5, "--figure", "w.svg",
+    )  # fmt: skip
+    assert answer.code == 3
+    assert "o yours, 0.5" in answer.out
+    assert "what bounds momentum instead" in (tmp_path / "w.svg").read_text()
+
+
 def test_no_is_said_and_is_the_exit_code(flatfast):
     answer = flatfast("calibrate", "digits-mlp", "--lr", 0.01, "--set", "start=init")
     assert answer.code == 3
@@ -91,6 +101,8 @@ def test_too_few_gradients_are_told_as_such(flatfast, monkeypatch):
         (("scalar-product", "--lr", 0.1, "--budget", 3), "budget must be at least 40"),
         (("scalar-produkt", "--lr", 0.1), "did you mean scalar-product"),
         (("nowhere.py:make", "--lr", 0.1), "no file nowhere.py"),
+        (("scalar-product", "--out", "gone/c.json"), "--out must lie in a folder that is there"),
+        (("scalar-product", "--figure", "gone/c.png"), "--figure must lie in a folder that is"),
     ],
 )
 def test_bad_input(flatfast, words, message):

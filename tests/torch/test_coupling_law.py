@@ -9,7 +9,7 @@ from torch import nn
 
 from flatfast import MomentumLaw
 from flatfast.calibration import CalibrationError
-from flatfast.torch import Gauge, auto_momentum, couple
+from flatfast.torch import Calibrator, Gauge, auto_momentum, couple
 from tests.made_up import made_up_calibration
 from tests.torch.assertions import assert_used
 from tests.torch.bowl import LAW, START, loss_of, own, sgd, train, weight
@@ -105,6 +105,8 @@ def test_no_optimizer():
 def test_no_law():
     with pytest.raises(TypeError, match=r"got 0\.9"):
         couple(sgd(weight()), 0.9)
+    with pytest.raises(TypeError, match=r"got <class '.*Calibrator'>"):
+        couple(sgd(weight()), Calibrator)
 
 
 def test_a_negative_learning_rate_is_named():

@@ -72,6 +72,9 @@ def calibrate(
     from flatfast.calibration.calibrate import BUDGET
     from flatfast.cli.values import settings
 
+    for option, path in (("--out", out), ("--figure", figure)):
+        if path is not None and not path.parent.is_dir():
+            raise ValueError(f"{option} must lie in a folder that is there, got {path}")
     console = Console()
     spend = BUDGET if budget is None else budget
     with Progress(

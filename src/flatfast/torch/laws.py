@@ -53,9 +53,9 @@ def checked(law: Any) -> Law:
     """The law.
 
     Raises:
-        TypeError: If it cannot be called.
+        TypeError: If it cannot be called, or is a class and so gives no momentum.
     """
-    if not callable(law):
+    if not callable(law) or isinstance(law, type):
         raise TypeError(
             f"law must give the momentum at a learning rate, like MomentumLaw(C=0.2), got {law!r}"
         )
