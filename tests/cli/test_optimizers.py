@@ -47,6 +47,11 @@ def test_the_law_s_constant_is_of_the_optimizer_s_convention(flatfast, tmp_path)
     assert summary["counts"]["runs"] == 8
 
 
+def test_adam_s_runs_have_no_length_by_default(flatfast):
+    told = flatfast(*SWEEP[:8], *MOMENTA, "--optimizer", "adam").told(2)
+    assert "give --steps with --optimizer adam" in told
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

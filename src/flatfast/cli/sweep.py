@@ -26,6 +26,9 @@ from flatfast.cli.swept import Momenta, comparison
 SEEDS = 8
 """Runs at each pair of a grid by default."""
 
+DURATION = 100.0
+"""Length of a run by default, in units of ``lr^-law`` steps."""
+
 if TYPE_CHECKING:
     from flatfast.lab.problem import Problem
 
@@ -81,12 +84,12 @@ def sweep(
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Length of every run, in steps.")] = None,
     duration: Annotated[
-        float,
+        float | None,
         typer.Option(
             help="Length in units of lr^(-2/3) steps (lr^-2 of another optimizer than sgd), if "
-            "--steps is not given."
+            "--steps is not given: 100, but none for adam, adamw and muon."
         ),
-    ] = 100.0,
+    ] = None,
     records: Annotated[
         int | None,
         typer.Option(help="How often metrics are read in a run; by default 32 to 128, by cost."),
@@ -161,6 +164,13 @@ def sweep(
     for name, value in (("steps", steps), ("duration", duration)):
         if value is not None and not 0 < value < float("inf"):
             raise ValueError(f"{name} must be positive and finite, got {value}")
+    if duration is None:
+        if steps is None and not convention.plain:
+            raise ValueError(
+                f"give --steps with --optimizer {rule.name}: how long its runs take follows from "
+                "no law"
+            )
+        duration = DURATION
 
     from flatfast.lab.adaptive.plan import Plan, even_grid, patience_of
     from flatfast.lab.adaptive.sweep import sweep_adaptively
