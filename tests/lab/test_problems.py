@@ -1,6 +1,7 @@
 """Every problem against its own formulas, and finding them by name."""
 
 import math
+import os
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from flatfast.lab.descent import NotInterpolatingError
-from flatfast.lab.problems import PROBLEMS, UnknownProblemError, defaults, load, template
+from flatfast.lab.problems import PROBLEMS, UnknownProblemError, defaults, factory, load, template
 from flatfast.lab.simulation.simulate import simulate
 from flatfast.lab.training.curvature import hessian_trace
 from tests.made_up import image_folder
@@ -205,6 +206,15 @@ def test_the_template_runs_as_it_stands():
 def test_unknown_problems(name, message):
     with pytest.raises(UnknownProblemError, match=message):
         load(name)
+
+
+def test_a_file_that_changes_within_a_second_is_read_anew(tmp_path):
+    file = tmp_path / "mine.py"
+    for number in (3, 4):
+        file.write_text(f"def other():\n    return {number}\n")
+        os.utime(file, (1e9, 1e9))  # as old as before, and as long
+        assert factory(f"{file}:other")() == number
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.py"]
 
 
 def test_files_that_are_no_problem(tmp_path):

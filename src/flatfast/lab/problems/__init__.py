@@ -12,6 +12,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Mapping
+from importlib.abc import SourceLoader
 from numbers import Integral, Real
 from pathlib import Path
 
@@ -129,12 +130,13 @@ def _from_file(path: Path, function: str) -> Callable[..., Problem]:
             f"it compiles; got {os.path.abspath(path)!r}"
         ) from None
     spec = importlib.util.spec_from_file_location(f"{OF_A_FILE}{path.stem}", path)
-    if spec is None or spec.loader is None:
+    if spec is None or not isinstance(spec.loader, SourceLoader):
         raise UnknownProblemError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     try:
-        spec.loader.exec_module(module)
+        # Not what was compiled before: a file that changes within a second may look unchanged.
+        exec(spec.loader.source_to_code(path.read_bytes(), str(path)), module.__dict__)
     except Exception as error:
         raise UnknownProblemError(
             f"{path} could not be imported: {type(error).__name__}: {error}"
