@@ -2,6 +2,7 @@
 
 import math
 import os
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -208,7 +209,8 @@ def test_unknown_problems(name, message):
         load(name)
 
 
-def test_a_file_that_changes_within_a_second_is_read_anew(tmp_path):
+def test_a_file_that_changes_within_a_second_is_read_anew(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
     file = tmp_path / "mine.py"
     for number in (3, 4):
         file.write_text(f"def other():\n    return {number}\n")
