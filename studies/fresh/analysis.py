@@ -11,7 +11,7 @@ from flatfast.lab.estimation.interval import Interval
 from flatfast.lab.estimation.resampling import median
 from flatfast.lab.estimation.times import time_grid
 from flatfast.law import GAMMA
-from studies.calibration.curve import read_off
+from studies.calibration.rows import steps_over_best
 from studies.fresh.cases import Case
 
 Row = dict[str, Any]
@@ -52,9 +52,9 @@ def summarise(path: Path, case: Case) -> Row:
 def over_best(sweep: Row, lr: float, C: float) -> float:
     """Steps at C over those of the best, along the curve of a learning rate; inf if unsettled."""
     at = int(np.argmin(np.abs(np.log(np.array(sweep["lr"]) / lr))))
-    steps = np.array([np.inf if each is None else each for each in sweep["time"][at]])
-    found = float(np.exp(read_off(np.log(sweep["C"][at]), np.log(steps), np.log(C))))
-    return found / float(sweep["best_time"][at]["estimate"])
+    best = sweep["best_time"][at]["estimate"]
+    rate = {"C": sweep["C"][at], "time": sweep["time"][at], "best_time": best}
+    return steps_over_best(rate, C) or np.inf
 
 
 def _ends(interval: Interval) -> Row:

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from flatfast.law import GAMMA
 from studies import markdown
 from studies.fresh.analysis import over_best
 from studies.fresh.cases import CASES, DRIFT_WITHIN, NOISE_WITHIN, STEPS_WITHIN
@@ -11,8 +12,6 @@ from studies.fresh.measure import middle
 from studies.fresh.words import TITLES
 
 Row = dict[str, Any]
-
-LAW = 2 / 3
 
 
 def table(found: Row) -> str:
@@ -81,7 +80,7 @@ def verdict(found: Row) -> str:
         noise = all(abs(n["measured"] / n["predicted"] - 1) <= NOISE_WITHIN for n in row["noise"])
         drift = abs(row["drift"][-1]["ratio"] - 1) <= DRIFT_WITHIN
         exponent = row["sweep"]["exponent"]
-        law = exponent["low"] <= LAW <= exponent["high"]
+        law = exponent["low"] <= GAMMA <= exponent["high"]
         larger = list(row["calibrated"])[-1]
         steps = _steps(name, row, larger)
         soon = bool(steps) and float(np.median(steps)) <= STEPS_WITHIN

@@ -1,10 +1,11 @@
 """A calibration drawn: the law and the measurements behind it, or what bounds momentum instead."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from flatfast.calibration.drawing import ACCENT, INK, MUTED, OTHER, drawing
 from flatfast.calibration.result import MODEL_ERROR, NORMAL_95, Result
 from flatfast.calibration.window_figure import draw_window
 from flatfast.law import GAMMA
@@ -12,9 +13,6 @@ from flatfast.law import GAMMA
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-INK, MUTED, ACCENT, OTHER = "#7a828e", "#9aa4b0", "#d9541e", "#2f8fd0"
-"""Mid tones, readable on light and dark pages; the figure's background is clear."""
 
 DECADES = 1.5
 """Learning rates drawn on either side, in factors of ten."""
@@ -29,23 +27,13 @@ def draw(found: Result, path: str | Path | None = None) -> "Figure":
     window = None if found.ok else found.window
     if window is None:
         found.law  # noqa: B018 - says why there is none
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
-    inked = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
-    style: dict[Any, Any] = dict.fromkeys(inked, INK)
-    with rc_context({**style, "axes.spines.top": False, "axes.spines.right": False}):
+    with drawing(3.8 if window is None else 2.9, path) as figure:
         if window is not None:
-            figure = Figure(figsize=(9.2, 2.9), layout="constrained")
-            colours = {"ink": INK, "muted": MUTED, "accent": ACCENT, "other": OTHER}
-            draw_window(figure.subplots(), found, window, colours)
+            draw_window(figure.subplots(), found, window)
         else:
-            figure = Figure(figsize=(9.2, 3.8), layout="constrained")
             left, right = figure.subplots(1, 2, width_ratios=(3, 2))
             _law(left, found)
             _parts(right, found)
-        if path is not None:
-            figure.savefig(path, transparent=True, dpi=160)
     return figure
 
 

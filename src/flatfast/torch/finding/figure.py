@@ -2,16 +2,14 @@
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from flatfast.calibration.drawing import ACCENT, INK, MUTED, OTHER, drawing
 from flatfast.torch.finding.result import Result, Trial
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-INK, MUTED, ACCENT, OTHER = "#7a828e", "#9aa4b0", "#d9541e", "#2f8fd0"
-"""Mid tones, readable on light and dark pages; the figure's background is clear."""
 
 TOP = 1.15
 """Losses are drawn up to so many times that of the start; above, and diverged, at the top."""
@@ -19,18 +17,10 @@ TOP = 1.15
 
 def draw(found: Result, path: str | Path | None = None) -> "Figure":
     """Draw, and save where a path is given."""
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
-    inked = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
-    style: dict[Any, Any] = dict.fromkeys(inked, INK)
-    with rc_context({**style, "axes.spines.top": False, "axes.spines.right": False}):
-        figure = Figure(figsize=(9.2, 4.4), layout="constrained")
+    with drawing(4.4, path) as figure:
         left, right = figure.subplots(1, 2)
         _pairs(left, found)
         _losses(right, found)
-        if path is not None:
-            figure.savefig(path, transparent=True, dpi=160)
     return figure
 
 
