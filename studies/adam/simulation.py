@@ -16,9 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from flatfast.lab.descent import descend
-from flatfast.lab.goal import COOLED
 from flatfast.lab.problem import Problem
+from flatfast.lab.simulation.batch import read_metrics
 
 Array = NDArray[np.float64]
 
@@ -86,7 +85,9 @@ def simulate(
         own = Settings(*(jnp.broadcast_to(jnp.float32(each), (count,)) for each in settings))
         seeds = jnp.asarray(seed, jnp.int32)
         advance = jax.jit(jax.vmap(partial(_advance, problem, corrected), (0, 0, 0, None, None)))
-        read = jax.jit(partial(jax.lax.map, partial(_read, problem, tuple(metrics)), batch_size=64))
+        read = jax.jit(
+            partial(jax.lax.map, partial(read_metrics, problem, tuple(metrics)), batch_size=64)
+        )
         found = [read(state[0])]
         for begin, end in pairwise(at):
             state = advance(state, own, seeds, int(begin), int(end))
@@ -125,11 +126,3 @@ def _advance(
         return jax.tree.map(moved, params, first, second), first, second
 
     return jax.lax.fori_loop(begin, end, step, state)
-
-
-def _read(problem: Problem, metrics: tuple[str, ...], params: Any) -> dict[str, jax.Array]:
-    cold = params
-    if any(name.startswith(COOLED) for name in metrics):
-        cold = descend(problem.loss, params, problem.cooling)
-    at = {name: cold if name.startswith(COOLED) else params for name in metrics}
-    return {name: problem.metrics[name.removeprefix(COOLED)](at[name]) for name in metrics}

@@ -7,9 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from flatfast.lab.descent import descend
-from flatfast.lab.goal import COOLED
 from flatfast.lab.problem import Problem
+from flatfast.lab.simulation.batch import read_metrics
 
 Floats = NDArray[np.float64]
 
@@ -38,7 +37,6 @@ class Together:
         self._keys = jax.vmap(jax.random.key)(jnp.asarray(drawn))
         self.done, self.lr = 0, lr
         name = problem.goal.metric
-        metric = problem.metrics[name.removeprefix(COOLED)]
 
         def step(params: Any, velocity: Any, key: jax.Array, mu: jax.Array, k: jax.Array) -> Any:
             slope = problem.gradient(params, jax.random.fold_in(key, k))
@@ -57,8 +55,7 @@ class Together:
             return jax.lax.fori_loop(jnp.uint32(0), count, one, (params, velocity))
 
         def read(params: Any) -> jax.Array:
-            cold = descend(problem.loss, params, problem.cooling)
-            return jnp.asarray(metric(cold if name.startswith(COOLED) else params))
+            return jnp.asarray(read_metrics(problem, (name,), params)[name])
 
         self._go, self._read = go, jax.jit(jax.vmap(read))
 

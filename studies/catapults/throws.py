@@ -15,9 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from flatfast.lab.descent import descend
-from flatfast.lab.goal import COOLED
 from flatfast.lab.problem import Problem
+from flatfast.lab.simulation.batch import read_metrics
 
 FIRST = 24
 """The first reading is after this part of a run, the others in equal ratios from there."""
@@ -119,7 +118,7 @@ def thrown(
             return jax.lax.fori_loop(begin, end, partial(step, own=own), state)
 
         advance = jax.jit(jax.vmap(to, (0, 0, None, None)))
-        read = jax.jit(jax.vmap(partial(_read, problem, tuple(metrics))))
+        read = jax.jit(jax.vmap(partial(read_metrics, problem, tuple(metrics))))
         count = len(lr)
         spread = partial(jax.tree.map, lambda leaf: jnp.broadcast_to(leaf, (count, *leaf.shape)))
         state = spread(start), spread(empty), jnp.zeros(count, bool)
@@ -140,12 +139,3 @@ def thrown(
         }
         final = np.asarray(jax.vmap(problem.loss)(state[0]))
     return Landed(marks, told, ~np.isfinite(final), np.asarray(state[2]))
-
-
-def _read(problem: Problem, metrics: tuple[str, ...], params: Any) -> dict[str, jax.Array]:
-    """Metrics at one point; the cooled ones after one descent for all."""
-    cold = params
-    if any(name.startswith(COOLED) for name in metrics):
-        cold = descend(problem.loss, params, problem.cooling)
-    at = {name: cold if name.startswith(COOLED) else params for name in metrics}
-    return {name: problem.metrics[name.removeprefix(COOLED)](at[name]) for name in metrics}

@@ -150,7 +150,7 @@ def compile_batch(
     start = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), problem.start())
     key = jax.random.key(0)
     gradient = _hoisted(problem.gradient, start, key)
-    metrics = _hoisted(functools.partial(_read_metrics, problem, names), start)
+    metrics = _hoisted(functools.partial(read_metrics, problem, names), start)
     _check_shapes(problem, gradient, metrics, start, key)
     jax.eval_shape(rule.begin, start)  # says now what it cannot move
 
@@ -236,7 +236,7 @@ def _hoisted(function: Callable[..., Any], *example: Any) -> _Hoisted:
     return _Hoisted([jnp.asarray(constant) for constant in jaxpr.consts], jaxpr.jaxpr, call)
 
 
-def _read_metrics(problem: Problem, names: tuple[str, ...], params: Params) -> dict[str, jax.Array]:
+def read_metrics(problem: Problem, names: tuple[str, ...], params: Params) -> dict[str, jax.Array]:
     """Read metrics; an iterate is cooled once for all its cooled metrics."""
     values = {}
     cooled = None
