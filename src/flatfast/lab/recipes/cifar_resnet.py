@@ -18,6 +18,11 @@ FULL = Recipe(
     duration=110,
     records=16,
     metrics=("cooled:test_error",),
+    comparison_lr=(0.064,),
+    comparison_seeds=2,
+    comparison_steps=700,
+    comparison_records=16,
+    comparison_shared_length=True,
     adaptive=True,
     budget=35_000,
 )
@@ -27,6 +32,7 @@ QUICK: dict[str, Any] = {
     "duration": 70,
     "width": 1.0,
     "budget": None,
+    "comparison_lr": (),
 }
 
 RECIPES: dict[str, Sizes] = {
@@ -40,6 +46,7 @@ RECIPES: dict[str, Sizes] = {
             adaptive=False,
             budget=None,
             per_decade=6,
+            comparison_lr=(),
             question="does ResNet-18 at its own width follow the law? For a GPU.",
             settings={
                 "examples": 500,
