@@ -13,7 +13,7 @@ comma = ,
 space = $(subst ,, )
 INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-slow test-lowest lint bench results studies-quick quotes docs docs-serve release-check explorer clean
+.PHONY: demo test test-slow test-lowest lint bench results studies-quick pages quotes docs docs-serve release-check explorer clean
 
 demo: $(VENV)/.lab
 	$(VENV)/bin/flatfast reproduce matrix-sensing --quick --out runs/demo
@@ -61,6 +61,10 @@ results: $(VENV)/.dev
 # A look at every study, apart from the committed results: that they run, not what they say.
 studies-quick: $(VENV)/.dev
 	@for study in $(STUDIES); do $(VENV)/bin/python -m studies $$study --quick || exit 1; done
+
+# The committed reports in today's form, after a change of how reports look.
+pages: $(VENV)/.dev
+	$(VENV)/bin/python -m scripts.pages
 
 # README and docs quote committed results; this writes the quotes, and what is made of the docs.
 quotes: $(VENV)/.dev

@@ -2,9 +2,9 @@
 
 import base64
 import html
+import json
 import re
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import NewType
 
 Markup = NewType("Markup", str)
@@ -13,6 +13,9 @@ Markup = NewType("Markup", str)
 
 WIDE = 4
 """Columns from which a table is wider than a phone."""
+
+SVG = "data:image/svg+xml;base64,"
+"""Beginning of a picture's address."""
 
 POWER = re.compile(r"\^\(?([−\w/]+)\)?")
 
@@ -28,9 +31,9 @@ def formula(value: str) -> Markup:
 
 
 def element(tag: str, *content: Markup, **attributes: str) -> Markup:
-    """An element; attribute ``class_`` is written ``class``."""
+    """An element; attributes ``class_`` and ``data_name`` are written ``class``, ``data-name``."""
     named = "".join(
-        f' {name.rstrip("_")}="{html.escape(value, quote=True)}"'
+        f' {name.rstrip("_").replace("_", "-")}="{html.escape(value, quote=True)}"'
         for name, value in attributes.items()
     )
     return Markup(f"<{tag}{named}>{''.join(content)}</{tag}>")
@@ -92,6 +95,14 @@ def unfolding(title: str, inner: Markup) -> Markup:
     return element("details", element("summary", text(title)), inner)
 
 
+def embedded(name: str, data: object) -> Markup:
+    """Data for the page's script, under an ``id``."""
+    told = json.dumps(data, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    # No text in it can end the element.
+    safe = Markup(told.replace("<", "\\u003c"))
+    return element("script", safe, type="application/json", id=name)
+
+
 def definitions(pairs: Iterable[tuple[str, str]]) -> Markup:
     """A list of names and values."""
     return element(
@@ -99,12 +110,12 @@ def definitions(pairs: Iterable[tuple[str, str]]) -> Markup:
     )
 
 
-def picture(light: Path, dark: Path, description: str) -> Markup:
-    """An inlined SVG that follows the reader's colour scheme; light on paper."""
+def picture(light: bytes, dark: bytes, description: str) -> Markup:
+    """Inlined SVG that follows the reader's colour scheme; light on paper."""
     source = f'<source media="screen and (prefers-color-scheme: dark)" srcset="{_data_uri(dark)}">'
     image = f'<img src="{_data_uri(light)}" alt="{html.escape(description, quote=True)}">'
     return Markup(f"<picture>{source}{image}</picture>")
 
 
-def _data_uri(path: Path) -> str:
-    return f"data:image/svg+xml;base64,{base64.b64encode(path.read_bytes()).decode()}"
+def _data_uri(svg: bytes) -> str:
+    return f"{SVG}{base64.b64encode(svg).decode()}"

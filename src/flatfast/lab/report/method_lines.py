@@ -9,10 +9,12 @@ from matplotlib.lines import Line2D
 
 from flatfast.lab.estimation.comparison import Comparison, MethodTime
 from flatfast.lab.estimation.methods import BEST_AT_EACH_LR, BEST_CONSTANT, CORRECTED
+from flatfast.lab.report.axes import LR, TIME
 from flatfast.lab.report.keys import line_entry, mark_entry
 from flatfast.lab.report.study import CannotDraw, Study
 from flatfast.lab.report.theme import Theme
 from flatfast.lab.report.typography import method_name, sentence
+from flatfast.lab.report.values import tell
 
 MARKERS = "sDvPXhp"
 
@@ -89,6 +91,25 @@ def draw_line(axes: Axes, times: Sequence[MethodTime], look: dict[str, Any], the
             lw=1.3,
             zorder=look.get("zorder", 2),
         )
+
+
+def tell_times(axes: Axes, times: Sequence[MethodTime]) -> None:
+    """The values of times: those without one lie at the run's length."""
+    measured = [time.outcome == "measured" for time in times]
+    tell(
+        axes,
+        [time.lr for time in times],
+        [t.time.estimate if so else t.limit for t, so in zip(times, measured, strict=True)],
+        {
+            "rule": [method_name(time.method) for time in times],
+            LR: [time.lr for time in times],
+            "momentum": [time.momentum for time in times],
+            TIME: [t.time.estimate if so else None for t, so in zip(times, measured, strict=True)],
+            "from": [t.time.low if so else t.limit for t, so in zip(times, measured, strict=True)],
+            "to": [t.time.high if so else None for t, so in zip(times, measured, strict=True)],
+            "outcome": ["" if so else t.outcome for t, so in zip(times, measured, strict=True)],
+        },
+    )
 
 
 def ring(axes: Axes, best: Sequence[MethodTime], theme: Theme) -> None:

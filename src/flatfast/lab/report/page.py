@@ -1,25 +1,26 @@
-"""The report as one self-contained HTML page: no network, no script, light and dark.
+"""The report as one self-contained HTML page: no network, light and dark.
 
-Figures are inlined as SVG in both themes; an interactive plotting library would add megabytes of
-script to every page for pictures that are read, not played with.
+Figures are inlined as SVG in both themes. A small script adds what people look for in them: values
+under the pointer, enlarging, downloads, sorted tables. An interactive plotting library would add
+megabytes to every page; without scripts all there is to read is there.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 from typing import Any
 
 from flatfast.lab.estimation.conventions import HEAVY_BALL, Convention, convention_of
+from flatfast.lab.report.cards import Shown, card
+from flatfast.lab.report.citation import citation
 from flatfast.lab.report.explanations import meaning
-from flatfast.lab.report.figures import Drawing, words_of
 from flatfast.lab.report.generalizations import generalization_table
 from flatfast.lab.report.markup import (
     Markup,
     definitions,
     element,
+    embedded,
     join,
-    picture,
     text,
 )
 from flatfast.lab.report.narrative import caution_line, interval_text, sample_line
@@ -44,31 +45,12 @@ from flatfast.lab.report.typography import (
 )
 
 HERE = Path(__file__).parent
-PAPER = "https://arxiv.org/abs/2210.16400"
-CITATION = (
-    "A. Cowsik, T. Can, P. Glorioso. “Flatter, faster: scaling momentum for optimal speedup of "
-    "SGD.” arXiv:2210.16400."
-)
+
+SCRIPTS = ("saving", "figures", "enlarging", "tables", "copying")
+"""Parts of the page's script, in order."""
 
 COMPARED = ("method_range", "method_comparison")
 """Figures that belong to the comparison of methods, in order."""
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A figure as it goes into the page.
-
-    Attributes:
-        drawing: What it is.
-        light: SVG for light pages; None where it could not be drawn.
-        dark: SVG for dark pages.
-        reason: Why it could not be drawn.
-    """
-
-    drawing: Drawing
-    light: Path | None
-    dark: Path | None
-    reason: str = ""
 
 
 def page(summary: Mapping[str, Any], figures: Sequence[Shown]) -> str:
@@ -91,7 +73,7 @@ def page(summary: Mapping[str, Any], figures: Sequence[Shown]) -> str:
         _comparison(summary, [figure for figure in compared if figure is not None]),
         _confidence(summary),
         _provenance(summary),
-        _citation(summary),
+        _section("Reproduce and cite", "", *citation(summary)),
     ]
     return Template((HERE / "page.html").read_text(encoding="utf-8")).substitute(
         title=text(
@@ -99,8 +81,25 @@ def page(summary: Mapping[str, Any], figures: Sequence[Shown]) -> str:
             "learning rate"
         ),
         style=(HERE / "page.css").read_text(encoding="utf-8"),
+        problem=text(summary["problem"]["name"]),
         body=join(section for section in sections if section),
+        data=join([embedded("summary", summary), embedded("values", _values(figures))]),
+        script="\n".join(
+            (HERE / "script" / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS
+        ),
     )
+
+
+def _values(figures: Iterable[Shown]) -> dict[str, Any]:
+    """All figures in order: what each shows, or why it is not there."""
+    return {
+        figure.drawing.name: {"reason": figure.reason}
+        if figure.reason
+        else figure.values.to_json()
+        if figure.values
+        else {}
+        for figure in figures
+    }
 
 
 def _best_momenta(summary: Mapping[str, Any]) -> Markup:
@@ -116,7 +115,7 @@ def _meaning(summary: Mapping[str, Any]) -> Markup:
 
 def _figures(figures: Iterable[Shown], note: str, convention: Convention) -> Markup:
     listed = list(figures)
-    cards = [card for card in (_card(figure, convention) for figure in listed) if card]
+    cards = [drawn for drawn in (card(figure, convention) for figure in listed) if drawn]
     pieces = [element("div", join(cards), class_="figures")] if cards else []
     # Several figures may lack the same thing.
     reasons = dict.fromkeys(figure.reason for figure in listed if figure.reason)
@@ -124,15 +123,6 @@ def _figures(figures: Iterable[Shown], note: str, convention: Convention) -> Mar
         items = join(element("li", text(reason)) for reason in reasons)
         pieces.append(element("ul", items, class_="absent"))
     return _section("What the runs show", note, *pieces)
-
-
-def _card(figure: Shown, convention: Convention = HEAVY_BALL) -> Markup:
-    """A figure with its caption; nothing where it could not be drawn."""
-    if figure.light is None or figure.dark is None:
-        return text("")
-    description, caption = words_of(figure.drawing, convention)
-    image = picture(figure.light, figure.dark, description)
-    return element("figure", image, element("figcaption", text(caption)))
 
 
 def _comparison(summary: Mapping[str, Any], figures: Sequence[Shown]) -> Markup:
@@ -184,7 +174,7 @@ def _comparison(summary: Mapping[str, Any], figures: Sequence[Shown]) -> Markup:
                 class_="aside",
             ),
         ]
-    cards = [card for card in map(_card, figures) if card]
+    cards = [drawn for drawn in map(card, figures) if drawn]
     if cards:
         pieces.insert(0, element("div", join(cards), class_="figures"))
     note = (
@@ -291,29 +281,6 @@ def _flat(values: Mapping[str, Any] | str, prefix: str = "") -> list[tuple[str, 
         elif value is not None and value != "":
             pairs.append((label, str(value)))
     return pairs
-
-
-def _citation(summary: Mapping[str, Any]) -> Markup:
-    pieces = []
-    if summary["command"]:
-        pieces += [
-            element("p", text("To run this again:")),
-            element("pre", element("code", text(summary["command"])), tabindex="0"),
-        ]
-    pieces += [
-        element("p", text("The law is from:")),
-        element("p", element("a", text(CITATION), href=PAPER)),
-        element(
-            "p",
-            text(
-                "The numbers of this page are in summary.json, every run in runs.parquet, "
-                + ("the forecast in forecast.json, " if summary["forecast"] else "")
-                + "and the figures as PNG and SVG in figures, all beside it."
-            ),
-            class_="aside",
-        ),
-    ]
-    return _section("Reproduce and cite", "", *pieces)
 
 
 def _section(title: str, note: str, *pieces: Markup) -> Markup:

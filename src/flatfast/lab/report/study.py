@@ -163,6 +163,14 @@ def mostly_diverged(grid: TimeGrid) -> NDArray[np.bool_]:
     return np.asarray(np.isposinf(median_time(grid)) & (2 * lost >= without) & (lost > 0))
 
 
+def outcomes(times: NDArray[np.float64], diverged: NDArray[np.bool_]) -> list[str]:
+    """In a word what became of most runs of cells with these median times, (N,)."""
+    return [
+        "" if np.isfinite(time) else "diverged" if lost else "longer than the run"
+        for time, lost in zip(times, diverged, strict=True)
+    ]
+
+
 def goal_metric(study: Study) -> str:
     """Name of the metric that runs had to bring down; "" if the manifest does not say."""
     goal = provenance(study.manifest).goal

@@ -22,6 +22,7 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from flatfast.lab.atomic import atomically
+from flatfast.lab.report.values import Sheet
 
 Data = TypeVar("Data")
 
@@ -149,7 +150,7 @@ def themed(draw: Callable[[Data, Theme], Figure]) -> Callable[[Data, Theme], Fig
 
 def new_figure(width: float = SIZE[0], height: float = SIZE[1]) -> Figure:
     """An empty figure, sizes in inches. It belongs to nobody: no pyplot, no global state."""
-    return Figure(figsize=(width, height), layout="constrained")
+    return Sheet(figsize=(width, height), layout="constrained")
 
 
 def save(figure: Figure, theme: Theme, folder: Path, name: str) -> dict[str, Path]:

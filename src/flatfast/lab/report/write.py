@@ -5,11 +5,13 @@ from pathlib import Path
 
 from flatfast.lab.atomic import atomically
 from flatfast.lab.forecast.record import FORECAST, write_forecast
+from flatfast.lab.report.cards import Shown
 from flatfast.lab.report.figures import FIGURES, Drawing
-from flatfast.lab.report.page import Shown, page
+from flatfast.lab.report.page import page
 from flatfast.lab.report.study import CannotDraw, Study
 from flatfast.lab.report.summary import summarise, write_summary
 from flatfast.lab.report.theme import THEMES, save
+from flatfast.lab.report.values import values_of
 from flatfast.lab.rows import export_runs
 from flatfast.lab.status import LIVE, STATUS
 
@@ -50,10 +52,7 @@ def write_report(study: Study, folder: Path, progress: Callable[[str], None] | N
         write_forecast(study.forecast, folder / FORECAST)
     elif "forecast" not in study.missing:  # one that cannot be read is somebody's to look at
         (folder / FORECAST).unlink(missing_ok=True)
-    index = folder / "index.html"
-    with atomically(index) as partial:
-        partial.write_text(page(summary, figures), encoding="utf-8")
-    return index
+    return write_page(folder, page(summary, figures))
 
 
 def remove_report(folder: Path) -> None:
@@ -68,13 +67,14 @@ def remove_report(folder: Path) -> None:
 
 def _draw(drawing: Drawing, study: Study, folder: Path) -> Shown:
     try:
-        paths = {
-            theme.name: save(drawing.draw(study, theme), theme, folder, drawing.name)
-            for theme in THEMES
-        }
+        sheets = {theme: drawing.draw(study, theme) for theme in THEMES}
     except CannotDraw as missing:
         return Shown(drawing, None, None, str(missing))
-    return Shown(drawing, paths["light"]["svg"], paths["dark"]["svg"])
+    paths = {theme.name: save(sheets[theme], theme, folder, drawing.name) for theme in THEMES}
+    # Marks are in the same places in every theme.
+    values = values_of(sheets[THEMES[0]])
+    light, dark = (paths[name]["svg"].read_bytes() for name in ("light", "dark"))
+    return Shown(drawing, light, dark, values=values)
 
 
 def _remove_others(folder: Path, figures: list[Shown]) -> None:
@@ -85,3 +85,11 @@ def _remove_others(folder: Path, figures: list[Shown]) -> None:
             for suffix in ("", "-dark"):
                 for kind in ("svg", "png"):
                     (folder / f"{drawing.name}{suffix}.{kind}").unlink(missing_ok=True)
+
+
+def write_page(folder: Path, html: str) -> Path:
+    """Write a page where a reader never sees half of it; returns its path."""
+    index = folder / "index.html"
+    with atomically(index) as partial:
+        partial.write_text(html, encoding="utf-8")
+    return index

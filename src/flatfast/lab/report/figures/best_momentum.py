@@ -8,6 +8,7 @@ from flatfast.lab.report.axes import LR, log_axis, padded
 from flatfast.lab.report.study import CannotDraw, Study, best_momenta
 from flatfast.lab.report.theme import Theme, new_figure, themed
 from flatfast.lab.report.typography import fixed, percent
+from flatfast.lab.report.values import tell
 from flatfast.law import GAMMA
 
 ROOM = 8.0
@@ -104,6 +105,12 @@ def best_momentum(study: Study, theme: Theme) -> Figure:
         capsize=3,
         zorder=4,
         label="measured",
+    )
+    tell(
+        axes,
+        lr,
+        mu,
+        {LR: lr, f"best {convention.mu}": mu, "from": low, "to": high, "momentum": 1 - mu},
     )
     log_axis(axes, "x", float(x[0]), float(x[-1]))
     # An interval without end must not squeeze the points together.

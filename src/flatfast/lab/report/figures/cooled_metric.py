@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from flatfast.lab.adaptive.plan import PILOT
 from flatfast.lab.goal import COOLED
-from flatfast.lab.report.axes import FORECAST, lr_colorbar, lr_colours
+from flatfast.lab.report.axes import FORECAST, LR, lr_colorbar, lr_colours
 from flatfast.lab.report.study import CannotDraw, Study, goal_metric
 from flatfast.lab.report.theme import Theme, new_figure, themed
 from flatfast.lab.report.trajectories import Trajectory, recorded_metrics, trajectories
 from flatfast.lab.report.typography import metric_name, number
+from flatfast.lab.report.values import spread, tell
 
 PANELS = 6
 SAME_C = 1.08
@@ -96,6 +97,20 @@ def cooled_metric(study: Study, theme: Theme) -> Figure:
                 steps, middle, low, high = _over_seeds(runs, metric)
                 scaled = steps * lr**study.convention.law
                 axes.fill_between(scaled, low, high, color=colours[e], alpha=0.18, lw=0)
+                told = spread(len(steps))
+                tell(
+                    axes,
+                    scaled[told],
+                    middle[told],
+                    {
+                        LR: lr,
+                        convention.mu: mu,
+                        f"({convention.mu}) / lr^({power})": mu / lr**convention.law,
+                        "step": steps[told],
+                        "scaled time": scaled[told],
+                        metric_name(metric): middle[told],
+                    },
+                )
                 # Lines that lie on each other stay visible: each is thinner than the one below.
                 axes.plot(scaled, middle, color=colours[e], lw=1.2 + 2.6 * 0.6**order)
                 if metric == goal_metric(study) and np.isfinite(runs[0].threshold):

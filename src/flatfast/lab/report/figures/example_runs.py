@@ -9,12 +9,13 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
 from flatfast.lab.estimation.exponent import LAW
-from flatfast.lab.report.axes import FORECAST, log_axis, padded, plain_label
+from flatfast.lab.report.axes import FORECAST, TIME, log_axis, padded, plain_label
 from flatfast.lab.report.keys import line_entry, mark_entry
 from flatfast.lab.report.study import Study, goal_metric
 from flatfast.lab.report.theme import Theme, new_figure, themed
 from flatfast.lab.report.trajectories import Trajectory, pick_examples
 from flatfast.lab.report.typography import metric_name, momentum, rate
+from flatfast.lab.report.values import spread, tell
 
 SHOWN = 4
 """Seeds drawn per momentum."""
@@ -51,6 +52,20 @@ def example_runs(study: Study, theme: Theme) -> Figure:
         colour = colours[example.label]
         for run in example.runs[:SHOWN]:
             axes.plot(run.steps, run.values[metric], color=colour, lw=0.9, alpha=0.6)
+            told = spread(len(run.steps))
+            steps, values = run.steps[told], run.values[metric][told]
+            tell(
+                axes,
+                steps,
+                values,
+                {
+                    study.convention.momentum: 1 - example.mu,
+                    "seed": run.seed,
+                    "step": steps,
+                    metric_name(metric): values,
+                    TIME: run.time,
+                },
+            )
         for run in example.runs[:SHOWN]:
             axes.plot(
                 run.time,
@@ -74,11 +89,11 @@ def example_runs(study: Study, theme: Theme) -> Figure:
         axes.axhline(threshold, color=theme.ink, lw=1.1, ls="--", zorder=3)
         entries.append(line_entry("threshold", color=theme.ink, lw=1.1, ls="--"))
         entries.append(mark_entry("convergence time", marker="o", ms=5.5, color=theme.ink))
-        told = [
+        foretold = [
             _foretold(axes, example.mu, examples.lr, study, threshold, colours[example.label])
             for example in examples.examples
         ]
-        if any(told):
+        if any(foretold):
             entries.append(mark_entry(FORECAST, color=theme.ink, **FORETOLD))
     axes.set_xlabel(f"steps at learning rate {rate(examples.lr, 3)}")
     axes.set_ylabel(metric_name(metric))

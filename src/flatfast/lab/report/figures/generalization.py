@@ -6,13 +6,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter
+from numpy.typing import NDArray
 
 from flatfast.lab.estimation.generalization import Generalization, Reading
-from flatfast.lab.report.axes import log_axis, log_ticks, lr_colorbar, lr_colours, padded
+from flatfast.lab.report.axes import LR, log_axis, log_ticks, lr_colorbar, lr_colours, padded
 from flatfast.lab.report.keys import line_entry, mark_entry
 from flatfast.lab.report.study import Best, CannotDraw, Study, best_momenta
 from flatfast.lab.report.theme import Theme, new_figure, themed
 from flatfast.lab.report.typography import metric_name
+from flatfast.lab.report.values import tell
 
 PANELS = ("when trained", "after as many steps\nas the best needs")
 ASIDE = 1.02
@@ -42,6 +44,7 @@ def generalization(study: Study, theme: Theme) -> Figure:
     panels = figure.subplots(1, 2, sharex=True, sharey=True)
     for axes, reading, title in zip(panels, readings, PANELS, strict=True):
         _panel(axes, found, reading, best, theme)
+        _tell(axes, found, reading, title.replace("\n", " "), study)
         axes.set_title(title, fontsize=10.5)
         axes.set_xlabel(study.convention.mu)
     _momentum_axis(panels[0], *padded(found.mu, 0.05))
@@ -68,11 +71,36 @@ def _momentum_axis(axes: Axes, low: float, high: float) -> None:
     axes.xaxis.set_major_locator(FixedLocator(tens if len(tens) > 1 else marks[::2]))
 
 
+def _tell(axes: Axes, found: Generalization, reading: Reading, moment: str, study: Study) -> None:
+    """The values of a panel."""
+    for e, lr in enumerate(found.lr):
+        known = np.isfinite(reading.median[e])
+        mu, value = found.mu[known], reading.median[e, known]
+        tell(
+            axes,
+            _beside(mu, e, len(found.lr)),
+            value,
+            {
+                "moment": moment,
+                LR: lr,
+                study.convention.mu: mu,
+                metric_name(found.metric): value,
+                "from": reading.low[e, known],
+                "to": reading.high[e, known],
+            },
+        )
+
+
+def _beside(mu: NDArray[np.float64], e: int, rates: int) -> NDArray[np.float64]:
+    """Where the marks of a learning rate are drawn, beside those of the others."""
+    return np.asarray(mu * ASIDE ** (e - (rates - 1) / 2))
+
+
 def _panel(axes: Axes, found: Generalization, reading: Reading, best: Best, theme: Theme) -> None:
     for e, colour in enumerate(lr_colours(found.lr, theme)):
         known = np.isfinite(reading.median[e])
         mu, value = found.mu[known], reading.median[e, known]
-        place = mu * ASIDE ** (e - (len(found.lr) - 1) / 2)
+        place = _beside(mu, e, len(found.lr))
         axes.vlines(
             place, reading.low[e, known], reading.high[e, known], color=colour, lw=1.0, alpha=0.6
         )

@@ -28,10 +28,12 @@ from flatfast.lab.report.study import (
     best_momenta,
     median_time,
     mostly_diverged,
+    outcomes,
     require_times,
 )
 from flatfast.lab.report.theme import Theme, new_figure, themed
 from flatfast.lab.report.typography import fixed
+from flatfast.lab.report.values import tell
 
 RASTERISE_ABOVE = 1500
 """Cells beyond which the map becomes a picture inside the SVG."""
@@ -74,6 +76,19 @@ def heat_map(study: Study, theme: Theme) -> Figure:
                 hatch=hatch,
                 linewidth=0.0,
             )
+        )
+    for lr, column, lost_here in zip(grid.lr, times, diverged, strict=True):
+        here = ~np.isnan(column)
+        tell(
+            axes,
+            np.full(here.sum(), lr),
+            grid.mu[here],
+            {
+                LR: lr,
+                study.convention.mu: grid.mu[here],
+                TIME: column[here],
+                "outcome": outcomes(column[here], lost_here[here]),
+            },
         )
     log_axis(axes, "x", edges[0], edges[-1])
     log_axis(axes, "y", float(corners[..., 1].min()), float(corners[..., 1].max()))

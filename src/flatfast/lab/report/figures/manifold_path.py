@@ -9,6 +9,7 @@ from flatfast.lab.report.study import Study
 from flatfast.lab.report.theme import Theme, new_figure, themed
 from flatfast.lab.report.trajectories import pick_examples
 from flatfast.lab.report.typography import momentum
+from flatfast.lab.report.values import spread, tell
 
 # The forecast is not drawn here: its paths stay on the hyperbola itself, and how fast they go along
 # it the other figures show.
@@ -54,6 +55,18 @@ def manifold_path(study: Study, theme: Theme) -> Figure:
             lw=0.9,
             alpha=0.85,
             rasterized=len(run.steps) > RASTERISE_ABOVE,
+        )
+        told = spread(len(run.steps))
+        tell(
+            axes,
+            path[0][told],
+            path[1][told],
+            {
+                "momentum": 1 - example.mu,
+                "step": run.steps[told],
+                "|u|": path[0][told],
+                "|v|": path[1][told],
+            },
         )
         axes.plot(path[0][0], path[1][0], "s", ms=6, color=theme.ink, label="start", zorder=5)
         axes.plot(

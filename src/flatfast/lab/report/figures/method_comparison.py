@@ -41,6 +41,7 @@ def method_comparison(study: Study, theme: Theme) -> Figure:
         own = [time for time in shown if time.method == name]
         if own:
             method_lines.draw_line(axes, own, look[name], theme)
+            method_lines.tell_times(axes, own)
             unmeasured = [time for time in own if time.outcome != "measured"]
             _marks(axes, unmeasured, look[name], [levels[name, t.lr] for t in unmeasured])
             entries.append(method_lines.entry(name, look[name]))

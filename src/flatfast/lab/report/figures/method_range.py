@@ -50,9 +50,11 @@ def method_range(study: Study, theme: Theme) -> Figure:
         if not any(_within(time, fastest) for time in own):
             continue
         method_lines.draw_line(axes, own, look[name], theme)
+        method_lines.tell_times(axes, [t for t in own if t.outcome == "measured"])
         entries.append(method_lines.entry(name, look[name]))
         if name in limits and name not in (BEST_AT_EACH_LR, BEST_CONSTANT):
             axes.axvline(limits[name], 0, 0.045, color=look[name]["color"], lw=2.2)
+        method_lines.tell_times(axes, [t for t in beyond if t.method == name])
         for time in (t for t in beyond if t.method == name):
             axes.plot(
                 time.lr,

@@ -10,6 +10,8 @@ from flatfast.lab.estimation.interval import Interval
 from flatfast.lab.forecast.record import Forecast
 from flatfast.lab.report.axes import (
     FORETOLD,
+    LR,
+    TIME,
     forecast_line,
     log_axis,
     lr_colorbar,
@@ -19,6 +21,7 @@ from flatfast.lab.report.axes import (
 from flatfast.lab.report.study import CannotDraw, Study
 from flatfast.lab.report.theme import Theme, new_figure, themed
 from flatfast.lab.report.typography import exponent_name, fixed, number, sentence
+from flatfast.lab.report.values import tell
 
 MARKERS = "osD^vP*X"
 """Repeat what the colour says: which learning rate."""
@@ -40,6 +43,7 @@ def scaled_times(study: Study, theme: Theme) -> Figure:
     figure = new_figure(height=4.5)
     axes = figure.add_subplot()
     power = f"lr$^{{{exponent_name(collapse.gamma)}}}$"
+    plain = f"lr^({exponent_name(collapse.gamma)})"
     constant = study.fit.prefactor if study.fit is not None else None
     convention = study.convention
     held = np.isclose(collapse.gamma, convention.law)
@@ -62,6 +66,19 @@ def scaled_times(study: Study, theme: Theme) -> Figure:
             lw=1.1,
             mec=theme.surface,
             mew=0.4,
+        )
+        scale = collapse.lr[e] ** collapse.gamma
+        tell(
+            axes,
+            collapse.x[own],
+            collapse.y[own],
+            {
+                LR: collapse.lr[e],
+                convention.mu: collapse.x[own] * scale,
+                TIME: collapse.y[own] / scale,
+                f"({convention.mu}) / {plain}": collapse.x[own],
+                f"convergence time × {plain} (steps)": collapse.y[own],
+            },
         )
     told: list[float] = []
     if study.forecast is not None and np.isclose(collapse.gamma, LAW):

@@ -12,6 +12,7 @@ from flatfast.lab.estimation.interval import Interval
 from flatfast.lab.report.axes import (
     FORECAST,
     FORETOLD,
+    LR,
     TIME,
     forecast_line,
     log_axis,
@@ -26,10 +27,12 @@ from flatfast.lab.report.study import (
     best_momenta,
     median_time,
     mostly_diverged,
+    outcomes,
     quantile_time,
     require_times,
 )
 from flatfast.lab.report.theme import Theme, new_figure, themed
+from flatfast.lab.report.values import tell
 
 SPREAD = (0.25, 0.75)
 """Quantiles over seeds between which the band lies."""
@@ -80,6 +83,19 @@ def time_curves(study: Study, theme: Theme) -> Figure:
         beyond = np.isnan(value)
         _beyond(axes, mu[beyond & ~diverged[e, here]], limit, colour, LONGER)
         _beyond(axes, mu[beyond & diverged[e, here]], limit, colour, DIVERGED)
+        tell(
+            axes,
+            mu,
+            np.where(beyond, limit, value),
+            {
+                LR: grid.lr[e],
+                study.convention.mu: mu,
+                TIME: value,
+                "a quarter of the seeds by": low[e, here],
+                "three quarters by": high[e, here],
+                "outcome": outcomes(times[e, here], diverged[e, here]),
+            },
+        )
         if best.located[e]:
             _optimum(axes, best.mu[e], best.time[e].estimate, theme)
         if study.forecast is not None:
