@@ -4,20 +4,36 @@ from typing import Any
 
 import numpy as np
 
+from studies.calibration.cases import REDRAWN_CASES
 from studies.calibration.curve import read_off
 from studies.calibration.unseen import UNSEEN
 
 Row = dict[str, Any]
 
+REDRAWN = {case.label: case.label.rpartition("_data_seed-")[0] for case in REDRAWN_CASES}
+"""Labels of cases whose data are drawn anew, to that of the case with the usual data."""
+
 
 def cases_of(found: Row) -> list[Row]:
     """Rows of the cases on the lab's problems that are swept and calibrated."""
-    return _rows(found, [label for label in found["sweeps"] if not _unseen(label)])
+    labels = [label for label in found["sweeps"] if not _unseen(label) and label not in REDRAWN]
+    return _rows(found, labels)
 
 
 def unseen_of(found: Row) -> list[Row]:
     """The same on problems that the formula was not made on."""
     return _rows(found, [label for label in found["sweeps"] if _unseen(label)])
+
+
+def redrawn_of(found: Row) -> list[list[Row]]:
+    """The same of cases whose data are drawn anew, with the case that has the usual data first."""
+    groups = []
+    for label in dict.fromkeys(REDRAWN.values()):
+        drawn = [again for again, usual in REDRAWN.items() if usual == label]
+        rows = _rows(found, [each for each in (label, *drawn) if each in found["sweeps"]])
+        if len(rows) > 1:
+            groups.append(rows)
+    return groups
 
 
 def _unseen(label: str) -> bool:

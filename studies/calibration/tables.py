@@ -12,6 +12,7 @@ from studies.calibration.rows import cases_of, rate_at, unseen_of
 from studies.calibration.tables_asked import along, budgets, estimators
 from studies.calibration.tables_follow import follow, followed, followed_bar
 from studies.calibration.tables_online import auto, online
+from studies.calibration.tables_redrawn import redrawn, redrawn_summary
 from studies.calibration.tables_two import two_values, two_values_summary
 
 __all__ = [
@@ -28,6 +29,8 @@ __all__ = [
     "pair",
     "paired",
     "reach",
+    "redrawn",
+    "redrawn_summary",
     "sides",
     "summary",
     "table",

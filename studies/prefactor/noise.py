@@ -108,7 +108,9 @@ def _calibrated() -> list[tuple[str, Row]]:
     found = []
     for case in read_json(CALIBRATION, {"sweeps": {}})["sweeps"].values():
         noise = case["settings"].get("noise_std")
-        if noise is None:  # flips; or one of the problems that are the calibration study's own
+        if noise is None or "data_seed" in case["settings"]:
+            # Flips; one of the problems that are the calibration study's own; or data of another
+            # seed, at a single noise.
             continue
         manifold = Case(case["problem"], case["settings"]).manifold()
         for rate in case["rates"]:

@@ -27,12 +27,21 @@ from flatfast.lab.trajectories import METRIC
 from studies.calibration import candidates
 from studies.calibration.analysis import summarise
 from studies.calibration.calibrated import told
-from studies.calibration.cases import ALL, UNSEEN_CASES, Case
+from studies.calibration.cases import ALL, CASES, REDRAWN_CASES, UNSEEN_CASES, Case
 from studies.calibration.curve import read_off
 from studies.calibration.measure import centre_file
-from studies.calibration.rows import cases_of, complete, rate_at, steps_over_best, unseen_of
+from studies.calibration.rows import (
+    REDRAWN,
+    cases_of,
+    complete,
+    rate_at,
+    redrawn_of,
+    steps_over_best,
+    unseen_of,
+)
 from studies.calibration.run import STUDY
 from studies.calibration.tables_follow import follow, followed, ratios_of
+from studies.calibration.tables_redrawn import redrawn, redrawn_summary
 from studies.calibration.tables_two import two_values
 from studies.calibration.together import Together
 from studies.calibration.twins import twin
@@ -180,6 +189,38 @@ def test_cases_of_unseen_problems_stand_apart(tmp_path):
     }
     assert [each["label"] for each in cases_of(found)] == [case.label]
     assert [each["label"] for each in unseen_of(found)] == [unseen.label]
+
+
+def test_cases_with_data_drawn_anew_stand_beside_the_usual_one(tmp_path):
+    swept(tmp_path)
+    case = REDRAWN_CASES[0]
+    usual = REDRAWN[case.label]
+    row = summarise(Case("digits-mlp", {}, lr=LR, lr_factors=(1.0,)), tmp_path)
+    settings = {usual: {"noise_std": 0.1}, case.label: dict(case.settings)}
+    found = {
+        "sweeps": {
+            label: {**row, "label": label, "problem": "matrix-sensing", "settings": settings[label]}
+            for label in settings
+        },
+        "calibrated": {usual: calibrated(0.6, 0.6, 0.6), case.label: calibrated(0.2, 0.2, 0.2)},
+        "candidates": {},
+    }
+    assert [each["label"] for each in cases_of(found)] == [usual]
+    ((first, second),) = redrawn_of(found)
+    assert (first["label"], second["label"]) == (usual, case.label)
+    apart = [rate_at(case, 1.0)["over_best"]["estimate"] for case in (first, second)]
+    assert f"a factor of {max(apart) / min(apart):.2f}" in redrawn_summary(found)
+    assert "| matrix-sensing, noise 0.1 | 0.6, 0.2 |" in redrawn(found)
+    # One alone is no comparison.
+    del found["sweeps"][case.label]
+    assert redrawn_of(found) == []
+
+
+def test_every_case_with_data_drawn_anew_has_a_usual_one():
+    labels = {case.label for case in CASES}
+    assert set(REDRAWN.values()) < labels
+    assert not set(REDRAWN) & labels
+    assert all(case.settings["data_seed"] for case in REDRAWN_CASES)
 
 
 @pytest.mark.parametrize("name", ["attention", "logistic"])
