@@ -14,6 +14,7 @@ before, which has the weights and the momentum.
 Writes ``results/speed/calibration_cost.json``.
 
     python -m benchmarks.calibration_cost
+    python -m benchmarks.calibration_cost --model transformer    # anew, the others as they were
 """
 
 import argparse
@@ -189,25 +190,29 @@ def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--one", help="model, steps and, for times, repeats as JSON")
+    parser.add_argument("--model", choices=MODELS, help="this one alone")
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "speed")
     options = parser.parse_args()
     if options.one:
         words = json.loads(options.one)
         print(json.dumps(times(*words) if len(words) == 3 else peaks(*words)))
         return
-    rows = []
-    for name in MODELS:
-        row = measured(name)
-        rows.append(row)
+    path = options.out / "calibration_cost.json"
+    known: list[dict[str, Any]] = []
+    if options.model and path.exists():
+        known = json.loads(path.read_text())["rows"]
+    rows = {row["model"]: row for row in known}
+    for name in [options.model] if options.model else MODELS:
+        row = rows[name] = measured(name)
         for entry in row["budgets"]:
             print(
                 f"{name}, budget {entry['budget']}: {entry['steps']['estimate']:.0f} steps, "
                 f"{entry['over_counted']['estimate']:.2f} times what is counted, peak "
                 f"{entry['bytes'] / 1e6:.0f} MB ({row['step_bytes'] / 1e6:.0f} MB of a step)"
             )
-    result = {"machine": machine(), "repeats": REPEATS, "rows": rows}
+    in_order = [rows[name] for name in MODELS if name in rows]
+    result = {"machine": machine(), "repeats": REPEATS, "rows": in_order}
     options.out.mkdir(parents=True, exist_ok=True)
-    path = options.out / "calibration_cost.json"
     path.write_text(json.dumps(result, indent=1) + "\n")
     print(f"wrote {path}")
 
