@@ -1,4 +1,4 @@
-/* A figure over the whole window; the arrow keys at its edge and Escape do what they do elsewhere. */
+/* A figure over the whole window; Escape, or a click beside it, closes it. */
 
 const large = document.createElement("dialog");
 large.className = "large";
