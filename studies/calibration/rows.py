@@ -10,13 +10,13 @@ from studies.calibration.unseen import UNSEEN
 
 Row = dict[str, Any]
 
-REDRAWN = {case.label: case.label.rpartition("_data_seed-")[0] for case in REDRAWN_CASES}
+USUAL = {case.label: case.label.rpartition("_data_seed-")[0] for case in REDRAWN_CASES}
 """Labels of cases whose data are drawn anew, to that of the case with the usual data."""
 
 
 def cases_of(found: Row) -> list[Row]:
     """Rows of the cases on the lab's problems that are swept and calibrated."""
-    labels = [label for label in found["sweeps"] if not _unseen(label) and label not in REDRAWN]
+    labels = [label for label in found["sweeps"] if not _unseen(label) and label not in USUAL]
     return _rows(found, labels)
 
 
@@ -28,8 +28,8 @@ def unseen_of(found: Row) -> list[Row]:
 def redrawn_of(found: Row) -> list[list[Row]]:
     """The same of cases whose data are drawn anew, with the case that has the usual data first."""
     groups = []
-    for label in dict.fromkeys(REDRAWN.values()):
-        drawn = [again for again, usual in REDRAWN.items() if usual == label]
+    for label in dict.fromkeys(USUAL.values()):
+        drawn = [again for again, usual in USUAL.items() if usual == label]
         rows = _rows(found, [each for each in (label, *drawn) if each in found["sweeps"]])
         if len(rows) > 1:
             groups.append(rows)

@@ -27,11 +27,11 @@ from flatfast.lab.trajectories import METRIC
 from studies.calibration import candidates
 from studies.calibration.analysis import summarise
 from studies.calibration.calibrated import told
-from studies.calibration.cases import ALL, CASES, REDRAWN_CASES, UNSEEN_CASES, Case
+from studies.calibration.cases import ALL, CASES, REDRAWN, REDRAWN_CASES, UNSEEN_CASES, Case
 from studies.calibration.curve import read_off
 from studies.calibration.measure import centre_file
 from studies.calibration.rows import (
-    REDRAWN,
+    USUAL,
     cases_of,
     complete,
     rate_at,
@@ -194,7 +194,7 @@ def test_cases_of_unseen_problems_stand_apart(tmp_path):
 def test_cases_with_data_drawn_anew_stand_beside_the_usual_one(tmp_path):
     swept(tmp_path)
     case = REDRAWN_CASES[0]
-    usual = REDRAWN[case.label]
+    usual = USUAL[case.label]
     row = summarise(Case("digits-mlp", {}, lr=LR, lr_factors=(1.0,)), tmp_path)
     settings = {usual: {"noise_std": 0.1}, case.label: dict(case.settings)}
     found = {
@@ -218,8 +218,8 @@ def test_cases_with_data_drawn_anew_stand_beside_the_usual_one(tmp_path):
 
 def test_every_case_with_data_drawn_anew_has_a_usual_one():
     labels = {case.label for case in CASES}
-    assert set(REDRAWN.values()) < labels
-    assert not set(REDRAWN) & labels
+    assert set(USUAL.values()) == set(REDRAWN) < labels
+    assert not set(USUAL) & labels
     assert all(case.settings["data_seed"] for case in REDRAWN_CASES)
 
 

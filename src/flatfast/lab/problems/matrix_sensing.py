@@ -38,7 +38,10 @@ def matrix_sensing(
     Args:
         dimension: ``d``; ``U`` is d x d.
         rank: Rank of the planted ``X = V V^T``, whose entries of ``V`` are ``N(0, 1/dimension)``.
-        examples: ``P``, the number of measurements.
+        examples: ``P``, the number of measurements. At 120 for dimension 20 they nearly determine
+            ``U U^T`` among positive semidefinite matrices, and most draws leave no manifold that
+            descent reaches: it interpolates at data seeds 0, 11, 12, 15, 18, 24, 30 and 34 of 0 to
+            35, with 110 measurements at five of eight, with 100 at all of eight.
         noise_std: Standard deviation of the label noise.
         batch_size: Examples in a step's gradient, drawn with replacement; 0 for all.
         init_scale: Before phase 1 ``U`` is ``init_scale`` times the identity.
