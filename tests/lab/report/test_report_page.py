@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from flatfast.lab.report import Study, summarise, write_report
+from flatfast.lab.report.cards import Shown
 from flatfast.lab.report.figures import FIGURES
 from flatfast.lab.report.markup import emphasise, formula, text
 from flatfast.lab.report.page import page
@@ -96,6 +97,22 @@ def test_escapes_what_comes_from_outside(single: Study) -> None:
     assert html.count("<script") == html.count("</script>") == 3
     assert "&lt;script&gt;" in html
     read(html)
+
+
+def test_settings_are_written_as_people_write_them(single: Study) -> None:
+    settings = {"rates": [0.1 + 0.2, None, True], "parts": [{"of_it": 1}, {}], "none": []}
+    about = {**single.manifest, "problem": {**single.manifest["problem"], "settings": settings}}
+    html = page(summarise(replace(single, manifest=about)), [])
+    pairs = dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", html))
+    assert pairs["rates"] == "0.3, unknown, yes"
+    assert pairs["parts"] == "of it 1, none"
+    assert pairs["none"] == "none"
+
+
+def test_powers_in_reasons_are_set_as_such(single: Study) -> None:
+    missing = Shown(FIGURES[0], None, None, "No C = (1 − momentum) / lr^(2/3) <i> has runs.")
+    html = page(summarise(single), [missing])
+    assert "lr<sup>2/3</sup> &lt;i&gt; has runs." in html
 
 
 def test_missing_parts_are_named_with_a_remedy(
