@@ -93,6 +93,7 @@ def time_curves(study: Study, theme: Theme) -> Figure:
             {
                 LR: grid.lr[e],
                 study.convention.mu: mu,
+                study.convention.momentum: 1 - mu,
                 TIME: value,
                 QUARTER: low[e, here],
                 THREE_QUARTERS: high[e, here],
@@ -108,6 +109,7 @@ def time_curves(study: Study, theme: Theme) -> Figure:
                 {
                     LR: grid.lr[e],
                     study.convention.mu: best.mu[e].estimate,
+                    study.convention.momentum: 1 - best.mu[e].estimate,
                     TIME: best.time[e].estimate,
                     QUARTER: None,
                     THREE_QUARTERS: None,
