@@ -10,6 +10,7 @@ import pytest
 
 from flatfast.lab.report import Study, summarise, write_report
 from flatfast.lab.report.cards import Shown
+from flatfast.lab.report.citation import bibtex
 from flatfast.lab.report.figures import FIGURES
 from flatfast.lab.report.markup import emphasise, formula, text
 from flatfast.lab.report.page import page
@@ -107,6 +108,17 @@ def test_settings_are_written_as_people_write_them(single: Study) -> None:
     assert pairs["rates"] == "0.3, unknown, yes"
     assert pairs["parts"] == "of it 1, none"
     assert pairs["none"] == "none"
+
+
+def test_names_are_written_for_bibtex(single: Study) -> None:
+    name = "~/a_b\\c\n {50%} x^2 & #1 $"
+    about = {**single.manifest, "problem": {**single.manifest["problem"], "name": name}}
+    written = bibtex(summarise(replace(single, manifest=about)))
+    note = re.search(r"note = \{(.*)\}", written)
+    assert note is not None
+    said = r"Report of \~{}/a\_b\textbackslash{}c 50\% x\^{}2 \& \#1 \$, of 2026-01-01"
+    assert note[1] == said
+    assert written.count("{") == written.count("}")
 
 
 def test_powers_in_reasons_are_set_as_such(single: Study) -> None:
