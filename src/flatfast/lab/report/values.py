@@ -113,8 +113,8 @@ def tell(
     count = len(right)
     listed = [[value] * count if np.ndim(value) == 0 else list(value) for value in columns.values()]
     rows = tuple(tuple(_cell(value) for value in row) for row in zip(*listed, strict=True))
-    places = (each.astype(float) for each in (right, top, above))
-    told.append(_Marks(axes, *places, names, rows))
+    x_there, y_there, lifted = (each.astype(float) for each in (right, top, above))
+    told.append(_Marks(axes, x_there, y_there, lifted, names, rows))
 
 
 def spread(count: int) -> NDArray[np.intp]:
