@@ -111,6 +111,17 @@ def test_values_lie_inside_a_phones_window(visit: Visit, enlarged: bool) -> None
             page.get_by_role("button", name="Close").click()
 
 
+def test_what_was_told_in_a_wide_window_takes_no_room_in_a_narrow_one(visit: Visit) -> None:
+    page = visit()
+    frame = page.locator("figure[data-name=heat_map] .frame")
+    frame.focus()
+    frame.press("Home")
+    frame.evaluate("(frame) => { frame.querySelector('.tip').style.left = '2000px'; }")
+    frame.press("Escape")
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
 def test_every_place_of_a_map_tells_its_cell(visit: Visit) -> None:
     page = visit()
     page.locator("figure[data-name=heat_map]").get_by_role("button", name="Enlarge").click()
