@@ -1,6 +1,8 @@
 """The committed reports' pages in today's form: after a change of the template, without a run.
 
     python -m scripts.pages
+
+Tells those that have changed.
 """
 
 from pathlib import Path

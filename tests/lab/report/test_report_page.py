@@ -9,6 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from flatfast.lab.report import Study, summarise, write_report
+from flatfast.lab.report.cards import Shown
+from flatfast.lab.report.citation import bibtex
 from flatfast.lab.report.figures import FIGURES
 from flatfast.lab.report.markup import emphasise, formula, text
 from flatfast.lab.report.page import page
@@ -96,6 +98,33 @@ def test_escapes_what_comes_from_outside(single: Study) -> None:
     assert html.count("<script") == html.count("</script>") == 3
     assert "&lt;script&gt;" in html
     read(html)
+
+
+def test_settings_are_written_as_people_write_them(single: Study) -> None:
+    settings = {"rates": [0.1 + 0.2, None, True], "parts": [{"of_it": 1}, {}], "none": []}
+    about = {**single.manifest, "problem": {**single.manifest["problem"], "settings": settings}}
+    html = page(summarise(replace(single, manifest=about)), [])
+    pairs = dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", html))
+    assert pairs["rates"] == "0.3, unknown, yes"
+    assert pairs["parts"] == "of it 1, none"
+    assert pairs["none"] == "none"
+
+
+def test_names_are_written_for_bibtex(single: Study) -> None:
+    name = "~/a_b\\c\n {50%} x^2 & #1 $"
+    about = {**single.manifest, "problem": {**single.manifest["problem"], "name": name}}
+    written = bibtex(summarise(replace(single, manifest=about)))
+    note = re.search(r"note = \{(.*)\}", written)
+    assert note is not None
+    said = r"Report of \~{}/a\_b\textbackslash{}c 50\% x\^{}2 \& \#1 \$, of 2026-01-01"
+    assert note[1] == said
+    assert written.count("{") == written.count("}")
+
+
+def test_powers_in_reasons_are_set_as_such(single: Study) -> None:
+    missing = Shown(FIGURES[0], None, None, "No C = (1 − momentum) / lr^(2/3) <i> has runs.")
+    html = page(summarise(single), [missing])
+    assert "lr<sup>2/3</sup> &lt;i&gt; has runs." in html
 
 
 def test_missing_parts_are_named_with_a_remedy(

@@ -1,14 +1,22 @@
 """Reading trajectories back from stored runs."""
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from tests.lab.report.conftest import make_runs, manifest, scalar_metrics
 
+from flatfast.lab.analysis import analyse
+from flatfast.lab.goal import Goal
 from flatfast.lab.report import Study, write_report
+from flatfast.lab.report.figures.example_runs import example_runs
+from flatfast.lab.report.figures.manifold_path import manifold_path
 from flatfast.lab.report.study import best_momenta
+from flatfast.lab.report.theme import LIGHT
 from flatfast.lab.report.trajectories import pick_examples, recorded_metrics, trajectories
 
 
@@ -88,3 +96,19 @@ def test_every_figure_says_what_damaged_trajectories_lack(
     assert "or none that can be read" in page.read_text()
     assert not (tmp_path / "figures" / "example_runs.svg").exists()
     assert (tmp_path / "figures" / "time_curves.svg").exists()
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e-10], ids=["six nines", "nine nines"])
+def test_figures_of_momenta_close_to_1_have_room_for_their_digits(scale: float) -> None:
+    goal = Goal("projected_trace", 2.5, relative=False)
+    lrs = tuple(scale * np.array([1.0, 3.0, 9.0]))
+    runs = make_runs(lrs=lrs, seeds=3, metrics=scalar_metrics, goal=goal)
+    study = analyse(runs, manifest("scalar-product", goal, target=1.0), n_boot=50)
+    for draw in (manifold_path, example_runs):
+        figure = draw(study, LIGHT)
+        FigureCanvasAgg(figure)
+        figure.draw_without_rendering()
+        boxes = [axes.title.get_window_extent() for axes in figure.axes if axes.get_title()]
+        assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
+        for box in [*boxes, *(legend.get_window_extent() for legend in figure.legends)]:
+            assert 0 <= box.x0 < box.x1 <= figure.bbox.width

@@ -47,6 +47,102 @@ def test_a_mark_outside_of_the_axes_has_no_place() -> None:
     assert values.rows == ((0.5,), (2,), (None,))
 
 
+def test_marks_above_their_coordinates_lie_where_they_are_drawn() -> None:
+    figure = new_figure(height=4)
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1)
+    tell(axes, [0.5, 0.5], [0.25, 0.25], {"x": 1}, up=[0, 72])
+    values = values_of(figure)
+    assert values is not None
+    assert values.at == ((0.5, 0.75), (0.5, 0.5))  # an inch of four
+
+
+def test_a_momentum_is_as_exact_as_its_distance_from_1() -> None:
+    figure = new_figure()
+    axes = figure.add_subplot()
+    given = np.array([0.5, 0.9, 0.98765432123, 0.99994129123, 1 - 1.234567e-9, 1.0])
+    tell(axes, given, given, {"momentum": given})
+    values = values_of(figure)
+    assert values is not None
+    told = np.array([row[0] for row in values.rows], float)
+    assert np.allclose(1 - told, 1 - given, rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "of"),
+    [
+        ("time_curves", "full"),
+        ("scaled_times", "full"),
+        ("method_range", "full"),
+        ("example_runs", "full"),
+        ("manifold_path", "scalar"),
+        ("cooled_metric", "deep"),
+        ("generalization", "tested"),
+    ],
+)
+def test_what_is_drawn_is_where_the_values_say(
+    name: str, of: str, request: pytest.FixtureRequest
+) -> None:
+    (drawing,) = (each for each in FIGURES if each.name == name)
+    sheet = drawing.draw(request.getfixturevalue(of), LIGHT)
+    canvas = FigureCanvasAgg(sheet)
+    canvas.draw()
+    values = values_of(sheet)
+    assert values is not None
+    picture = np.asarray(canvas.buffer_rgba())[..., :3] / 255
+    height, width = picture.shape[:2]
+    plain = np.array([to_rgb(LIGHT.surface), to_rgb(LIGHT.grid)])
+    ink = (np.abs(picture[:, :, None] - plain).max(axis=-1) > 0.12).all(axis=-1)
+
+    def drawn(right: int, down: int) -> float:
+        """Share of the values' places, moved by so many pixels, at which something is drawn."""
+        at = np.array([place for place in values.at if place is not None])
+        x, y = np.rint(at * [width, height] + [right, down]).astype(int).T
+        inside = (x > 4) & (x < width - 4) & (y > 4) & (y < height - 4)
+        near = [ink[v - 4 : v + 5, u - 4 : u + 5].any() for u, v in zip(x, y, strict=True)]
+        return float(np.mean(np.array(near)[inside]))
+
+    assert drawn(0, 0) == 1
+    assert max(drawn(0, 12), drawn(0, -12), drawn(12, 0), drawn(-12, 0)) < 0.97
+
+
+def test_methods_without_a_time_lie_at_their_own_marks(full: Study) -> None:
+    (drawing,) = (each for each in FIGURES if each.name == "method_comparison")
+    sheet = drawing.draw(full, LIGHT)
+    canvas = FigureCanvasAgg(sheet)
+    canvas.draw()
+    values = values_of(sheet)
+    assert values is not None
+    column = values.columns.index
+    marks = [
+        (at, row[column("rule")], row[column("learning rate")])
+        for at, row in zip(values.at, values.rows, strict=True)
+        if row[column("outcome")]
+    ]
+    assert len(marks) > len({lr for _, _, lr in marks})  # some lie on top of each other
+    assert len({at for at, _, _ in marks}) == len(marks)
+    picture = np.asarray(canvas.buffer_rgba())[..., :3] / 255
+    height, width = picture.shape[:2]
+    for at, rule, _ in marks:
+        assert at is not None
+        x, y = round(at[0] * width), round(at[1] * height)
+        near = picture[y - 3 : y + 4, x - 3 : x + 4]
+        assert np.abs(near - to_rgb(LIGHT.surface)).max() > 0.3, rule
+
+
+def test_the_fitted_optima_are_told_too(full: Study) -> None:
+    (drawing,) = (each for each in FIGURES if each.name == "time_curves")
+    sheet = drawing.draw(full, LIGHT)
+    FigureCanvasAgg(sheet)
+    sheet.draw_without_rendering()
+    values, best = values_of(sheet), best_momenta(full)
+    assert values is not None
+    told = [row[1] for row in values.rows if row[-1] == "fitted optimum"]
+    located = [mu.estimate for mu, known in zip(best.mu, best.located, strict=True) if known]
+    assert told == pytest.approx(located, rel=1e-5)
+
+
 def test_refuses_other_quantities_and_other_figures() -> None:
     axes = new_figure().add_subplot()
     tell(axes, 1.0, 1.0, {"x": 1.0})
@@ -109,9 +205,10 @@ def test_the_map_tells_every_cell(full: Study) -> None:
     assert values is not None
     times = median_time(full.grid)
     assert len(values.rows) == np.sum(~np.isnan(times))
-    told = [row[2] for row in values.rows if row[2] is not None]
+    time, outcome = map(values.columns.index, ("convergence time (steps)", "outcome"))
+    told = [row[time] for row in values.rows if row[time] is not None]
     assert told == pytest.approx(times[np.isfinite(times)].tolist(), rel=1e-5)
-    assert all(row[3] for row in values.rows if row[2] is None)
+    assert all(row[outcome] for row in values.rows if row[time] is None)
 
 
 def test_a_page_is_made_again_from_itself(unreached: Study, tmp_path: Path) -> None:

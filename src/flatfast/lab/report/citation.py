@@ -27,6 +27,13 @@ BIBTEX = """\
   note = {NOTE}
 }"""
 
+LATEX = str.maketrans(
+    {each: f"\\{each}" for each in "_%&#$"}
+    | {each: f"\\{each}{{}}" for each in "^~"}
+    | {"\\": r"\textbackslash{}", "{": "", "}": ""}
+)
+"""Letters that mean something else to LaTeX."""
+
 
 def citation(summary: Mapping[str, Any]) -> list[Markup]:
     """The command, the paper and the software, and where the numbers are."""
@@ -61,8 +68,8 @@ def bibtex(summary: Mapping[str, Any]) -> str:
 
 
 def _braced(words: str) -> str:
-    """Words as BibTeX takes them."""
-    return "".join(f"\\{each}" if each in "_%&#$" else each for each in words if each not in "{}\\")
+    """Words as BibTeX takes them, in one line."""
+    return " ".join(words.split()).translate(LATEX)
 
 
 def _block(words: str) -> Markup:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from numpy.typing import ArrayLike
 
 from flatfast.lab.estimation.comparison import Comparison, MethodTime
 from flatfast.lab.estimation.methods import BEST_AT_EACH_LR, BEST_CONSTANT, CORRECTED
@@ -17,6 +18,9 @@ from flatfast.lab.report.typography import method_name, sentence
 from flatfast.lab.report.values import tell
 
 MARKERS = "sDvPXhp"
+
+UNMEASURED = {"beyond limit": "longer than the run", "diverged": "diverged", "no runs": "no runs"}
+"""Outcomes of times that are none, in words."""
 
 
 def compared(study: Study) -> tuple[Comparison, list[MethodTime]]:
@@ -93,8 +97,17 @@ def draw_line(axes: Axes, times: Sequence[MethodTime], look: dict[str, Any], the
         )
 
 
-def tell_times(axes: Axes, times: Sequence[MethodTime]) -> None:
-    """The values of times: those without one lie at the run's length."""
+def tell_times(
+    axes: Axes, times: Sequence[MethodTime], *, measured_as: str = "", up: ArrayLike = 0.0
+) -> None:
+    """The values of times: those without one lie at the run's length.
+
+    Args:
+        axes: Where they are drawn.
+        times: The times.
+        measured_as: What is told of those that were measured.
+        up: How far above their coordinates they are drawn, in points: one number, or (N,).
+    """
     measured = [time.outcome == "measured" for time in times]
     tell(
         axes,
@@ -105,10 +118,18 @@ def tell_times(axes: Axes, times: Sequence[MethodTime]) -> None:
             LR: [time.lr for time in times],
             "momentum": [time.momentum for time in times],
             TIME: [t.time.estimate if so else None for t, so in zip(times, measured, strict=True)],
-            "from": [t.time.low if so else t.limit for t, so in zip(times, measured, strict=True)],
-            "to": [t.time.high if so else None for t, so in zip(times, measured, strict=True)],
-            "outcome": ["" if so else t.outcome for t, so in zip(times, measured, strict=True)],
+            "interval from": [
+                t.time.low if so else t.limit for t, so in zip(times, measured, strict=True)
+            ],
+            "interval to": [
+                t.time.high if so else None for t, so in zip(times, measured, strict=True)
+            ],
+            "outcome": [
+                measured_as if time.outcome == "measured" else UNMEASURED[time.outcome]
+                for time in times
+            ],
         },
+        up=up,
     )
 
 

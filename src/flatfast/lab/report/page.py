@@ -20,6 +20,7 @@ from flatfast.lab.report.markup import (
     definitions,
     element,
     embedded,
+    formula,
     join,
     text,
 )
@@ -46,7 +47,7 @@ from flatfast.lab.report.typography import (
 
 HERE = Path(__file__).parent
 
-SCRIPTS = ("saving", "figures", "enlarging", "tables", "copying")
+SCRIPTS = ("saving", "picking", "values", "figures", "enlarging", "printing", "tables", "copying")
 """Parts of the page's script, in order."""
 
 COMPARED = ("method_range", "method_comparison")
@@ -120,7 +121,7 @@ def _figures(figures: Iterable[Shown], note: str, convention: Convention) -> Mar
     # Several figures may lack the same thing.
     reasons = dict.fromkeys(figure.reason for figure in listed if figure.reason)
     if reasons:
-        items = join(element("li", text(reason)) for reason in reasons)
+        items = join(element("li", formula(reason)) for reason in reasons)
         pieces.append(element("ul", items, class_="absent"))
     return _section("What the runs show", note, *pieces)
 
@@ -272,15 +273,22 @@ def _flat(values: Mapping[str, Any] | str, prefix: str = "") -> list[tuple[str, 
         label = f"{prefix} {name}".strip().replace("_", " ")
         if isinstance(value, Mapping):
             pairs += _flat(value, label)
-        elif isinstance(value, list | tuple):
-            pairs.append((label, ", ".join(str(item) for item in value) or "none"))
-        elif isinstance(value, bool):
-            pairs.append((label, "yes" if value else "no"))
-        elif isinstance(value, float):
-            pairs.append((label, f"{value:.6g}"))
         elif value is not None and value != "":
-            pairs.append((label, str(value)))
+            pairs.append((label, _worded(value)))
     return pairs
+
+
+def _worded(value: object) -> str:
+    """A setting as people write it."""
+    if isinstance(value, Mapping):
+        return "; ".join(f"{name} {said}".strip() for name, said in _flat(value)) or "none"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_worded, value)) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return "unknown" if value is None else str(value)
 
 
 def _section(title: str, note: str, *pieces: Markup) -> Markup:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flatfast.lab.estimation.conventions import convention_of
-from flatfast.lab.estimation.ranges import SAFE
+from flatfast.lab.estimation.ranges import BEYOND, SAFE
 from flatfast.lab.report.markup import Markup, element, formula, join, table, text, with_note
 from flatfast.lab.report.narrative import ORACLE, interval_text, momentum_interval, ratio_text
 from flatfast.lab.report.typography import (
@@ -20,6 +20,9 @@ from flatfast.lab.report.typography import (
 )
 
 NOTHING = text("–")
+
+ROUNDED = 0.01
+"""By how much three digits of a learning rate may move it, as a share of it."""
 
 END_NOTE = {
     "": "",
@@ -164,7 +167,10 @@ def beyond_table(summary: Mapping[str, Any]) -> Markup | None:
 
 
 def _share(method: Mapping[str, Any], entry: Mapping[str, Any]) -> float:
-    return round(float(entry["eta"] / method["stability_limit"]), 2)
+    # Learning rates are rounded, and the shares that were asked for are not.
+    share = float(entry["eta"] / method["stability_limit"])
+    nearest = min(BEYOND, key=lambda asked: abs(asked - share))
+    return nearest if abs(nearest / share - 1) < ROUNDED else round(share, 2)
 
 
 def sensitivity_table(summary: Mapping[str, Any]) -> Markup:

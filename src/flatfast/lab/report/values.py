@@ -21,6 +21,9 @@ PLACES = 4
 MOST = 48
 """Points of a line that are told: of one with more, these are spread evenly over it."""
 
+POINTS = 72
+"""In an inch."""
+
 Cell = float | str | None
 
 
@@ -62,6 +65,7 @@ class _Marks:
     axes: Axes
     x: NDArray[np.float64]
     y: NDArray[np.float64]
+    up: NDArray[np.float64]
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
 
@@ -80,7 +84,9 @@ class Sheet(Figure):
         self.told = _Told()
 
 
-def tell(axes: Axes, x: ArrayLike, y: ArrayLike, columns: Mapping[str, Any]) -> None:
+def tell(
+    axes: Axes, x: ArrayLike, y: ArrayLike, columns: Mapping[str, Any], *, up: ArrayLike = 0.0
+) -> None:
     """Tell the values of marks.
 
     Args:
@@ -88,6 +94,7 @@ def tell(axes: Axes, x: ArrayLike, y: ArrayLike, columns: Mapping[str, Any]) -> 
         x: Their coordinates, (N,).
         y: The same upwards.
         columns: Name of each quantity to its N values, or to one value of all of them.
+        up: How far above their coordinates they are drawn, in points: one number, or (N,).
 
     Raises:
         TypeError: If the axes are in another kind of figure.
@@ -102,11 +109,12 @@ def tell(axes: Axes, x: ArrayLike, y: ArrayLike, columns: Mapping[str, Any]) -> 
         raise ValueError(
             f"all marks of a figure have the same quantities: {told[0].columns}, got {names}"
         )
-    right, up = np.broadcast_arrays(np.atleast_1d(x), np.atleast_1d(y))
+    right, top, above = np.broadcast_arrays(*map(np.atleast_1d, (x, y, up)))
     count = len(right)
     listed = [[value] * count if np.ndim(value) == 0 else list(value) for value in columns.values()]
     rows = tuple(tuple(_cell(value) for value in row) for row in zip(*listed, strict=True))
-    told.append(_Marks(axes, right.astype(float), up.astype(float), names, rows))
+    x_there, y_there, lifted = (each.astype(float) for each in (right, top, above))
+    told.append(_Marks(axes, x_there, y_there, lifted, names, rows))
 
 
 def spread(count: int) -> NDArray[np.intp]:
@@ -125,6 +133,7 @@ def values_of(figure: Figure) -> Values | None:
     for marks in told:
         rows += marks.rows
         places = marks.axes.transData.transform(np.column_stack([marks.x, marks.y]))
+        places[:, 1] += marks.up * figure.dpi / POINTS
         shares = places / size
         for (left, bottom), (right, up) in zip(shares, places, strict=True):
             inside = bool(np.isfinite([right, up]).all()) and marks.axes.bbox.contains(right, up)
@@ -139,5 +148,7 @@ def _cell(value: Any) -> Cell:
         return value
     if not np.isfinite(value):
         return None
-    rounded = float(f"{float(value):.{DIGITS}g}")
+    # A momentum is as exact as its distance from 1.
+    nines = int(-np.log10(1 - value)) if 0.9 < value < 1 else 0
+    rounded = float(f"{float(value):.{DIGITS + nines}g}")
     return int(rounded) if rounded.is_integer() else rounded

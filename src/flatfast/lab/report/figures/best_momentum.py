@@ -110,7 +110,13 @@ def best_momentum(study: Study, theme: Theme) -> Figure:
         axes,
         lr,
         mu,
-        {LR: lr, f"best {convention.mu}": mu, "from": low, "to": high, "momentum": 1 - mu},
+        {
+            LR: lr,
+            f"best {convention.mu}": mu,
+            "interval from": low,
+            "interval to": high,
+            f"best {convention.momentum}": 1 - mu,
+        },
     )
     log_axis(axes, "x", float(x[0]), float(x[-1]))
     # An interval without end must not squeeze the points together.

@@ -24,6 +24,9 @@ FORETOLD: dict[str, Any] = {"marker": "v", "ms": 9}
 ABOVE = 9.0
 """How far above the threshold the forecast's marks lie, in points."""
 
+WIDE = 27
+"""Letters of an entry of the key beyond which there is no room for another beside it."""
+
 LONG = 6.0
 """Ratio of the slowest to the fastest arrival beyond which the steps are drawn logarithmically."""
 
@@ -60,7 +63,7 @@ def example_runs(study: Study, theme: Theme) -> Figure:
                 values,
                 {
                     study.convention.momentum: 1 - example.mu,
-                    "seed": run.seed,
+                    "seed": str(run.seed),
                     "step": steps,
                     metric_name(metric): values,
                     TIME: run.time,
@@ -97,7 +100,10 @@ def example_runs(study: Study, theme: Theme) -> Figure:
             entries.append(mark_entry(FORECAST, color=theme.ink, **FORETOLD))
     axes.set_xlabel(f"steps at learning rate {rate(examples.lr, 3)}")
     axes.set_ylabel(metric_name(metric))
-    figure.legend(handles=entries, loc="outside lower center", ncols=2, columnspacing=1.6)
+    # A momentum close to 1 has many digits, and two columns of them no room.
+    wide = max(len(str(entry.get_label())) for entry in entries) > WIDE
+    columns = 1 if wide else 2
+    figure.legend(handles=entries, loc="outside lower center", ncols=columns, columnspacing=0.9)
     return figure
 
 

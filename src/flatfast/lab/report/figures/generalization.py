@@ -72,7 +72,8 @@ def _momentum_axis(axes: Axes, low: float, high: float) -> None:
 
 
 def _tell(axes: Axes, found: Generalization, reading: Reading, moment: str, study: Study) -> None:
-    """The values of a panel."""
+    """The values of a panel, in percent where its axis is."""
+    scale, unit = (100, " (%)") if found.share else (1, "")
     for e, lr in enumerate(found.lr):
         known = np.isfinite(reading.median[e])
         mu, value = found.mu[known], reading.median[e, known]
@@ -84,9 +85,9 @@ def _tell(axes: Axes, found: Generalization, reading: Reading, moment: str, stud
                 "moment": moment,
                 LR: lr,
                 study.convention.mu: mu,
-                metric_name(found.metric): value,
-                "from": reading.low[e, known],
-                "to": reading.high[e, known],
+                metric_name(found.metric) + unit: scale * value,
+                "interval from": scale * reading.low[e, known],
+                "interval to": scale * reading.high[e, known],
             },
         )
 

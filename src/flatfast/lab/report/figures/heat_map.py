@@ -86,6 +86,7 @@ def heat_map(study: Study, theme: Theme) -> Figure:
             {
                 LR: lr,
                 study.convention.mu: grid.mu[here],
+                study.convention.momentum: 1 - grid.mu[here],
                 TIME: column[here],
                 "outcome": outcomes(column[here], lost_here[here]),
             },

@@ -90,7 +90,7 @@ def manifold_path(study: Study, theme: Theme) -> Figure:
             label="flattest minimum",
             zorder=4,
         )
-        axes.set_title(f"{example.label}:\nmomentum {momentum(1 - example.mu)}", fontsize=10.5)
+        axes.set_title(f"{example.label}:\nmomentum\n{momentum(1 - example.mu)}", fontsize=10.5)
         axes.set_xlabel("|u|")
         axes.set_xlim(0, reach)
         axes.set_ylim(0, reach)

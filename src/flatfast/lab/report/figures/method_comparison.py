@@ -41,9 +41,9 @@ def method_comparison(study: Study, theme: Theme) -> Figure:
         own = [time for time in shown if time.method == name]
         if own:
             method_lines.draw_line(axes, own, look[name], theme)
-            method_lines.tell_times(axes, own)
-            unmeasured = [time for time in own if time.outcome != "measured"]
-            _marks(axes, unmeasured, look[name], [levels[name, t.lr] for t in unmeasured])
+            above = [STACKED * levels.get((name, time.lr), 0) for time in own]
+            method_lines.tell_times(axes, own, up=above)
+            _marks(axes, own, look[name], above)
             entries.append(method_lines.entry(name, look[name]))
     method_lines.ring(axes, found.best, theme)
     if any(time.outcome == "beyond limit" for time in shown):
@@ -85,11 +85,13 @@ def _levels(shown: list[MethodTime]) -> dict[tuple[str, float], int]:
     return levels
 
 
-def _marks(axes: Axes, times: list[MethodTime], look: dict[str, Any], levels: list[int]) -> None:
+def _marks(axes: Axes, times: list[MethodTime], look: dict[str, Any], above: list[float]) -> None:
     """Methods without a median time at a learning rate, from the runs' length upwards."""
-    for time, level in zip(times, levels, strict=True):
+    for time, points in zip(times, above, strict=True):
+        if time.outcome == "measured":
+            continue
         marker, size = (r"$\uparrow$", 9) if time.outcome == "beyond limit" else ("x", 6)
-        up = ScaledTranslation(0, level * STACKED / 72, axes.figure.dpi_scale_trans)
+        up = ScaledTranslation(0, points / 72, axes.figure.dpi_scale_trans)
         place = axes.transData + up
         axes.plot(
             time.lr, time.limit, ls="", marker=marker, ms=size, color=look["color"], transform=place

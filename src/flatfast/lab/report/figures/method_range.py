@@ -54,8 +54,9 @@ def method_range(study: Study, theme: Theme) -> Figure:
         entries.append(method_lines.entry(name, look[name]))
         if name in limits and name not in (BEST_AT_EACH_LR, BEST_CONSTANT):
             axes.axvline(limits[name], 0, 0.045, color=look[name]["color"], lw=2.2)
-        method_lines.tell_times(axes, [t for t in beyond if t.method == name])
-        for time in (t for t in beyond if t.method == name):
+        catapulted = [time for time in beyond if time.method == name]
+        method_lines.tell_times(axes, catapulted, measured_as="above its stability limit")
+        for time in catapulted:
             axes.plot(
                 time.lr,
                 time.time.estimate,

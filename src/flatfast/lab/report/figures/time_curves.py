@@ -37,6 +37,9 @@ from flatfast.lab.report.values import tell
 SPREAD = (0.25, 0.75)
 """Quantiles over seeds between which the band lies."""
 
+QUARTER = "a quarter of the seeds by (steps)"
+THREE_QUARTERS = "three quarters by (steps)"
+
 MOMENTA = (0.9, 0.99, 0.999, 0.9999, 0.99999, 0.0, 0.5, 0.95, 0.995, 0.9995, 0.8, 0.98, 0.998)
 """Labels of the axis of momentum; earlier ones go first where there is no room for all."""
 
@@ -90,14 +93,29 @@ def time_curves(study: Study, theme: Theme) -> Figure:
             {
                 LR: grid.lr[e],
                 study.convention.mu: mu,
+                study.convention.momentum: 1 - mu,
                 TIME: value,
-                "a quarter of the seeds by": low[e, here],
-                "three quarters by": high[e, here],
+                QUARTER: low[e, here],
+                THREE_QUARTERS: high[e, here],
                 "outcome": outcomes(times[e, here], diverged[e, here]),
             },
         )
         if best.located[e]:
             _optimum(axes, best.mu[e], best.time[e].estimate, theme)
+            tell(
+                axes,
+                best.mu[e].estimate,
+                best.time[e].estimate,
+                {
+                    LR: grid.lr[e],
+                    study.convention.mu: best.mu[e].estimate,
+                    study.convention.momentum: 1 - best.mu[e].estimate,
+                    TIME: best.time[e].estimate,
+                    QUARTER: None,
+                    THREE_QUARTERS: None,
+                    "outcome": "fitted optimum",
+                },
+            )
         if study.forecast is not None:
             C, time = forecast_line(study.forecast)
             scale = grid.lr[e] ** LAW

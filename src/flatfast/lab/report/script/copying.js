@@ -14,19 +14,11 @@ for (const block of document.querySelectorAll("pre")) {
     }
     setTimeout(() => (copy.textContent = "Copy"), SAID);
   });
-  copy.className = "copy";
-  const around = document.createElement("div");
-  around.className = "around";
-  block.replaceWith(around);
-  around.append(block, copy);
+  block.after(toolbar(copy));
 }
 
 const numbers = button("Save all numbers (JSON)", "", () => {
   const text = JSON.stringify(read("summary"), null, 1) + "\n";
   save("summary.json", new Blob([text], { type: "application/json" }));
 });
-const last = document.querySelector("main > section:last-of-type");
-const tools = document.createElement("div");
-tools.className = "tools";
-tools.append(numbers);
-last.append(tools);
+document.querySelector("main > section:last-of-type").append(toolbar(numbers));

@@ -18,6 +18,6 @@ function enlarge(figure) {
   large.setAttribute("aria-label", caption.textContent);
   large.replaceChildren(button("Close", "", () => large.close()), frame, caption);
   const values = VALUES[figure.dataset.name];
-  if (values.at) withValues(frame, values);
+  if (values.at) withValues(frame, values, pickerOf(figure.dataset.name));
   large.showModal();
 }

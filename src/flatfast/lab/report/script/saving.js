@@ -1,6 +1,7 @@
 /* Files that the reader keeps: numbers as CSV and JSON, pictures as SVG and PNG. */
 
-const PROBLEM = document.body.dataset.problem.replace(/[^\w.-]+/g, "_");
+// No longer than a file's name may be.
+const PROBLEM = document.body.dataset.problem.replace(/[^\w.-]+/g, "_").slice(0, 80);
 const SUPERSCRIPT = "⁰¹²³⁴⁵⁶⁷⁸⁹⁻";
 const PIXELS = 2; // of a PNG, for each of the picture's own
 
@@ -16,8 +17,10 @@ function save(name, blob) {
 
 function csv({ columns, rows }) {
   const cell = (value) => {
-    const text = value === null ? "" : String(value);
-    return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+    // Words that spreadsheets would take for a formula are told that they are words.
+    const formula = typeof value === "string" && /^[=+@\t\r-]/.test(value);
+    const text = value === null ? "" : `${formula ? "'" : ""}${value}`;
+    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
   return [columns, ...rows].map((row) => row.map(cell).join(",")).join("\n") + "\n";
 }
@@ -40,7 +43,14 @@ function button(label, title, act) {
   const made = document.createElement("button");
   made.type = "button";
   made.textContent = label;
-  if (title) made.setAttribute("aria-label", title);
+  if (title) made.setAttribute("aria-label", (made.title = title));
   made.addEventListener("click", act);
+  return made;
+}
+
+function toolbar(...buttons) {
+  const made = document.createElement("div");
+  made.className = "tools";
+  made.append(...buttons);
   return made;
 }

@@ -1,0 +1,55 @@
+"""A browser that visits reports; no request may leave them."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.explorer.paths import CHROMIUM
+
+from flatfast.lab.report import Study, write_report
+
+WAIT = 60_000  # milliseconds; a busy machine is slow to do what takes a tenth of a second
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Any]:
+    if CHROMIUM is None:
+        pytest.skip("needs Chromium, which is not here")
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+    with playwright.sync_playwright() as driver:
+        playwright.expect.set_options(timeout=WAIT)
+        browser = driver.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="package")
+def report(tested: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_report(tested, tmp_path_factory.mktemp("report"))
+
+
+@pytest.fixture
+def visit(browser: Any, report: Path) -> Iterator[Callable[..., Any]]:
+    """Opens the page; at the end there must have been no other request and no message."""
+    contexts, requests, messages, opened = [], [], [], set()
+
+    def open_page(path: Path = report, **options: Any) -> Any:
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(WAIT)
+        page.on("request", lambda request: requests.append(request.url))
+        page.on("console", lambda message: messages.append(message.text))
+        page.on("pageerror", lambda error: messages.append(str(error)))
+        opened.add(path.as_uri())
+        page.goto(path.as_uri(), wait_until="load", timeout=WAIT)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert messages == []
+    assert {url for url in requests if not url.startswith(("data:", "blob:"))} == opened
