@@ -58,10 +58,10 @@ def paired(trial: Trial, swept: Row, folder: Path) -> Row:
     }
 
 
-def best(swept: Row) -> Row:
-    """The fastest cell of which no run diverged."""
+def best(swept: Row) -> Row | None:
+    """The fastest cell of which no run diverged; None if none settles."""
     stable = [cell for cell in swept["cells"] if cell["steps"] and not cell["diverged"]]
-    return min(stable, key=lambda cell: float(cell["steps"]))
+    return min(stable, key=lambda cell: float(cell["steps"]), default=None)
 
 
 def at_the_end(swept: Row, cell: Row) -> bool:
@@ -74,10 +74,15 @@ def at_the_end(swept: Row, cell: Row) -> bool:
 
 
 def ratios(case: Row) -> list[float]:
-    """Steps of each calibration's pair over those of the best; infinite where there is none."""
-    fastest = best(case["swept"])["steps"]
+    """Steps of each calibration's pair over those of the best; infinite where there is none.
+
+    Empty where no pair of the sweep settles either, with which it could be compared.
+    """
+    fastest = best(case["swept"])
+    if fastest is None:
+        return []
     return [
-        row["pair"]["steps"] / fastest if row["pair"] and row["pair"]["steps"] else np.inf
+        row["pair"]["steps"] / fastest["steps"] if row["pair"] and row["pair"]["steps"] else np.inf
         for row in case["calibrations"]
     ]
 
@@ -97,15 +102,17 @@ def table(found: Row) -> str:
     for case in found["pair"].values():
         fastest = best(case["swept"])
         pairs = [row["pair"] for row in case["calibrations"] if row["pair"]]
-        end = "*" if at_the_end(case["swept"], fastest) else ""
+        end = "*" if fastest and at_the_end(case["swept"], fastest) else ""
         shares = [
             pair["lr"] * case["swept"]["curvature"] / (2 * (1 + pair["momentum"])) for pair in pairs
         ]
         rows.append(
             [
                 f"{name(case)}{'' if case['development'] else ' (held out)'}",
-                f"{fastest['lr']:.3g}, {fastest['momentum']:.3g}{end}",
-                f"{fastest['steps']:.0f}",
+                f"{fastest['lr']:.3g}, {fastest['momentum']:.3g}{end}"
+                if fastest
+                else "none settles",
+                f"{fastest['steps']:.0f}" if fastest else "",
                 f"{pairs[0]['lr']:g}, {pairs[0]['momentum']:.3g}" if pairs else "none",
                 f"{np.median(shares):.2f}" if pairs else "",
                 ", ".join(f"{r:.2f}" if np.isfinite(r) else "-" for r in ratios(case)),
@@ -120,22 +127,29 @@ def table(found: Row) -> str:
     return markdown.table(heads, rows, note)
 
 
+def _without(cases: list[Row]) -> str:
+    """Cases that cannot be compared, by name."""
+    names = [name(case) for case in cases if not best(case["swept"])]
+    return f"; no pair of the sweep settles on {', '.join(names)}" if names else ""
+
+
 def sentence(found: Row) -> str:
     """Medians and worst, of the cases held out and of all, and what diverged."""
-    every = list(found["pair"].values())
+    cases = list(found["pair"].values())
+    every = [case for case in cases if best(case["swept"])]
     held = [case for case in every if not case["development"]]
-    pairs = [row["pair"] for case in every for row in case["calibrations"] if row["pair"]]
+    pairs = [row["pair"] for case in cases for row in case["calibrations"] if row["pair"]]
     lost, late, runs = (
         sum(pair[key] for pair in pairs) for key in ("diverged", "unsettled", "runs")
     )
     of_held, of_every = (
-        [float(np.median(ratios(case))) for case in cases] for cases in (held, every)
+        [float(np.median(ratios(case))) for case in some] for some in (held, every)
     )
     return (
         f"Steps of the calibrated pair over those of the best of a sweep: {_middle(of_held)} on "
         f"{len(held)} cases held out, {_middle(of_every)} on all {len(every)} (at most {BAR:g} in "
-        f"the median was the bar). Of {runs:,} runs at calibrated pairs {lost} diverged, and "
-        f"{late} more did not settle."
+        f"the median was the bar){_without(cases)}. Of {runs:,} runs at calibrated pairs {lost} "
+        f"diverged, and {late} more did not settle."
     )
 
 

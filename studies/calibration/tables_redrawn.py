@@ -21,7 +21,7 @@ def redrawn(found: Row) -> str:
         for cases in redrawn_of(found)
     ]
     heads = ("problem", "C calibrated", "C swept", "steps over the best")
-    note = "Data of seeds 0, 1, 2; medians of three calibrations"
+    note = "The usual data first; medians of three calibrations"
     return markdown.table(heads, rows, note) if rows else markdown.NOT_YET
 
 

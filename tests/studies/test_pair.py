@@ -49,6 +49,18 @@ def test_steps_over_the_best_are_infinite_without_a_pair_or_an_arrival():
     assert ratios(case) == [pytest.approx(1.1), np.inf, np.inf]
 
 
+def test_a_sweep_of_which_nothing_settles_is_told_and_not_compared():
+    nowhere = {**SWEPT, "cells": [cell(0.9, 0.95, None)]}
+    lost = {**found(cell(0.9, 0.95, None)), "swept": nowhere, "problem": "digits-mlp"}
+    assert best(nowhere) is None
+    assert ratios(lost) == []
+    cases = {"pair": {"a": found(cell(0.9, 0.95, 48.0)), "b": lost}}
+    assert "1.20 on 1 cases held out, 1.20 on all 1" in sentence(cases)
+    assert "no pair of the sweep settles on digits-mlp" in sentence(cases)
+    assert "Of 16 runs" in sentence(cases)
+    assert "| none settles |  |" in table(cases)
+
+
 def test_tables():
     cases = {
         "a": found(cell(0.9, 0.95, 48.0), cell(0.9, 0.95, 44.0), cell(0.9, 0.95, 46.0)),
