@@ -250,7 +250,7 @@ def reported(folder: Path) -> dict[str, Any]:
     """The command that writes a report: its time, and the peak of its memory."""
     with tempfile.TemporaryDirectory() as out:
         begin = time.perf_counter()
-        words = [sys.executable, "-m", "flatfast.cli.app", "report", str(folder), "--out", out]
+        words = [sys.executable, "-m", "flatfast", "report", str(folder), "--out", out]
         child = subprocess.Popen(words, stdout=subprocess.DEVNULL)
         _, status, usage = os.wait4(child.pid, 0)
         if status:

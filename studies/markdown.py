@@ -24,6 +24,11 @@ def table(heads: Sequence[str], rows: Iterable[Iterable[str]], note: str = "") -
     return "\n".join(lines)
 
 
+def met(so: bool) -> str:
+    """Whether a criterion that was written down before was."""
+    return "met" if so else "not met"
+
+
 def between(found: Mapping[str, float]) -> str:
     """An ``estimate``, and in brackets ``low`` and ``high``."""
     return f"{found['estimate']:.2f} ({found['low']:.2f} to {found['high']:.2f})"

@@ -7,10 +7,8 @@ llmstxt.org. The skill, ``skills/flatfast/SKILL.md``, is what one has to know to
 script: parts of the pages as they are. The site also has ``llms-full.txt``, the pages in one.
 """
 
-import argparse
 import posixpath
 import re
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from typing import Any
 import yaml
 
 from scripts.site.links import ROOT, outside_code
+from scripts.site.made import write_or_check
 from scripts.site.percent import FOLDER, ORDER, opening, title
 
 LLMS = ROOT / "llms.txt"
@@ -166,22 +165,10 @@ def _plain(text: str) -> str:
     return re.sub(r":( \()([^()]+)\)\)", r": \2)", outside_code(text, change))
 
 
-def main() -> None:
-    """Write them, or say which are stale."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--check", action="store_true", help="write nothing, fail if out of date")
-    check = parser.parse_args().check
-    stale = []
-    for file, text in ((LLMS, llms()), (SKILL, skill())):
-        if not file.is_file() or file.read_text(encoding="utf-8") != text:
-            stale.append(file.relative_to(ROOT).as_posix())
-            if not check:
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_text(text, encoding="utf-8")
-    if check and stale:
-        sys.exit(f"out of date: {', '.join(stale)}; run: make quotes")
-    print(f"2 files, {len(stale)} {'out of date' if check else 'written'}")
+def texts() -> dict[Path, str]:
+    """The list and the skill, by their files."""
+    return {LLMS: llms(), SKILL: skill()}
 
 
 if __name__ == "__main__":
-    main()
+    write_or_check(texts, __doc__)

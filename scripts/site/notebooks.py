@@ -1,11 +1,11 @@
 """Write each tutorial as a notebook, without outputs: ``python -m scripts.site.notebooks``."""
 
-import argparse
-import sys
+from pathlib import Path
 
 import jupytext
 import nbformat
 
+from scripts.site.made import write_or_check
 from scripts.site.percent import FOLDER, ORDER
 
 
@@ -23,22 +23,10 @@ def notebook(name: str) -> str:
     return str(nbformat.writes(found)) + "\n"
 
 
-def main() -> None:
-    """Write them, or say which are stale."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing, fail if out of date")
-    check = parser.parse_args().check
-    stale = []
-    for name in ORDER:
-        file, text = FOLDER / f"{name}.ipynb", notebook(name)
-        if not file.is_file() or file.read_text(encoding="utf-8") != text:
-            stale.append(file.name)
-            if not check:
-                file.write_text(text, encoding="utf-8")
-    if check and stale:
-        sys.exit(f"out of date: {', '.join(stale)}; run: python -m scripts.site.notebooks")
-    print(f"{len(ORDER)} notebooks, {len(stale)} {'out of date' if check else 'written'}")
+def notebooks() -> dict[Path, str]:
+    """The text of every notebook, by its file."""
+    return {FOLDER / f"{name}.ipynb": notebook(name) for name in ORDER}
 
 
 if __name__ == "__main__":
-    main()
+    write_or_check(notebooks, __doc__)

@@ -1,6 +1,7 @@
-"""References in docstrings as links: an extension of griffe, which reads them for the site.
+"""Docstrings as Markdown has them: an extension of griffe, which reads them for the site.
 
-Docstrings say ``:func:`flatfast.rescale```, as Sphinx and editors understand it; Markdown does not.
+They say ``:func:`flatfast.rescale```, and ``::`` before an example, as Sphinx and editors
+understand it; Markdown does not.
 """
 
 import re
@@ -8,11 +9,14 @@ from typing import Any
 
 import griffe
 
+_EXAMPLE = re.compile(r"^::\n+|(?<=\S):(?=:\n)", re.MULTILINE)
 _ROLE = re.compile(r":(?:class|func|meth|mod|data|attr|exc|obj):`(~?)([\w.]+)`")
 
 
 def linked(text: str, module: str) -> str:
     """A docstring's text with its references as links to what the site has, as code elsewhere.
+
+    What begins an example goes, or a colon of it, where it ends a sentence.
 
     Args:
         text: The docstring.
@@ -25,7 +29,7 @@ def linked(text: str, module: str) -> str:
         full = target if target.startswith("flatfast.") else f"{module}.{target.lstrip('.')}"
         return f'<autoref optional identifier="{full}"><code>{shown}</code></autoref>'
 
-    return _ROLE.sub(link, text)
+    return _EXAMPLE.sub("", _ROLE.sub(link, text))
 
 
 class Roles(griffe.Extension):

@@ -10,6 +10,7 @@ from scipy.stats import t as student
 from flatfast.theory import plateau_edge
 from studies.adam import cases
 from studies.adam.cases import SWEPT, Swept
+from studies.missing import or_infinite
 
 Row = dict[str, Any]
 Array = NDArray[np.float64]
@@ -55,7 +56,7 @@ def judged_rate(row: Row) -> Row:
 
 def judged_time(row: Row) -> Row:
     """A time over beta2 beside the one told."""
-    median = float(np.median(reached(row["times"])))
+    median = float(np.median(or_infinite(row["times"])))
     lags = 1 - row["beta2"] < 10 * cases.BETA2_LR**2
     off = median / row["told"] - 1 if np.isfinite(median) else None
     return {k: row[k] for k in ("beta1", "beta2", "told")} | {
@@ -69,7 +70,7 @@ def judged_time(row: Row) -> Row:
 def judged_squares(rows: list[Row]) -> list[Row]:
     """Times over beta2 over that at :data:`UNIT`, beside those of the speeds told at the start."""
     rng = np.random.default_rng(0)
-    each = {row["beta2"]: (reached(row["times"]), row["told"]) for row in rows}
+    each = {row["beta2"]: (or_infinite(row["times"]), row["told"]) for row in rows}
     unit, speed = each[UNIT]
     pick = rng.integers(len(unit), size=(RESAMPLED, len(unit)))
     found = []
@@ -101,7 +102,7 @@ def judged_sweep(case: Swept, kept: Mapping[str, Any]) -> Row:
     places, draws = [], []
     for lr, rows in sorted(curves.items()):
         mu = np.array([row["mu"] for row in rows])
-        times = np.array([reached(row["times"]) for row in rows])
+        times = np.array([or_infinite(row["times"]) for row in rows])
         on = np.array([row["multiple"] >= 5 for row in rows]) & (mu <= case.plateau_to * 1.0001)
         chosen = rng.integers(times.shape[1], size=(RESAMPLED, times.shape[1]))
         drawn = np.array([read(mu, times[:, pick], on) for pick in chosen])
@@ -121,11 +122,6 @@ def judged_sweep(case: Swept, kept: Mapping[str, Any]) -> Row:
             }
         )
     return {"places": places, **exponents(places, np.array(draws))}
-
-
-def reached(times: list[float | None]) -> Array:
-    """Times of runs; infinite where the goal was not reached."""
-    return np.array([np.inf if time is None else time for time in times])
 
 
 def read(mu: Array, times: Array, on: NDArray[np.bool_]) -> tuple[float, float]:

@@ -7,6 +7,7 @@ import numpy as np
 from scipy import stats
 
 from studies.adaptive.cases import FEW, LEAST_COVERAGE, MOST_COST, SMOOTH
+from studies.missing import or_infinite
 from studies.study import Result
 
 Value = Mapping[str, float]
@@ -72,7 +73,7 @@ def by_shape(rows: Sequence[Mapping[str, Any]]) -> list[Result]:
 
 def _median(values: Sequence[float | None]) -> float:
     """The median, where none is wider than any."""
-    return float(np.median([np.inf if value is None else value for value in values]))
+    return float(np.median(or_infinite(values)))
 
 
 def _share(hits: int, total: int) -> Value:

@@ -7,6 +7,7 @@ import numpy as np
 from studies.calibration.cases import REDRAWN_CASES
 from studies.calibration.curve import read_off
 from studies.calibration.unseen import UNSEEN
+from studies.missing import or_infinite
 
 Row = dict[str, Any]
 
@@ -81,7 +82,7 @@ def _steps(rate: Row, prefactors: list[float]) -> Row:
     And over momentum 0.9, or, where that has not arrived, over the length of its runs.
     """
     over = [steps_over_best(rate, C) if C > 0 else None for C in prefactors]
-    ordered = sorted(np.inf if one is None else one for one in over)
+    ordered = sorted(or_infinite(over).tolist())
     middle = ordered[len(ordered) // 2]
     entry: Row = {
         "estimate": _finite(middle),
@@ -108,6 +109,6 @@ def rate_at(row: Row, share: float) -> Row | None:
 
 def steps_over_best(rate: Row, C: float) -> float | None:
     """Steps at C over those of the best, along the sweep's curve; None where it does not settle."""
-    times = np.array([np.inf if time is None else time for time in rate["time"]])
+    times = or_infinite(rate["time"])
     found = float(np.exp(read_off(np.log(rate["C"]), np.log(times), np.log(C))))
     return found / rate["best_time"] if np.isfinite(found) else None

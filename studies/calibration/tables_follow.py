@@ -7,6 +7,7 @@ import numpy as np
 from studies import markdown
 from studies.calibration.naming import Row, name
 from studies.calibration.rows import rate_at, steps_over_best
+from studies.markdown import met
 
 DEVELOPED = (
     "matrix-sensing_noise_std-0.1",
@@ -179,12 +180,8 @@ def followed_bar(found: Row) -> str:
         off = [label for label, ratio in of_all.items() if ratio > WORST]
         where = ", ".join(name(found["sweeps"][label]) for label in off)
         lines.append(
-            f"`{METHODS[method]}`: median {_met(median <= WANTED)}, worst {_met(worst <= WORST)}"
-            f"{f' (beyond it: {where})' if off else ''}, arriving {_met(np.isfinite(worst))}, "
-            f"a third below 1 {_met(faster >= FASTER)}"
+            f"`{METHODS[method]}`: median {met(median <= WANTED)}, worst {met(worst <= WORST)}"
+            f"{f' (beyond it: {where})' if off else ''}, arriving {met(np.isfinite(worst))}, "
+            f"a third below 1 {met(faster >= FASTER)}"
         )
     return "; ".join(lines).replace("`following`", "following") + "." if lines else markdown.NOT_YET
-
-
-def _met(so: Any) -> str:
-    return "met" if so else "not met"

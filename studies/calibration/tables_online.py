@@ -4,6 +4,7 @@ import numpy as np
 
 from studies import markdown
 from studies.calibration.naming import Row, name
+from studies.missing import or_infinite
 
 
 def online(found: Row) -> str:
@@ -73,4 +74,4 @@ def auto(found: Row) -> str:
 
 
 def _median(steps: list[float | None]) -> float:
-    return float(np.median([np.inf if step is None else step for step in steps]))
+    return float(np.median(or_infinite(steps)))

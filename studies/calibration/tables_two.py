@@ -7,6 +7,7 @@ import numpy as np
 from studies import markdown
 from studies.calibration.naming import Row, name
 from studies.calibration.two_values import CHOOSING, JUDGING
+from studies.missing import or_infinite
 
 BOOT = 1000
 """Resamplings of the seeds."""
@@ -19,10 +20,7 @@ def gains(row: Row) -> tuple[float, float, float]:
 
     Runs of one seed have the same noise, so that seeds are drawn for both at once.
     """
-    steps, constant = (
-        np.array([np.inf if each is None else each for each in row[key]])
-        for key in ("steps", "constant")
-    )
+    steps, constant = or_infinite(row["steps"]), or_infinite(row["constant"])
     drawn = np.random.default_rng(0).integers(len(steps), size=(BOOT, len(steps)))
     with np.errstate(invalid="ignore"):
         ratios = _middle(steps[drawn]) / _middle(constant[drawn])

@@ -20,6 +20,7 @@ from flatfast.law import GAMMA
 from studies.calibration.cases import Case
 from studies.calibration.rows import rate_at
 from studies.calibration.together import Floats, Together
+from studies.missing import or_infinite
 
 Row = dict[str, Any]
 
@@ -86,7 +87,7 @@ def two_values(
         raise ValueError(f"{case.label} is not swept at the calibration's learning rate")
     C, located = rate["best_C"], rate["located"]
     if not located:
-        C = rate["C"][int(np.argmin([np.inf if t is None else t for t in rate["time"]]))]
+        C = rate["C"][int(np.argmin(or_infinite(rate["time"])))]
     best = rate["best_time"]
     problem = case.load()
     tried = arrivals(problem, case, schedules, C, best, CHOOSING)

@@ -10,6 +10,7 @@ from studies.fresh.analysis import over_best
 from studies.fresh.cases import CASES, DRIFT_WITHIN, NOISE_WITHIN, STEPS_WITHIN
 from studies.fresh.measure import middle
 from studies.fresh.words import TITLES
+from studies.markdown import met
 
 Row = dict[str, Any]
 
@@ -85,14 +86,10 @@ def verdict(found: Row) -> str:
         steps = _steps(name, row, larger)
         soon = bool(steps) and float(np.median(steps)) <= STEPS_WITHIN
         told.append(
-            f"{TITLES[name]}: noise {_met(noise)}, drift {_met(drift)}, exponent {_met(law)}, "
-            f"steps at the calibrated C {_met(soon)}"
+            f"{TITLES[name]}: noise {met(noise)}, drift {met(drift)}, exponent {met(law)}, "
+            f"steps at the calibrated C {met(soon)}"
         )
     return "; ".join(told) + "." if told else markdown.NOT_YET
-
-
-def _met(so: bool) -> str:
-    return "met" if so else "not met"
 
 
 def linear(found: Row) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from studies.missing import or_infinite
 from studies.study import Result
 from studies.transfer.optimizers import Hyper, Optimizer
 from studies.transfer.tasks import Schedule, Task
@@ -72,4 +73,4 @@ def _rounded(losses: np.ndarray[Any, Any]) -> list[float | None]:
 
 def losses_of(row: Row) -> np.ndarray[Any, Any]:
     """Losses of a row, (seeds, evaluations)."""
-    return np.array([[np.inf if x is None else x for x in run] for run in row["losses"]], float)
+    return np.array([or_infinite(run) for run in row["losses"]])

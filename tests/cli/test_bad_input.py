@@ -39,7 +39,7 @@ DIGITS = ("sweep", "digits-mlp", *PAIR)
         ([*SCALAR, "--momentum", "-0.1"], "momentum must be in [0, 1), got -0.1"),
         ([*SCALAR, "--momentum", "0.9:1:3"], "momentum must be in [0, 1), got 1"),
         (["sweep", "scalar-product"], "a sweep needs --lr, e.g. --lr 0.002:0.02:4"),
-        (["sweep", "scalar-product"], "and --momentum, e.g. --momentum 0.7:0.99:8"),
+        (["sweep", "scalar-product"], "and --momentum, e.g. --momentum 0.8:0.998:16"),
         (["sweep", "scalar-product", *PAIR[:2]], "a sweep needs --momentum, e.g."),
         ([*SCALAR, "--seeds", 0], "seeds must be at least 1, got 0"),
         ([*SCALAR, "--steps", 0], "steps must be positive"),

@@ -102,7 +102,10 @@ def test_too_few_gradients_are_told_as_such(flatfast, monkeypatch):
         (("scalar-produkt", "--lr", 0.1), "did you mean scalar-product"),
         (("nowhere.py:make", "--lr", 0.1), "no file nowhere.py"),
         (("scalar-product", "--out", "gone/c.json"), "--out must lie in a folder that is there"),
+        (("scalar-product", "--out", "."), "--out must be a file, and . is a folder"),
         (("scalar-product", "--figure", "gone/c.png"), "--figure must lie in a folder that is"),
+        (("scalar-product", "--figure", "c"), "--figure must end as a figure does, .svg or .png"),
+        (("scalar-product", "--figure", "c.json"), "for instance, got c.json"),
     ],
 )
 def test_bad_input(flatfast, words, message):

@@ -63,6 +63,8 @@ def test_minibatches_are_warned_of(flatfast):
         (["scalar-prod"], "did you mean scalar-product?"),
         (["scalar-product", "--lr", "-1"], "lr must be positive and finite, got -1"),
         (["scalar-product", "--set", "noise_std=0"], "noise_std must be positive"),
+        (["scalar-product", "--out", "gone/f.json"], "--out must lie in a folder that is there"),
+        (["scalar-product", "--out", "."], "--out must be a file, and . is a folder"),
         (
             ["scalar-product", "--threshold", "9", "--absolute"],
             "threshold must be below the metric's start, 7.524, got 9",

@@ -91,6 +91,14 @@ def test_reference_knows_what_docstrings_refer_to(pages):
     assert not any(":func:" in text for name, text in pages.items() if name.startswith("reference"))
 
 
+def test_reference_has_examples_and_returns_as_docstrings_mean_them(pages):
+    every = [text for name, text in pages.items() if name.startswith("reference")]
+    assert not any(re.search(r"<p>[^<]*::</p>", text) for text in every)
+    rescale = pages["reference/torch.html"].partition('id="flatfast.torch.rescale"')[2]
+    returned = rescale.partition("Returns:")[2].partition("</ul>")[0]
+    assert returned.count("<li") == 1
+
+
 # --- In a browser ---------------------------------------------------------------------------------
 
 

@@ -55,7 +55,7 @@ def test_a_sweep_of_which_nothing_settles_is_told_and_not_compared():
     assert best(nowhere) is None
     assert ratios(lost) == []
     cases = {"pair": {"a": found(cell(0.9, 0.95, 48.0)), "b": lost}}
-    assert "1.20 on 1 cases held out, 1.20 on all 1" in sentence(cases)
+    assert "1.20) on 1 cases held out" in sentence(cases)
     assert "no pair of the sweep settles on digits-mlp" in sentence(cases)
     assert "Of 16 runs" in sentence(cases)
     assert "| none settles |  |" in table(cases)

@@ -158,6 +158,20 @@ def test_a_look_ahead_leaves_the_weights_bit_for_bit():
         calibrate(model, half_square(noise), (INDEX, ZEROS), 0.01, fall=1.5)
 
 
+@pytest.mark.parametrize(
+    ("fall", "error", "told"),
+    [
+        (1.0, ValueError, r"fall must be in \(0, 1\), got 1"),
+        (float("nan"), ValueError, r"fall must be in \(0, 1\), got nan"),
+        ("0.5", TypeError, r"fall must be a share in \(0, 1\), got '0.5'"),
+    ],
+)
+def test_a_calibrator_s_fall_is_refused_before_anything_is_measured(fall, error, told):
+    model = Pairs()
+    with pytest.raises(error, match=told):
+        Calibrator(model, half_square(LabelNoise(0.3)), (INDEX, ZEROS), fall=fall)
+
+
 def test_a_calibrator_in_the_place_of_a_law():
     torch.manual_seed(0)
     model, noise = Pairs(), LabelNoise(0.3)

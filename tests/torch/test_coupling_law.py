@@ -105,7 +105,7 @@ def test_no_optimizer():
 def test_no_law():
     with pytest.raises(TypeError, match=r"got 0\.9"):
         couple(sgd(weight()), 0.9)
-    with pytest.raises(TypeError, match=r"got <class '.*Calibrator'>"):
+    with pytest.raises(TypeError, match=r"got the class Calibrator: give .*, Calibrator\(\.\.\.\)"):
         couple(sgd(weight()), Calibrator)
 
 

@@ -152,6 +152,23 @@ def test_the_step_is_carried_on_to_the_steps_of_the_training():
     assert at_given.pair == at_given.measured  # longer runs have room for more momentum
 
 
+@pytest.mark.parametrize("lr", [None, 0.1])
+def test_a_training_that_is_shorter_than_the_runs_is_told(lr):
+    found = find(Valley(), half_square, ONE, lr, budget=300, steps=1)
+    told = " ".join(str(found).split())
+    assert found.pair == found.measured
+    assert f"Training has 1 step left: what is best for {found.horizons[1]} is not best f" in told
+    assert f"evaluations, {found.evaluations} times the training, " in told
+    assert "Training has 2 steps left" in " ".join(str(replace(found, steps=2)).split())
+    enough = str(replace(found, steps=found.horizons[1]))
+    assert "Training has" not in enough
+
+
+def test_a_cost_that_is_next_to_nothing_is_not_told_as_nothing():
+    found = replace(find(Valley(), half_square, ONE, budget=250, steps=100), steps=10**9)
+    assert "evaluations, below 0.1% of the training, " in " ".join(str(found).split())
+
+
 def test_where_noise_hides_what_differs_it_is_told():
     found = find(Valley(), half_square, ONE, budget=250)
     assert found.ok

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
-from flatfast.torch import find
+from flatfast.torch import calibrate, find
 from tests.torch.calibrated import classes, network
 from tests.torch.valley import ONE, Valley, half_square
 
@@ -118,7 +118,9 @@ def test_other_bad_arguments(model):
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     cases = [
         ({"budget": 1.5}, TypeError, "budget must be a whole number"),
-        ({"steps": 0}, ValueError, "steps must be at least 1, got 0"),
+        ({"budget": 10**400}, ValueError, "budget must be at most 1,000,000,000,000 grad"),
+        ({"steps": 0}, ValueError, "steps must be at least 1 and at most 1,.*, got 0"),
+        ({"steps": 10**400}, ValueError, "steps must be at least 1 and at most 1,000,000,000,000"),
         ({"schedule": "linear"}, ValueError, "'constant' or a function, got 'linear'"),
         ({"schedule": 3}, TypeError, "schedule must be"),
         ({"optimizer": 3}, TypeError, "must be a torch.optim.Optimizer, got int"),
@@ -154,6 +156,22 @@ def test_a_minimum_is_told():
     found = find(valley, half_square, ONE, 0.1, budget=300)
     assert not found.ok
     assert str(found).startswith("Keep what has served: none of ")
+
+
+@pytest.mark.parametrize("data", [None, 3, "a/path"])
+def test_data_that_gives_nothing(model, data):
+    with pytest.raises(TypeError, match=f"data must be a DataLoader or .*, got {data!r}"):
+        find(model, F.cross_entropy, data)
+    with pytest.raises(TypeError, match="data must be a DataLoader"):
+        calibrate(model, F.cross_entropy, data, 0.1)
+
+
+@pytest.mark.parametrize("search", [find, calibrate])
+def test_a_model_or_a_loss_that_is_none(model, search):
+    with pytest.raises(TypeError, match=r"model must be a torch\.nn\.Module, got <class .*Broken"):
+        search(Broken, F.cross_entropy, classes(), 0.1)
+    with pytest.raises(TypeError, match=r"loss_fn must be a function .*, got None"):
+        search(model, None, classes(), 0.1)
 
 
 @pytest.mark.parametrize("momentum", [1.0, 1.5])

@@ -1,6 +1,7 @@
 """What is read off losses, on losses of which the truth is known."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -123,6 +124,35 @@ def test_the_grid_grows_to_the_optimum_and_the_budget_is_kept(far):
     assert runs.spent <= 3000
     assert len(set(runs.asked)) == len(runs.asked)  # nothing is run twice
     assert search.long.horizon == 4 * search.short.horizon
+
+
+class Evaluated(Counted):
+    """As many evaluations of the loss as short runs have."""
+
+    def cost(self, horizon):
+        return horizon + min(8, max(horizon // 2, 1)) / 3
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_runs_are_as_long_as_the_budget_allows(given):
+    def planned(horizon):  # 12 short runs and 3 again, 4 long ones twice; where lr is given fewer
+        short, long = (9, 6) if given else (15, 8)
+        return short * runs.cost(horizon // 4) + long * runs.cost(horizon)
+
+    grid, runs = replace(GRID, given=given), Evaluated(None)
+    for budget in range(250, 3000, 7):
+        search = Search(grid, runs.loss, runs, budget)
+        horizon = search.long.horizon
+        assert (horizon % 4, search.short.horizon) == (0, horizon // 4)
+        assert planned(horizon) <= budget < planned(horizon + 4)
+
+
+def test_an_absurd_budget_is_planned_by_few_looks_at_the_cost():
+    runs = Counted(None)
+    looks = []
+    runs.cost = lambda horizon: looks.append(horizon) or float(horizon)
+    assert Search(GRID, runs.loss, runs, 10**12).long.horizon > 10**10
+    assert len(looks) < 200
 
 
 def test_a_cliff_of_divergence_is_not_in_the_way():

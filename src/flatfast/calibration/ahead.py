@@ -13,10 +13,9 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from flatfast.arguments import as_number
 from flatfast.calibration.calibrate import BUDGET, Lasts, Progress, calibrate_here
 from flatfast.calibration.calibration import Calibration
-from flatfast.calibration.fall import PROBES, READING, Gauged, sharpness_read
+from flatfast.calibration.fall import PROBES, READING, Gauged, as_fall, sharpness_read
 from flatfast.calibration.following import CAUTION, exponent_of, no_swing
 from flatfast.calibration.landscape import PROBE, PRODUCT, Landscape, Vector
 from flatfast.calibration.result import Ahead
@@ -95,9 +94,7 @@ def calibrate(
         return calibrate_here(landscape, lr, **options)
     if lr is None:
         raise ValueError("fall= needs the learning rate that training is to have: give lr too")
-    fall = as_number("fall", fall, "a share in (0, 1)")
-    if not 0 < fall < 1:
-        raise ValueError(f"fall must be in (0, 1), got {fall}")
+    fall = as_fall(fall)
     if not isinstance(landscape, Movable):
         raise TypeError(
             f"fall= needs a landscape that can be moved, got {type(landscape).__name__}"

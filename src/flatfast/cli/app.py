@@ -1,7 +1,6 @@
 """The commands, and how their failures are told."""
 
 import os
-import sys
 import sysconfig
 import traceback
 from pathlib import Path
@@ -134,7 +133,3 @@ def _place(error: BaseException) -> str:
 def _fail(message: str, code: int) -> int:
     Console(stderr=True).say(("flatfast:", "bold red"), " ", message)
     return code
-
-
-if __name__ == "__main__":
-    sys.exit(run())

@@ -9,6 +9,7 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from flatfast.cli.console import Console
+from flatfast.cli.files import check_figure, check_file
 from flatfast.cli.options import Data, Set
 from flatfast.extras import ways_to_install
 
@@ -72,9 +73,8 @@ def calibrate(
     from flatfast.calibration.calibrate import BUDGET
     from flatfast.cli.values import settings
 
-    for option, path in (("--out", out), ("--figure", figure)):
-        if path is not None and not path.parent.is_dir():
-            raise ValueError(f"{option} must lie in a folder that is there, got {path}")
+    check_file("--out", out)
+    check_figure("--figure", figure)
     console = Console()
     spend = BUDGET if budget is None else budget
     with Progress(

@@ -10,6 +10,7 @@ from rich.table import Table
 from flatfast import timescales
 from flatfast.cli import options
 from flatfast.cli.console import Console
+from flatfast.cli.files import check_file
 from flatfast.law import GAMMA
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def predict(
     for rate in lr or ():
         if not 0 < rate < float("inf"):
             raise ValueError(f"lr must be positive and finite, got {rate:g}")
+    check_file("--out", out)
     from flatfast.cli.progress import told_stages
     from flatfast.cli.values import settings
     from flatfast.lab.forecast.forecast import forecast

@@ -13,6 +13,7 @@ from flatfast.rescaling.change import ratio
 from flatfast.rescaling.choice import doubts_of_kind, doubts_of_size
 from flatfast.rescaling.measured import Measured, changes, kinds, measured
 from flatfast.rescaling.setting import Convention
+from flatfast.rescaling.words import moves, numbers
 
 MOST_COLUMNS = 4
 """Of numbers, beside which there is room for words in a terminal of 80."""
@@ -113,11 +114,11 @@ def _serves(rule: Rule, setting: Setting, *, lr_alone: bool) -> bool:
 
 def _says_something(new: Rescaled, nothing: Rescaled) -> bool:
     """Whether a rule changes more than the one that changes next to nothing, or is that one."""
-    return new is nothing or new.doubts != () or _cells(new) != _cells(nothing)
+    return new is nothing or new.doubts != () or numbers(new) != numbers(nothing)
 
 
 def _compare(console: Console, setting: Setting, found: list[Rescaled]) -> None:
-    columns = _columns(setting)
+    columns = list(numbers(setting))
     # Beside many numbers the words would be a letter wide.
     beside = len(columns) <= MOST_COLUMNS
     table = Table(header_style="bold", pad_edge=False)
@@ -126,13 +127,13 @@ def _compare(console: Console, setting: Setting, found: list[Rescaled]) -> None:
         table.add_column(column, justify="right", no_wrap=True)
     if beside:
         table.add_column("keeps")
-    table.add_row("before", *_cells(setting), style="dim")
+    table.add_row("before", *numbers(setting).values(), style="dim")
     doubts: list[str] = []
     for each in found:
         doubts += [doubt for doubt in each.doubts if doubt not in doubts]
         marks = [f" [{doubts.index(doubt) + 1}]" for doubt in each.doubts]
         rule = Text(each.rule + "".join(marks), style="bold" if each.inside else "yellow")
-        table.add_row(rule, *_cells(each), *([Text(each.keeps)] if beside else []))
+        table.add_row(rule, *numbers(each).values(), *([Text(each.keeps)] if beside else []))
     console.print(table)
     if not beside:
         for each in found:
@@ -185,10 +186,8 @@ def _served(kind: str, change: str) -> str:
 
 def _tell(console: Console, before: Setting, new: Rescaled) -> None:
     style = "bold" if new.inside else "bold yellow"
-    values = zip(_columns(new), _cells(new), strict=True)
-    console.say((", ".join(f"{name} {value}" for name, value in values), style))
-    was = zip(_columns(before), _cells(before), strict=True)
-    console.say("before: ", ", ".join(f"{name} {value}" for name, value in was))
+    console.say((moves(None, new), style))
+    console.say("before: ", moves(None, before))
     for doubt in new.doubts:
         console.note(doubt)
     if new.keeps:
@@ -197,38 +196,11 @@ def _tell(console: Console, before: Setting, new: Rescaled) -> None:
         console.say(f"source: {new.source}")
 
 
-def _columns(setting: Setting) -> list[str]:
-    names = ["lr"]
-    if setting.momentum is not None:
-        names.append("momentum")
-    names += [f"beta {index}" for index in range(1, len(setting.betas or ()) + 1)]
-    extras = ("eps", "weight_decay", "averaging")
-    return names + [name.replace("_", " ") for name in extras if getattr(setting, name) is not None]
-
-
-def _cells(setting: Setting) -> list[str]:
-    decays = [setting.momentum, *(setting.betas or ())]
-    cells = [f"{setting.lr:.4g}", *(_decay(decay) for decay in decays if decay is not None)]
-    numbers = (setting.eps, setting.weight_decay)
-    cells += [f"{number:.3g}" for number in numbers if number is not None]
-    return cells + ([] if setting.averaging is None else [_decay(setting.averaging, 5)])
-
-
-def _decay(decay: float, fewest: int = 4) -> str:
-    """With as many digits as tell it from 1, and its complement to one in twenty."""
-    digits = next((n for n in range(fewest, 17) if _tells(decay, f"{decay:.{n}g}")), 17)
-    return f"{decay:.{digits}g}"
-
-
-def _tells(decay: float, text: str) -> bool:
-    return math.isclose(1 - float(text), 1 - decay, rel_tol=0.05)
-
-
 def _pair(text: str) -> tuple[float, float]:
-    numbers = _numbers("batch", text, ":")
-    if len(numbers) != 2:
+    both = _numbers("batch", text, ":")
+    if len(both) != 2:
         raise ValueError(f"--batch takes OLD:NEW, for instance 256:1024, got {text!r}")
-    return numbers[0], numbers[1]
+    return both[0], both[1]
 
 
 def _numbers(name: str, text: str, between: str) -> tuple[float, ...]:

@@ -44,11 +44,11 @@ def sweep(
     ],
     lr: Annotated[
         str | None,
-        typer.Option(help="Learning rates: 0.1,0.2 or 0.01:0.1:4. Needed."),
+        typer.Option(help="Learning rates: 0.1,0.2 or 0.01:0.08:4. Needed."),
     ] = None,
     momentum: Annotated[
         str | None,
-        typer.Option(help="Momenta: 0.9,0.99 or 0.7:0.99:8. Needed, unless --adaptive."),
+        typer.Option(help="Momenta: 0.9,0.99 or 0.8:0.998:16. Needed, unless --adaptive."),
     ] = None,
     prefactor: Annotated[
         str | None,
@@ -342,7 +342,7 @@ def _wanted(lr: str | None, momentum: str | None, adaptive: bool) -> str:
         lines.append("--lr, e.g. --lr 0.002:0.02:4 (four learning rates) or --lr 0.01,0.02")
     if momentum is None and not adaptive:
         lines.append(
-            "--momentum, e.g. --momentum 0.7:0.99:8 (eight momenta) or --momentum 0.9,0.99, "
+            "--momentum, e.g. --momentum 0.8:0.998:16 (sixteen momenta) or --momentum 0.9,0.99, "
             "or --C 0.06:0.5:12 (1 - momentum in units of lr^(2/3)), or --adaptive, which finds "
             "them"
         )

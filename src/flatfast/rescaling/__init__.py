@@ -5,7 +5,8 @@ Needs nothing but Python. A setting (:class:`Setting`) and what changes (:class:
 """
 
 from flatfast.rescaling.change import Change
-from flatfast.rescaling.rescale import Rescaled, rescale
+from flatfast.rescaling.rescale import rescale
+from flatfast.rescaling.rescaled import Rescaled
 from flatfast.rescaling.rule import Rule
 from flatfast.rescaling.rules import rules
 from flatfast.rescaling.setting import Setting

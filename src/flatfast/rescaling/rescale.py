@@ -2,44 +2,22 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import Any
 
 from flatfast.rescaling.change import Change, as_change
 from flatfast.rescaling.choice import MEASURED, chosen_rule, doubts_of_choice
+from flatfast.rescaling.rescaled import Rescaled
 from flatfast.rescaling.rule import Asked, Rule
 from flatfast.rescaling.rules import RULES, kept_decay
 from flatfast.rescaling.setting import Setting, as_setting
+from flatfast.rescaling.words import moves
 
 OwnRule = Callable[[Setting, Change], Setting]
 """A rule of the user's: from the old setting and what changes to the new setting."""
 
 ROUNDING = 1e-6
 """Share by which what is kept may differ and still be the same: of momenta close to 1."""
-
-
-@dataclass(frozen=True)
-class Rescaled(Setting):
-    """A setting at its new batch and learning rate, and what the rule says of it.
-
-    Attributes:
-        rule: The rule's name.
-        keeps: What it keeps.
-        exact_where: The situation in which that is all that counts.
-        source: Who found it.
-        doubts: What it cannot keep here, a sentence each; none where it serves.
-    """
-
-    rule: str = ""
-    keeps: str = ""
-    exact_where: str = ""
-    source: str = ""
-    doubts: tuple[str, ...] = ()
-
-    @property
-    def inside(self) -> bool:
-        """Whether this change is inside of the rule's domain."""
-        return not self.doubts
 
 
 def rescale(
@@ -139,7 +117,9 @@ def _by_own_rule(rule: OwnRule, old: Setting, change: Change) -> Rescaled:
     values = {**_values(given), "convention": old.convention}
     if given.decoupled is None:
         values["decoupled"] = old.decoupled
-    return Rescaled(**values, rule=name, keeps=first_line, source="your own")
+    return Rescaled(
+        **values, rule=name, keeps=first_line, source="your own", before=Setting(**_values(old))
+    )
 
 
 def _check_kind(name: str, given: Setting, old: Setting) -> None:
@@ -152,13 +132,13 @@ def _check_kind(name: str, given: Setting, old: Setting) -> None:
         if getattr(given, part) is not None and getattr(old, part) is None:
             raise ValueError(
                 f"the rule {name} returned {part} {getattr(given, part):g} for a setting that has "
-                f"none: {old}"
+                f"none: {moves(None, old)}"
             )
     had = len(old.betas or ())
     if given.betas is not None and len(given.betas) != had:
         raise ValueError(
             f"the rule {name} returned betas {given.betas} for a setting that has "
-            f"{had or 'none'}: {old}"
+            f"{had or 'none'}: {moves(None, old)}"
         )
     if given.convention not in (Setting.convention, old.convention):
         raise ValueError(
@@ -192,6 +172,7 @@ def _settled(rule: Rule, old: Setting, change: Change, asked: Asked) -> Rescaled
         exact_where=rule.exact_where,
         source=rule.source,
         doubts=tuple(doubts),
+        before=Setting(**_values(old)),
     )
 
 

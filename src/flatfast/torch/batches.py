@@ -34,8 +34,16 @@ class Batches:
             device: Where they are wanted.
 
         Raises:
+            TypeError: If data cannot be gone through.
             ValueError: If there is none, it is empty, or data is a map-style data set.
         """
+        kind = type(data)
+        gives = hasattr(kind, "__iter__") or hasattr(kind, "__getitem__")
+        if not gives or isinstance(data, str | bytes):
+            raise TypeError(
+                "data must be a DataLoader or another iterable of batches, or inputs and targets "
+                f"as two tensors, got {data!r}"
+            )
         if isinstance(data, Dataset) and not isinstance(data, IterableDataset):
             raise ValueError(
                 f"data must give batches, and {type(data).__name__} gives examples: wrap it in a "

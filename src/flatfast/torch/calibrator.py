@@ -6,7 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 from torch import Tensor, nn
 
 from flatfast.calibration import Calibration
-from flatfast.calibration.fall import PROBES, READING, sharpness_read
+from flatfast.calibration.fall import PROBES, READING, as_fall, sharpness_read
 from flatfast.torch.batches import Batches, pair
 from flatfast.torch.calibration import calibrate, landscape_of
 from flatfast.torch.put_back import put_back
@@ -75,12 +75,12 @@ class Calibrator:
             **options: Further ones of :func:`flatfast.torch.calibrate`.
 
         Raises:
-            ValueError: If ``fall`` is not in (0, 1).
+            TypeError: If ``fall`` is no number.
+            ValueError: If it is not in (0, 1).
         """
-        if fall is not None and not 0 < fall < 1:
-            raise ValueError(f"fall must be in (0, 1), or None, got {fall}")
         self._parts = model, loss_fn, data
-        self.fall, self._options = fall, options
+        self.fall = None if fall is None else as_fall(fall)
+        self._options = options
         self._batch: Any = None
 
     def __call__(self, lr: float) -> Calibration:

@@ -45,9 +45,9 @@ def couple(
 
     What momentum means is the optimizer's: SGD with a dampening that equals its momentum averages
     gradients where SGD without sums them, and the law, whose C is the same, is then
-    ``1 - momentum = C**3 * lr**2``. Dampening is written with the momentum. The coupling's text
-    says which it is. (At one learning rate less momentum than the law's is then faster, as long as
-    it is stable: docs/theory.md.)
+    ``1 - momentum = C**3 * lr**2``. Dampening is written with the momentum, and is not to be
+    changed otherwise. The coupling's text says which it is. (At one learning rate less momentum
+    than the law's is then faster, as long as it is stable: docs/theory.md.)
 
     From then on every step uses the law's momentum at the learning rate of that moment, whatever
     scheduler or hand sets it. Where the law gives 0 (learning rates above ``C^(-3/2)``) the steps
@@ -88,7 +88,8 @@ def couple(
             the optimizer's momentum must not change.
         CalibrationError: If the calibration found no law; says why.
         MomentumConflictError: With ``others="raise"``: if a scheduler cycles the momentum; at the
-            first step after, if something else has written it.
+            first step after, if something else has written it. Always, at a step, if something else
+            has changed the dampening.
     """
     if isinstance(law, Calibrator):
         if total_steps is not None:

@@ -20,7 +20,7 @@ from flatfast.calibration import Calibration
 from flatfast.torch.cautions import Cautions
 from flatfast.torch.copies import Carried
 from flatfast.torch.followed import CoupledGroup, follow_group, known
-from flatfast.torch.groups import give_buffers, is_average, is_dampened, momentum_of, part_betas
+from flatfast.torch.groups import give_buffers, is_average, momentum_of, part_betas
 from flatfast.torch.hooks import LastPreHook
 from flatfast.torch.laws import Law, checked, one_for_each, refuse_where_none
 from flatfast.torch.others import Others, OtherWriters
@@ -98,7 +98,7 @@ class Coupling:
         for index, each in enumerate(self._followed):
             lr = float(each.group["lr"])
             used = each.used or (lr, each.momentum(index, lr, left))
-            average = is_average(self.optimizer, each.group) or bool(is_dampened(each.group))
+            average = is_average(self.optimizer, each.group) or bool(each.averages)
             found.append(CoupledGroup.of(*used, average=average))
         return found
 
@@ -188,7 +188,7 @@ class Coupling:
 
         Raises:
             MomentumConflictError: If something else has written a momentum, which ``others`` does
-                not allow.
+                not allow, or a dampening.
             ValueError: If a group was added that cannot be coupled, or a law leaves [0, 1).
         """
         if not self._handles:
@@ -210,6 +210,7 @@ class Coupling:
             if (
                 group["lr"] is each.lr
                 and value is each.value
+                and group.get("dampening") is each.dampening
                 and self.total_steps is None
                 and type(each.lr) is float
             ):
@@ -228,7 +229,7 @@ class Coupling:
                 continue
             momentum = each.momentum(index, lr, left)
             if lr == 0:
-                self._undo.setdefault(index, (each.expected, each.used))
+                self._undo.setdefault(index, each.before())
             each.write(lr, momentum)
             self._cautions.tell(each, left)
         self._at_zero = all(each.used is not None and each.used[0] == 0 for each in self._followed)

@@ -8,12 +8,12 @@ from torch.optim import Optimizer
 
 from flatfast.law import MomentumLaw, effective_step, memory, out_of_range
 from flatfast.torch.groups import (
+    LEAST,
     Group,
     check_dampening,
     is_dampened,
     key_of,
     momentum_of,
-    set_momentum,
     write,
     written_momentum,
 )
@@ -62,6 +62,9 @@ class Followed:
         still: Steps for which another hand, to which the momentum is left, has not written it; None
             where the law writes it.
         turns: How often another hand has begun to write.
+        averages: Whether a dampening that equals the momentum makes an average of the velocity;
+            None where the group has no dampening.
+        dampening: The dampening that was left in the group, its own object.
     """
 
     group: Group
@@ -74,11 +77,23 @@ class Followed:
     used: tuple[float, float] | None = None
     still: int | None = None
     turns: int = 0
+    averages: bool | None = None
+    dampening: Any = None
+
+    def __post_init__(self) -> None:
+        self._take_dampening()
+
+    def _take_dampening(self) -> None:
+        self.averages, self.dampening = is_dampened(self.group), self.group.get("dampening")
+
+    def _put(self, number: float) -> None:
+        self.value = write(self.group, number, self.averages)
+        self.dampening = self.group.get("dampening")
 
     @property
     def applied(self) -> Law | None:
         """The law in the convention of the group's momentum, by which it is written."""
-        return in_group(self.law, is_dampened(self.group))
+        return in_group(self.law, self.averages)
 
     def momentum(self, index: int, lr: float, left: int | None) -> float:
         """The momentum for a step.
@@ -119,10 +134,24 @@ class Followed:
         """Whether the group holds another momentum than was left there."""
         return momentum_of(self.group) not in (self.expected, self.loaded)
 
+    def dampened_by_another(self) -> bool:
+        """Whether the group holds a dampening that makes something else of its velocity.
+
+        One that is written with the momentum, to equal it, does not, nor does one that a wrapper
+        has loaded.
+        """
+        now = self.group.get("dampening")
+        if self.averages is None or now == self.dampening:
+            return False
+        if self.loaded is not None:
+            self._take_dampening()
+            return False
+        return not (self.averages and now == written_momentum(self.group))
+
     def write(self, lr: float, momentum: float) -> None:
         """Put a momentum in the group, for a step at this learning rate."""
         self.lr, self.loaded = self.group["lr"], None
-        self.value = set_momentum(self.group, momentum)
+        self._put(momentum if momentum > 0 else LEAST)
         self.expected = momentum_of(self.group)  # betas may be tensors, of less precision
         self.used = lr, momentum
 
@@ -132,15 +161,20 @@ class Followed:
         self.expected = momentum_of(self.group)
         self.used = lr, self.expected
 
-    def take_back(self, expected: float, used: tuple[float, float] | None) -> None:
-        """The last write was for no step: go back to what was there before it."""
-        write(self.group, expected)
-        self.expected, self.used = expected, used
+    def before(self) -> tuple[float, tuple[float, float] | None]:
+        """What a write replaces, for :meth:`take_back`."""
+        return written_momentum(self.group), self.used
+
+    def take_back(self, written: float, used: tuple[float, float] | None) -> None:
+        """The last write was for no step: go back to the number that was there before it."""
+        self._put(written)
+        self.expected, self.used = momentum_of(self.group), used
         self.lr = self.value = None
 
     def adopt(self, group: Group) -> None:
         """A checkpoint was loaded: what it holds is expected."""
         self.group, self.expected = group, momentum_of(group)
+        self._take_dampening()
         self.lr = self.value = self.used = self.loaded = None
 
     def await_loaded(self, momentum: float) -> None:
@@ -151,7 +185,7 @@ class Followed:
     def give_back(self) -> None:
         """The momentum of before the coupling; one that is left to another stays."""
         if self.still is None:
-            write(self.group, self.original)
+            self._put(self.original)
 
     def settings(self) -> dict[str, Any]:
         """What a copy's group needs, for :meth:`restore`."""
@@ -165,7 +199,7 @@ class Followed:
 
     def __str__(self) -> str:
         law = "no law" if self.law is None else repr(self.applied)
-        if is_dampened(self.group):
+        if self.averages:
             law += " (momentum averages gradients, as dampening equals it)"
         if self.used is None:
             return f"{law}, no step yet"

@@ -82,24 +82,29 @@ def check_dampening(index: int, group: Group) -> None:
         )
 
 
-def set_momentum(group: Group, momentum: float) -> Any:
+def set_momentum(group: Group, momentum: float, dampened: bool | None) -> Any:
     """Write the group's momentum; 0 becomes :data:`LEAST`.
+
+    Args:
+        group: The group.
+        momentum: Its momentum to be.
+        dampened: Whether its velocity is an average by a dampening that equals the momentum.
 
     Returns:
         What the group now holds: the momentum, or its betas.
     """
-    return write(group, momentum if momentum > 0 else LEAST)
+    return write(group, momentum if momentum > 0 else LEAST, dampened)
 
 
-def write(group: Group, number: float) -> Any:
-    """Put a number in the momentum's place, as it is.
+def write(group: Group, number: float, dampened: bool | None) -> Any:
+    """Put a number in the momentum's place, as it is, and in its dampening's; see above.
 
     Returns:
         What the group now holds: the momentum, or its betas.
     """
     if "momentum" in group:
         group["momentum"] = number
-        if group.get("dampening"):  # equal to the momentum: the velocity stays an average
+        if dampened:  # the velocity stays an average
             group["dampening"] = number
         return number
     betas = group["betas"]

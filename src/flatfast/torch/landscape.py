@@ -310,7 +310,13 @@ class ModelLandscape:
 
 
 def one_number(loss_fn: Callable[[Any, Any], Tensor]) -> Callable[[Any, Any], Tensor]:
-    """The loss, which then says by its own name that it is not reduced."""
+    """The loss, which then says by its own name that it is not reduced.
+
+    Raises:
+        TypeError: If it cannot be called.
+    """
+    if not callable(loss_fn):
+        raise TypeError(f"loss_fn must be a function of outputs and targets, got {loss_fn!r}")
 
     def loss(outputs: Any, targets: Any) -> Tensor:
         found: Any = loss_fn(outputs, targets)

@@ -56,8 +56,11 @@ def checked(law: Any) -> Law:
         TypeError: If it cannot be called, or is a class and so gives no momentum.
     """
     if not callable(law) or isinstance(law, type):
+        given = repr(law)
+        if isinstance(law, type):
+            given = f"the class {law.__name__}: give one that is made, {law.__name__}(...)"
         raise TypeError(
-            f"law must give the momentum at a learning rate, like MomentumLaw(C=0.2), got {law!r}"
+            f"law must give the momentum at a learning rate, like MomentumLaw(C=0.2), got {given}"
         )
     found: Law = law
     return found

@@ -14,7 +14,7 @@ from flatfast.law import memory
 from flatfast.torch.followed import Followed
 from flatfast.torch.groups import momentum_of, written_momentum
 from flatfast.torch.warned import warn
-from flatfast.torch.writers import conflict
+from flatfast.torch.writers import conflict, dampening_conflict
 
 Others: TypeAlias = Literal["raise", "yield", "override"]
 """What becomes of a momentum that another has written."""
@@ -90,8 +90,11 @@ class OtherWriters:
             each: The group.
 
         Raises:
-            MomentumConflictError: If another has written it and that is an error.
+            MomentumConflictError: If another has written it and that is an error, or has written
+                the dampening, which always is.
         """
+        if each.dampened_by_another():
+            raise dampening_conflict(index, each)
         if each.written_by_another():
             return self._found(index, each)
         if each.still is None:

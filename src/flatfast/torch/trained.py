@@ -13,8 +13,11 @@ def trained(model: nn.Module, params: Iterable[Tensor] | None) -> list[Tensor]:
     """The parameters that require gradients, each once, in their order.
 
     Raises:
+        TypeError: If the model is no module.
         ValueError: If there is none, or one has no shape yet or is sharded.
     """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be a torch.nn.Module, got {model!r}")
     every = model.parameters() if params is None else params
     chosen = list(dict.fromkeys(p for p in every if p.requires_grad))
     if not chosen:

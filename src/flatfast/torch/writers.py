@@ -60,6 +60,17 @@ def conflict(layers: list[Any], index: int, momentum: float) -> MomentumConflict
     )
 
 
+def dampening_conflict(index: int, each: Followed) -> MomentumConflictError:
+    """That somebody else has made something else of a group's velocity."""
+    kind = "an average of gradients" if each.averages else "a sum of gradients"
+    return MomentumConflictError(
+        f"the dampening of parameter group {index} was set to {each.group.get('dampening')} since "
+        f"the last step, not by the coupling. Its velocity is {kind}, and does not "
+        f"become another midway: put the dampening back to {each.dampening:g}, or make another "
+        "optimizer with it, and couple that"
+    )
+
+
 def coupled_twice(optimizer: Optimizer) -> MomentumConflictError:
     """That an earlier coupling writes the momentum."""
     return MomentumConflictError(

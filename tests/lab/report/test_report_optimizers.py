@@ -5,7 +5,7 @@ import pytest
 from tests.lab.report.conftest import GOAL, RESAMPLES, make_runs, manifest
 
 from flatfast.lab.analysis import analyse
-from flatfast.lab.report import headline, summarise
+from flatfast.lab.report import advice, headline, summarise
 from flatfast.lab.report.figures import FIGURES, words_of
 from flatfast.lab.report.figures.best_momentum import best_momentum
 from flatfast.lab.report.page import page
@@ -59,6 +59,15 @@ def test_words_are_those_of_the_optimizer(adam: Study) -> None:
     assert "2 law says" not in html
     assert "What this means for your training" not in html  # nobody knows
     assert "but of adam" in html  # and so no other rules are compared
+
+
+def test_a_plateau_is_not_taken_for_too_narrow_a_range(adam: Study, normalized: Study) -> None:
+    for study, told in ((adam, "a plateau up to an edge"), (normalized, "Widen the range")):
+        summary = summarise(study)
+        first = {**summary["best_momentum"][0], "located": False, "reason": "at the edge"}
+        notes = advice({**summary, "best_momentum": [first, *summary["best_momentum"][1:]]})
+        assert [told in note for note in notes] == [False, True]
+        assert notes[1].endswith("; make the runs longer where times lie beyond them.")
 
 
 def test_figures_are_labelled_alike(adam: Study, normalized: Study) -> None:

@@ -6,9 +6,10 @@ Reads data, never a simulator: everything here works on the output of a sweep, o
     page = write_report(study, folder)
 """
 
-from flatfast.lab.report.narrative import advice, headline, sample_line
+from flatfast.lab.report.narrative import headline, sample_line
 from flatfast.lab.report.study import CannotDraw, Study
 from flatfast.lab.report.summary import SCHEMA_VERSION, summarise
+from flatfast.lab.report.undetermined import advice
 from flatfast.lab.report.write import remove_report, write_report
 
 __all__ = [

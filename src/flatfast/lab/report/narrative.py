@@ -1,6 +1,6 @@
 """A summary in sentences, for the terminal and the top of the page."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flatfast.lab.estimation.conventions import convention_of
@@ -14,7 +14,6 @@ from flatfast.lab.report.typography import (
     number,
     percent,
     rate,
-    sentence,
     times,
 )
 
@@ -24,16 +23,10 @@ FIRST_AGAINST = ("momentum 0.9", "plain SGD")
 
 FEWEST_FOR_CORRECTION = 4
 """Best momenta from which the law's two constants are fitted with some left to judge them."""
-FEWEST_FOR_LINE = 3
-"""Best momenta through which a line is fitted with a single one left to judge it by."""
 
 
 ORACLE = "oracle"
 """How the source of a method begins that chose its momentum knowing the times; it is no rule."""
-
-
-LEFT_OUT = ("rows", "manifest", "forecast")
-"""Parts that are missing because they could not be read, and not because the runs are too few."""
 
 
 def headline(summary: Mapping[str, Any]) -> tuple[str, ...]:
@@ -236,65 +229,10 @@ def sample_line(summary: Mapping[str, Any]) -> str:
     )
 
 
-def advice(summary: Mapping[str, Any]) -> tuple[str, ...]:
-    """What could not be determined, and what to do about it; empty where all is well."""
-    said = []
-    counts = summary["counts"]["by_method"].get("grid", {})
-    located = sum(entry["located"] for entry in summary["best_momentum"])
-    few = summary["exponent"] is None and len(summary["etas"]) < 3
-    if counts.get("converged", 0) == 0:
-        said.append(
-            "No run of the sweep reached the goal. Make the runs longer (--duration), try higher "
-            "momenta, choose an easier threshold, or move the learning rates."
-        )
-    elif located < len(summary["best_momentum"]):
-        why = "" if summary["exponent"] is not None else summary["missing"].get("fit", "")
-        rates: dict[str, list[str]] = {}
-        for entry in summary["best_momentum"]:
-            # What the refusal of an exponent says already is not said twice.
-            if not entry["located"] and (few or entry["reason"] not in why):
-                rates.setdefault(entry["reason"], []).append(rate(entry["eta"]))
-        said += [
-            sentence(
-                f"no best momentum at learning rate{'s'[: len(at) > 1]} {listed(at)}: {reason}"
-            )
-            for reason, at in rates.items()
-        ]
-        said.append(
-            "Widen the range of momenta where an optimum is at its edge; make the runs longer "
-            "where times lie beyond them."
-        )
-    if few:
-        said.append(
-            "An exponent needs three or more learning rates; this sweep has "
-            f"{len(summary['etas'])}. Add some, spread over a decade."
-        )
-    elif summary["exponent"] is None and counts.get("converged", 0):
-        said.append(sentence(f"no exponent: {summary['missing'].get('fit', 'it was not fitted')}"))
-    return (*said, *_few_rates(summary), *left_out(summary))
-
-
-def _few_rates(summary: Mapping[str, Any]) -> Iterator[str]:
-    """What to know of an interval of the exponent from the fewest learning rates."""
-    located = sum(entry["located"] for entry in summary["best_momentum"])
-    if summary["exponent"] is not None and located == FEWEST_FOR_LINE:
-        yield (
-            "Three best momenta say little about how far they lie off a line: the interval of the "
-            "exponent can be narrower than its level says, and a verdict at its edge is none. More "
-            "learning rates tell."
-        )
-
-
 def caution_line(summary: Mapping[str, Any]) -> str:
     """What the exponent's interval cannot see; "" if nothing is known, or in older summaries."""
     told = summary["exponent"].get("caution")
     return f" A caution: {told}." if told else ""
-
-
-def left_out(summary: Mapping[str, Any]) -> tuple[str, ...]:
-    """What was there and could not be used."""
-    missing = summary["missing"]
-    return tuple(sentence(missing[part]) for part in LEFT_OUT if part in missing)
 
 
 def listed(names: Sequence[str]) -> str:

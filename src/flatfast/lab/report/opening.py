@@ -9,7 +9,6 @@ from flatfast.lab.report.generalizations import generalization_line
 from flatfast.lab.report.markup import Markup, element, emphasise, formula, join, text
 from flatfast.lab.report.narrative import (
     FIRST_AGAINST,
-    advice,
     answer,
     faster_line,
     forecast_line,
@@ -18,6 +17,7 @@ from flatfast.lab.report.narrative import (
     ratio_text,
 )
 from flatfast.lab.report.typography import fixed, method_name, number, percent, times
+from flatfast.lab.report.undetermined import advice
 
 
 def opening(summary: Mapping[str, Any]) -> Markup:

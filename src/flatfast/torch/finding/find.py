@@ -28,6 +28,9 @@ from flatfast.torch.trained import trained
 BUDGET = 1000
 """Gradient evaluations that are spent if nothing is said."""
 
+MOST = 10**12
+"""Gradient evaluations, or steps of a training, that nobody waits for."""
+
 SEEDS = 2**62
 """Seeds are below: those of repeats lie above the one that is given, and PyTorch's end at 2^64."""
 
@@ -114,10 +117,12 @@ def find(
         if not 0 < lr < float("inf"):
             raise ValueError(f"lr must be positive and finite, got {lr:g}")
     budget = as_whole("budget", budget, "a whole number of gradient evaluations")
+    if budget > MOST:
+        raise ValueError(f"budget must be at most {MOST:,} gradient evaluations, got {budget}")
     if steps is not None:
         steps = as_whole("steps", steps, "a whole number of steps")
-        if steps < 1:
-            raise ValueError(f"steps must be at least 1, got {steps}")
+        if not 1 <= steps <= MOST:
+            raise ValueError(f"steps must be at least 1 and at most {MOST:,}, got {steps}")
     seed = as_whole("seed", seed, "a whole number")
     if not 0 <= seed < SEEDS:
         raise ValueError(f"seed must be in [0, 2^62), got {seed}")

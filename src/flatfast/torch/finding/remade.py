@@ -91,7 +91,7 @@ class Remade:
         groups = [_copied(group) for group in self._groups]
         for group, share in zip(groups, self._shares, strict=True):
             group["lr"] = pair.lr * share
-            set_momentum(group, pair.momentum)
+            set_momentum(group, pair.momentum, is_dampened(group))
         made: torch.optim.Optimizer = self._kind(groups)
         return made
 

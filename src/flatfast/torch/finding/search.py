@@ -135,16 +135,24 @@ class Search:
         """
         self._grid, self._loss, self._runs, self._told = grid, loss, runs, told
         self._budget = budget
-        horizon = LEAST_HORIZON
-        least = runs.spent + sum(self._planned(horizon))
+        least = runs.spent + sum(self._planned(LEAST_HORIZON))
         if not budget >= least:
             raise ValueError(
                 f"budget must be at least {math.ceil(least)} gradient evaluations for runs of "
-                f"{horizon} steps, got {budget:g}; runs of more steps tell more"
+                f"{LEAST_HORIZON} steps, got {budget:g}; runs of more steps tell more"
             )
-        while runs.spent + sum(self._planned(horizon + RATIO)) <= budget:
-            horizon += RATIO
-        self.long, self.short = Level(horizon), Level(horizon // RATIO)
+        short = self._longest()
+        self.long, self.short = Level(RATIO * short), Level(short)
+
+    def _longest(self) -> int:
+        """Steps of the short runs, as many as the budget has."""
+        # A run costs its steps at least, so that the budget has not so many for all of them.
+        low, high = LEAST_HORIZON // RATIO, int(self._budget)
+        while high - low > 1:
+            middle = (low + high) // 2
+            affordable = self._runs.spent + sum(self._planned(RATIO * middle)) <= self._budget
+            low, high = (middle, high) if affordable else (low, middle)
+        return low
 
     def _planned(self, horizon: int) -> tuple[float, float]:
         """Cost of the short runs and of the long ones."""

@@ -134,10 +134,15 @@ def _horizon(found: Result) -> str:
     short, long = found.horizons
     before, after = found.optima
     if found.lr_given:
+        moved = (
+            f"momentum {before.momentum:.4g} was best after {short} steps, {after.momentum:.4g} "
+            f"after {long}"
+        )
+        if found.steps is not None and found.steps < long:
+            return f"Horizon: {moved}. {_fewer(found.steps, long)}."
         return (
-            f"Horizon: momentum {before.momentum:.4g} was best after {short} steps, "
-            f"{after.momentum:.4g} after {long}. What is best for {long} steps is not best for "
-            "many more, and momenta with a longer memory were not tried."
+            f"Horizon: {moved}. What is best for {long} steps is not best for many more, and "
+            "momenta with a longer memory were not tried."
         )
     moved = (
         f"{found.step_is} = {before.step:.3g} with momentum {before.momentum:.4g} was best "
@@ -154,9 +159,24 @@ def _horizon(found: Result) -> str:
             f"Horizon: {moved}. For {found.steps:,} the effective step is {factor:.2g} times that "
             f"of {long}: a guess, the middle of what theory allows."
         )
+    if found.steps < long:
+        return f"Horizon: {moved}. {_fewer(found.steps, long)}, mostly larger steps are."
     return f"Horizon: {moved}."
 
 
+def _fewer(steps: int, long: int) -> str:
+    """Of a training that is shorter than the runs."""
+    left = f"{steps} step{'s' if steps > 1 else ''}"
+    return f"Training has {left} left: what is best for {long} is not best for fewer"
+
+
 def _cost(found: Result) -> str:
-    share = f", {found.evaluations / found.steps:.1%} of the training" if found.steps else ""
+    share = "" if found.steps is None else f", {_share(found.evaluations / found.steps)}"
     return f"Cost: {found.evaluations:,} gradient evaluations{share}, {found.seconds:.1f} s."
+
+
+def _share(of_training: float) -> str:
+    if of_training > 1:
+        return f"{of_training:,.3g} times the training"
+    told = "below 0.1%" if of_training < 1e-3 else f"{of_training:.1%}"
+    return f"{told} of the training"

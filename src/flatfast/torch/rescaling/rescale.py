@@ -16,6 +16,7 @@ from flatfast.torch.coupling import Coupling, coupling_of
 from flatfast.torch.groups import give_buffers
 from flatfast.torch.rescaling.averages import averages_of, rescaled_average
 from flatfast.torch.rescaling.cells import Cells
+from flatfast.torch.rescaling.groups import RescaledGroups
 from flatfast.torch.rescaling.laws import Laws
 from flatfast.torch.rescaling.marks import mark, remembered
 from flatfast.torch.rescaling.moves import FACTORS, Factors, Momentum, Moved
@@ -41,7 +42,7 @@ def rescale(
     rule: str | OwnRule = MEASURED,
     schedulers: LRScheduler | Iterable[LRScheduler] = (),
     averaged: AveragedModel | Iterable[AveragedModel] = (),
-) -> tuple[Rescaled, ...]:
+) -> RescaledGroups:
     """Carry a tuned optimizer to another batch, or another learning rate.
 
     ::
@@ -81,8 +82,8 @@ def rescale(
             equal weights remembers all of them, and stays.
 
     Returns:
-        The setting of each group, with what the rule says of it. Its ``lr`` is that of the
-        schedule's base where there is a schedule.
+        The setting of each group, a tuple, with what the rule says of it; printed, it tells what
+        changed. Its ``lr`` is that of the schedule's base where there is a schedule.
 
     Raises:
         TypeError: If a value is no number, ``batch`` or ``lr`` no pair, or something else is of
@@ -144,7 +145,7 @@ def rescale(
     if any(each.moves for each in moved):
         warn_of_unseen(own.param_groups, schedules)
     _warn(found, moved)
-    return tuple(found)
+    return RescaledGroups(found)
 
 
 def _moved(

@@ -7,9 +7,9 @@ from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.swa_utils import AveragedModel
 
 from flatfast.arguments import as_number
-from flatfast.rescaling import Rescaled
 from flatfast.rescaling.choice import MEASURED
 from flatfast.rescaling.rescale import OwnRule
+from flatfast.torch.rescaling.groups import RescaledGroups
 from flatfast.torch.rescaling.records import Asked
 from flatfast.torch.rescaling.rescale import rescale
 from flatfast.torch.wrappers import layers
@@ -52,7 +52,7 @@ class Rescaling:
         as_number("reference_batch", reference_batch, "a positive number of examples")
         Asked.of((reference_batch, reference_batch if batch is None else batch), None, rule)
         self.reference_batch, self.rule, self.batch = reference_batch, rule, batch
-        self.rescaled: list[tuple[Rescaled, ...]] = []
+        self.rescaled: list[RescaledGroups] = []
 
     def _rescale(
         self,
