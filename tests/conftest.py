@@ -7,6 +7,12 @@ start inherit it.
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.chromium import CHROMIUM, WAIT
 
 # The matrices of tests are small: more threads than one only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -24,3 +30,22 @@ def pytest_unconfigure() -> None:
     """A program is compiled once in a session, and no session sees another's."""
     if _ours is not None:
         shutil.rmtree(_ours, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Debian's Chromium, driven by Playwright.
+
+    For one file of tests at most: while it is open an event loop runs, of which a process may have
+    one, and tests that run a loop of their own would fail.
+    """
+    if CHROMIUM is None:
+        pytest.skip("needs Chromium, which is not here")
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+    with playwright.sync_playwright() as driver:
+        playwright.expect.set_options(timeout=WAIT)
+        browser = driver.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield browser
+        browser.close()

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from flatfast.lab.report.theme import Theme, new_figure, themed
 from studies.calibration.naming import name
-from studies.calibration.rows import rate_at
+from studies.calibration.rows import USUAL, rate_at
 from studies.calibration.tables_follow import DEVELOPED, METHODS, ratios_of
 
 Row = dict[str, Any]
@@ -19,8 +19,12 @@ HIGHEST = 2.05
 
 @themed
 def following(result: Row, theme: Theme) -> Figure:
-    """C of the first run of some cases, and all cases' steps over the best constant."""
-    labels = [label for label in result["sweeps"] if ratios_of(result, label)]
+    """C of the first run of some cases, and the cases' steps over the best constant.
+
+    Those with data drawn anew, which say the same, are in the table alone.
+    """
+    every = (label for label in result["sweeps"] if label not in USUAL)
+    labels = [label for label in every if ratios_of(result, label)]
     figure = new_figure(11.5, 1.6 + 0.24 * len(labels))
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.1))
     _paths(left, result, theme)
@@ -73,6 +77,7 @@ def _steps(axes: Axes, result: Row, labels: list[str], theme: Theme) -> None:
     axes.set_yticks(range(len(labels)), [_short(result, label) for label in reversed(labels)])
     axes.tick_params(axis="y", labelsize=8)
     axes.set_xlim(0.8, HIGHEST + 0.05)
+    axes.set_ylim(-0.8, len(labels) + 2.2)  # the key's room
     axes.set_xlabel("steps to the goal / steps of the best constant")
     axes.set_title("bar: 95% over seeds; triangle: beyond, or not settled")
     for index, (method, text) in enumerate(METHODS.items()):

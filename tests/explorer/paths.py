@@ -8,6 +8,3 @@ EXPLORER = ROOT / "explorer"
 PAGE = ROOT / "docs" / "explorer.html"
 SUMMARY = ROOT / "results" / "scalar-product" / "summary.json"
 NODE = shutil.which("node")
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)

@@ -4,24 +4,12 @@ import re
 
 import pytest
 
-from tests.explorer.paths import CHROMIUM, PAGE
+from tests.chromium import WAIT
+from tests.explorer.paths import PAGE
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium, which is not here")
 
 expect = playwright.expect
-WAIT = 60_000  # milliseconds; a busy machine is slow to do what takes a tenth of a second
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as driver:
-        expect.set_options(timeout=WAIT)
-        browser = driver.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

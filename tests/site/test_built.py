@@ -11,12 +11,12 @@ import sys
 import pytest
 
 from scripts.site.percent import ORDER
-from tests.explorer.paths import CHROMIUM, ROOT
+from tests.chromium import WAIT
+from tests.explorer.paths import ROOT
 
 LOADS = re.compile(r"<(?:script|link|img|iframe|source|audio|video)\b[^>]*>")
 ELSEWHERE = re.compile(r'(?:src|href|srcset)="?(?:https?:)?//')
 CANONICAL = re.compile(r'rel="?(?:canonical|prev|next)')
-WAIT = 60_000  # milliseconds; a busy machine is slow to do what takes a tenth of a second
 
 
 @pytest.fixture(scope="module")
@@ -100,20 +100,6 @@ def test_reference_has_examples_and_returns_as_docstrings_mean_them(pages):
 
 
 # --- In a browser ---------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-    if CHROMIUM is None:
-        pytest.skip("needs Chromium, which is not here")
-    with playwright.sync_playwright() as driver:
-        playwright.expect.set_options(timeout=WAIT)
-        browser = driver.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -5,28 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.explorer.paths import CHROMIUM
+from tests.chromium import WAIT
 
 from flatfast.lab.report import Study, write_report
 
-WAIT = 60_000  # milliseconds; a busy machine is slow to do what takes a tenth of a second
 
-
-@pytest.fixture(scope="package")
-def browser() -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("needs Chromium, which is not here")
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-    with playwright.sync_playwright() as driver:
-        playwright.expect.set_options(timeout=WAIT)
-        browser = driver.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def report(tested: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_report(tested, tmp_path_factory.mktemp("report"))
 
