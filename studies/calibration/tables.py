@@ -186,7 +186,7 @@ def coverage(found: Row) -> str:
 
 def _within(case: Row, ratio: float) -> bool:
     """Whether the calibration's interval holds a C that the calibrated one is so many times."""
-    return abs(np.log(ratio)) <= NORMAL_95 * np.hypot(case["C_error"], MODEL_ERROR)
+    return bool(abs(np.log(ratio)) <= NORMAL_95 * np.hypot(case["C_error"], MODEL_ERROR))
 
 
 def brief(found: Row) -> str:
