@@ -5,6 +5,7 @@ from scipy.stats import spearmanr
 
 from flatfast.calibration.result import MODEL_ERROR, NORMAL_95
 from studies import markdown
+from studies.calibration.cells import beside, cost, cost_of, over, spread, swept
 from studies.calibration.naming import Row, name
 from studies.calibration.pair import sentence as paired
 from studies.calibration.pair import table as pair
@@ -14,6 +15,7 @@ from studies.calibration.tables_follow import follow, followed, followed_bar
 from studies.calibration.tables_online import auto, online
 from studies.calibration.tables_redrawn import redrawn, redrawn_summary
 from studies.calibration.tables_two import two_values, two_values_summary
+from studies.missing import or_infinite
 
 __all__ = [
     "along",
@@ -65,10 +67,10 @@ def table(found: Row) -> str:
                 name(case),
                 f"{case['lr']:g}",
                 f"{case['C'][0]:.3g}",
-                _swept(middle),
-                *(_over(rate_at(case, share)) for share in (0.1, 1.0, 10.0)),
-                _beside(middle),
-                _cost(case, middle),
+                swept(middle),
+                *(over(rate_at(case, share)) for share in (0.1, 1.0, 10.0)),
+                beside(middle),
+                cost(case, middle),
             ]
         )
     return markdown.table(heads, rows)
@@ -89,11 +91,11 @@ def unseen(found: Row) -> str:
         [
             f"{case['problem']}, {case['settings']['data_seed']}",
             f"{case['lr']:g}",
-            _range(case["C"]),
-            _swept(middle := rate_at(case, 1.0)),
-            _over(middle),
-            _beside(middle),
-            _cost(case, middle),
+            spread(case["C"]),
+            swept(middle := rate_at(case, 1.0)),
+            over(middle),
+            beside(middle),
+            cost(case, middle),
         ]
         for case in unseen_of(found)
     ]
@@ -101,21 +103,42 @@ def unseen(found: Row) -> str:
 
 
 def unseen_summary(found: Row) -> str:
-    """Median and worst of the steps over the best, of every calibration there."""
+    """Median and worst of the steps over the best there, and how far C is off."""
     cases = unseen_of(found)
     if not cases:
         return markdown.NOT_YET
-    own = [row["over_best"]["each"] for case in cases if (row := rate_at(case, 1.0))]
-    each = [one for three in own for one in three]
+    middles = [(case, row) for case in cases if (row := rate_at(case, 1.0))]
+    each = [one for _, row in middles for one in row["over_best"]["each"]]
     arrived = [one for one in each if one is not None]
-    ratios = [ratio for _, ratio in _over_swept(cases)]
-    return (
+    located = [(case, row["best_C"]) for case, row in middles if row["best_C"] is not None]
+    ratios = [C / best for case, best in located for C in case["C"]]
+    told = (
         f"On {len({case['problem'] for case in cases})} problems chosen before anything was "
-        f"measured on them, with three seeds of data and weights each, C is {min(ratios):.2f} to "
-        f"{max(ratios):.2f} times the swept one, and the steps are {np.median(arrived):.2f} times "
-        f"those of the swept best in the median of {len(each)} calibrations and "
-        f"{max(arrived):.2f} in the worst; {len(each) - len(arrived)} do not settle."
+        f"measured on them, with three seeds of data and weights each, the steps are "
+        f"{np.median(arrived):.2f} times those of the swept best in the median of {len(each)} "
+        f"calibrations and {max(arrived):.2f} in the worst; {len(each) - len(arrived)} do not "
+        f"settle. C is {min(ratios):.2f} to {max(ratios):.2f} times the swept one in the "
+        f"{len(located)} of {len(middles)} cases whose best C the sweep locates."
     )
+    open_ended = _fastest_is_least(cases)
+    if not open_ended:
+        return told
+    beyond = [C / least for case, least in open_ended for C in case["C"]]
+    return (
+        f"{told} In {len(open_ended)} of the others the fastest is the least C that was swept: "
+        f"there C is {min(beyond):.1f} to {max(beyond):.1f} times that, and the best may lie lower "
+        "and be faster."
+    )
+
+
+def _fastest_is_least(cases: list[Row]) -> list[tuple[Row, float]]:
+    """Cases whose best C the sweep has not reached, each with the least C that was swept."""
+    middles = [(case, row) for case in cases if (row := rate_at(case, 1.0))]
+    return [
+        (case, row["C"][0])
+        for case, row in middles
+        if row["best_C"] is None and not np.argmin(or_infinite(row["time"]))
+    ]
 
 
 def summary(found: Row) -> str:
@@ -123,7 +146,7 @@ def summary(found: Row) -> str:
     cases = cases_of(found)
     own, moved = ratios(cases, (1.0,)), ratios(cases, (0.1, 10.0))
     costs = [
-        cost for case in cases for row in case["rates"] if (cost := _cost_of(case, row)) is not None
+        each for case in cases for row in case["rates"] if (each := cost_of(case, row)) is not None
     ]
     lost = _unsettled(cases)
     return (
@@ -138,18 +161,32 @@ def summary(found: Row) -> str:
 
 
 def coverage(found: Row) -> str:
-    """How often the calibration's interval holds the swept C."""
-    logs, held = [], []
+    """How often the calibration's interval holds the swept C, on problems chosen beforehand too."""
+    ratios, held = [], []
     for case, ratio in _over_swept(cases_of(found)):
-        logs.append(-float(np.log(ratio)))
-        spread = NORMAL_95 * np.hypot(case["C_error"], MODEL_ERROR)
-        held.append(abs(logs[-1]) <= spread)
-    return (
+        ratios.append(ratio)
+        held.append(_within(case, ratio))
+    told = (
         "The root mean square of log(swept C / calibrated C) is "
-        f"{np.sqrt(np.mean(np.square(logs))):.2f} "
-        f"over {len(logs)} cases; the calibration's interval allows for {MODEL_ERROR:g} beside its "
-        f"own error, set by these same cases, and holds the swept C in {sum(held)} of them."
+        f"{np.sqrt(np.mean(np.log(ratios) ** 2)):.2f} "
+        f"over {len(ratios)} cases; the calibration's interval allows for {MODEL_ERROR:g} beside "
+        f"its own error, set by these same cases, and holds the swept C in {sum(held)} of them."
     )
+    new = unseen_of(found)
+    if not new:
+        return told
+    own = [_within(case, ratio) for case, ratio in _over_swept(new)]
+    out = sum(not _within(case, case["C"][0] / least) for case, least in _fastest_is_least(new))
+    return (
+        f"{told} On the problems chosen beforehand it holds it in {sum(own)} of the {len(own)} "
+        f"cases of {len(new)} in which it is located; in {out} of the others even the least C that "
+        "was swept, the fastest there, lies below the interval."
+    )
+
+
+def _within(case: Row, ratio: float) -> bool:
+    """Whether the calibration's interval holds a C that the calibrated one is so many times."""
+    return bool(abs(np.log(ratio)) <= NORMAL_95 * np.hypot(case["C_error"], MODEL_ERROR))
 
 
 def brief(found: Row) -> str:
@@ -206,8 +243,8 @@ def sides(found: Row) -> str:
         "On rectifiers, under label flips and on residual networks the calibrated C is "
         f"{min(steep):.2f} to {max(steep):.2f} times the swept one ({len(steep)} cases), and steps "
         "are more than they need be, above all on residual networks. On the other perceptrons it "
-        f"is {min(smooth):.2f} to {max(smooth):.2f} times the swept one ({len(smooth)} cases): "
-        "too much momentum, not too little."
+        f"is {min(smooth):.2f} to {max(smooth):.2f} times the swept one ({len(smooth)} cases), in "
+        f"{sum(ratio < 1 for ratio in smooth)} of them below it: too much momentum, not too little."
     )
 
 
@@ -233,46 +270,3 @@ def ratios(cases: list[Row], shares: tuple[float, ...]) -> list[float]:
     rows = [rate_at(case, share) for case in cases for share in shares]
     told = [row["over_best"]["estimate"] for row in rows if row]
     return [ratio for ratio in told if ratio is not None]
-
-
-def _swept(row: Row | None) -> str:
-    if not row or row["best_C"] is None:
-        return "not located"
-    low, high = row["best_C_interval"]
-    return f"{row['best_C']:.3g} ({low:.3g} to {high:.3g})"
-
-
-def _range(prefactors: list[float]) -> str:
-    return f"{min(prefactors):.3g} to {max(prefactors):.3g}"
-
-
-def _over(row: Row | None) -> str:
-    """Median and range of the calibrations."""
-    if row is None:
-        return ""
-    entry = row["over_best"]
-    if entry["low"] is None:
-        return "does not settle"
-    if entry["estimate"] is None:
-        return f"{entry['low']:.2f} to not settled"
-    high = "not settled" if entry["high"] is None else f"{entry['high']:.2f}"
-    return f"{entry['estimate']:.2f} ({entry['low']:.2f} to {high})"
-
-
-def _beside(row: Row | None) -> str:
-    """Steps over those of momentum 0.9, or a bound where that has not arrived."""
-    if not row or row["over_0.9"] is None:
-        return ""
-    entry = row["over_0.9"]
-    return f"< {entry['estimate']:.2g}" if entry["bound"] else f"{entry['estimate']:.2f}"
-
-
-def _cost(case: Row, row: Row | None) -> str:
-    cost = row and _cost_of(case, row)
-    return f"{100 * cost:.0f}%" if cost else ""
-
-
-def _cost_of(case: Row, row: Row) -> float | None:
-    """Gradients of a calibration over the steps to the goal."""
-    over = row["over_best"]["estimate"]
-    return float(case["evaluations"] / (over * row["best_time"])) if over else None

@@ -168,8 +168,8 @@ def verdict(found: Row) -> str:
         f"With the safeguard {gone} of {runs:,} runs are lost on problems held out (at most "
         f"{at_most(gone, runs):.1%} with 95%), and {sum(fine)} of {len(fine)} kinds of throw land "
         f"no worse than the drift does at the same step: what was written down as needed is "
-        f"{'met' if met else 'not met'}. But {put_back} of the {runs:,} runs were put back, and "
-        f"{faster} of {len(held)} kinds were seen to reach the goal sooner than the drift: "
+        f"{'met' if met else 'not met'}. Besides, {put_back} of the {runs:,} runs were put back, "
+        f"and {faster} of {len(held)} kinds were seen to reach the goal sooner than the drift: "
         f"{'recommended' if met and faster > len(held) / 2 else 'not recommended'}."
     )
 

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from flatfast.lab.report.typography import as_bound
+
 ROOT = Path(__file__).resolve().parents[2]
 SUMMARIES = sorted(ROOT.glob("results/*/summary.json"))
 
@@ -57,4 +59,4 @@ def ratio(value: dict[str, Any] | None) -> str:
     if value is None or value["estimate"] is None:
         return "unknown"
     mark = {"=": "", ">": "> ", "<": "< ", "~": "~ "}.get(value["relation"], "")
-    return f"{mark}{value['estimate']:.3g}"
+    return f"{mark}{as_bound(value['estimate'], value['relation']):.3g}"

@@ -45,6 +45,9 @@ def show_momentum(
     """Momentum for a learning rate: `1 - momentum = C * lr^(2/3)`.
 
     Example: `flatfast momentum --lr 0.4 --like 0.1:0.9`
+
+    The law is of SGD with label noise near zero loss. For ordinary training, from scratch:
+    `flatfast rescale --lr 0.1:0.4 --momentum 0.9`
     """
     if context.args:
         raise ValueError(_stray(context.args, lr))

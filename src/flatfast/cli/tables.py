@@ -11,6 +11,7 @@ from rich.text import Text
 from flatfast.lab.estimation.conventions import convention_of
 from flatfast.lab.report import advice, headline, sample_line, summarise
 from flatfast.lab.report.study import Study
+from flatfast.lab.report.typography import as_bound
 
 
 def study_tables(study: Study) -> Iterator[RenderableType]:
@@ -150,4 +151,4 @@ def _ratio(speedup: dict[str, Any] | None) -> str:
     if speedup is None or speedup["estimate"] is None or speedup["relation"] == "unknown":
         return "-"
     mark = {"=": "", ">": "> ", "<": "< ", "~": "~ "}[speedup["relation"]]
-    return f"{mark}{speedup['estimate']:.3g}×"
+    return f"{mark}{as_bound(speedup['estimate'], speedup['relation']):.3g}×"

@@ -54,7 +54,7 @@ def test_the_sentence_in_units_and_where_there_is_none() -> None:
     loss = summary_of((-0.5, -0.2, -0.1), metric="test_loss", share=False)
     assert "0.20 lower than at the others (−0.50 to −0.10)." in generalization_line(loss)
     goal = generalization_line(summary_of((0.0, 0.0, 0.0), is_goal=True))
-    assert goal.startswith("The goal is test error, cooled itself")
+    assert goal.startswith("Test error, cooled, is the goal: ")
     nothing = summary_of((0.0, 0.0, 0.0))["generalization"]["equal_steps"]
     assert generalization_line(summary_of((0.0, 0.0, 0.0), trained=nothing)) == ""
     assert generalization_line({"generalization": None}) == ""

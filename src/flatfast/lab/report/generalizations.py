@@ -81,7 +81,9 @@ def generalization_line(summary: Mapping[str, Any]) -> str:
         return ""
     name = metric_name(found["metric"])
     if found["is_goal"]:
-        return f"The goal is {name} itself: trained runs have it alike at every momentum."
+        # A name of two parts, "test error, cooled", is closed by a comma too.
+        closed = f"{name}," if "," in name else name
+        return sentence(f"{closed} is the goal: runs that reach it have it alike at any momentum")
     share = found["share"]
     told = [
         f"{moment}, {level_text(found[part]['fastest'], share)} at the fastest momentum, "

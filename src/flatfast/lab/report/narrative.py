@@ -213,7 +213,7 @@ def ratio_text(speedup: Mapping[str, Any]) -> str:
     if estimate is None or relation == "unknown":
         return "unknown"
     words = {"=": "", ">": "more than ", "<": "less than ", "~": "about "}
-    return words[relation] + times(estimate)
+    return words[relation] + times(estimate, relation)
 
 
 def sample_line(summary: Mapping[str, Any]) -> str:

@@ -70,11 +70,21 @@ def steps(value: float | None) -> str:
     return number(value, 3)
 
 
-def times(value: float | None) -> str:
-    """A ratio: 1.35×, 26×, 130×."""
+def times(value: float | None, bound: str = "") -> str:
+    """A ratio: 1.35×, 26×, 130×; a bound, ">" or "<", is rounded so that it holds still."""
     if value is None or not math.isfinite(value):
         return UNKNOWN
-    return f"{number(value, 2 if value >= 10 else 3)}×"
+    digits = 2 if value >= 10 else 3
+    return f"{number(as_bound(value, bound, digits), digits)}×"
+
+
+def as_bound(value: float, relation: str, digits: int = 3) -> float:
+    """``value`` rounded to so many digits, down where it is a lower bound (">"), up for "<"."""
+    if relation not in (">", "<") or not (math.isfinite(value) and value > 0):
+        return value
+    unit = 10.0 ** (math.floor(math.log10(value)) + 1 - digits)
+    whole = round(value / unit, 6)  # 1.35 is 135 of 0.01, and not somewhat less
+    return unit * (math.floor(whole) if relation == ">" else math.ceil(whole))
 
 
 def percent(value: float) -> str:
