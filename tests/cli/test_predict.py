@@ -45,6 +45,18 @@ def test_few_of_many_modes_may_count(flatfast, monkeypatch, paths, told):
     assert "scatter" not in flatfast("predict", "scalar-product").out
 
 
+def test_of_a_loose_goal_the_flow_names_no_prefactor(flatfast, monkeypatch):
+    stored = read_forecast(Path(__file__).parents[2] / "results/teacher-student/forecast.json")
+    alone = replace(stored, best_prefactor=None, best_time=None, fraction=0.5)
+    monkeypatch.setattr("flatfast.lab.forecast.forecast.forecast", lambda *_, **__: alone)
+    printed = " ".join(flatfast("predict", "scalar-product").out.split())
+    assert printed.startswith("no C known for teacher-student: the goal leaves 50% of the excess")
+    assert "momentum" not in printed
+    tight = replace(alone, fraction=0.1)
+    monkeypatch.setattr("flatfast.lab.forecast.forecast.forecast", lambda *_, **__: tight)
+    assert f"C {tight.flow_prefactor:.3g} for" in flatfast("predict", "scalar-product").out
+
+
 def test_regimes(flatfast):
     answer = flatfast("predict", "scalar-product", "--no-limit", "--lr", 0.4, "--lr", 0.7)
     assert "near instability" in answer.out

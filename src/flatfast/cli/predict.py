@@ -76,17 +76,39 @@ def predict(
     console = Console()
     with told_stages(console) as tell:
         found = forecast(problem, limit=limit, progress=tell)
-    _tell(console, found)
+    if _unknown(found):
+        _tell_unknown(console, found)
+    else:
+        _tell(console, found)
     if problem.settings.get("batch_size"):
         _note(
             console,
             "minibatches make the curvature random too, which the forecast leaves out: at the "
             "learning rates in use SGD may be much faster than this, or not settle",
         )
-    console.print(_table(found, tuple(lr or ()) or _rates(found)))
+    if not _unknown(found):
+        console.print(_table(found, tuple(lr or ()) or _rates(found)))
     if out is not None:
         write_forecast(found, out)
         console.say("\nforecast: ", (str(out), "bold"))
+
+
+def _unknown(found: "Forecast") -> bool:
+    """Whether the flow alone was asked, and the goal is one of which it knows no fastest C."""
+    return found.best_prefactor is None and found.fraction > LOOSE
+
+
+def _tell_unknown(console: Console, found: "Forecast") -> None:
+    console.print(
+        f"[bold]no C known[/] for {escape(found.problem)}: the goal leaves "
+        f"{100 * found.fraction:.0f}% of the excess, one swing of any low C meets it, and so the "
+        "flow has no fastest C",
+        highlight=False,
+    )
+    console.print(
+        "  --limit follows the limit dynamics, which has one; flatfast sweep measures it",
+        highlight=False,
+    )
 
 
 def _tell(console: Console, found: "Forecast") -> None:
