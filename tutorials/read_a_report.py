@@ -3,7 +3,7 @@
 #
 # A sweep leaves a folder: `index.html` is [the report](../results/matrix-sensing), `summary.json`
 # has every number in it, and `runs.parquet` has one row a run. Here is how to read the two files,
-# on the committed sweep of matrix sensing.
+# on the committed sweep of matrix sensing (in a checkout of flatfast, which has it).
 
 # %%
 import json

@@ -80,7 +80,7 @@ def meaning(summary: Mapping[str, Any]) -> Markup:
         "Carry the rule over to your model, and not the number: C is of this problem alone.",
         "It is about one phase of training: the loss is near zero, noise is drawn afresh at every "
         "step, and what takes time is the drift to flatter minima. It does not say how to get to "
-        "low loss quickest.",
+        "low loss quickest: from a fresh initialisation take what flatfast rescale says.",
     ]
     held = _held(summary)
     if held:

@@ -12,7 +12,7 @@ from flatfast.lab.report.study import CannotDraw, Study
 from flatfast.lab.report.theme import Theme, new_figure, themed
 
 BELOW = 16.0
-"""How far below the greatest stability limit the figure begins, as a factor."""
+"""How far below the greatest stability limit the figure begins at most, as a factor."""
 
 SLOWEST = 12.0
 """How many times the fastest time up to the limits is still shown."""
@@ -35,7 +35,7 @@ def method_range(study: Study, theme: Theme) -> Figure:
     limits = {m.name: m.stable_below for m in found.methods if np.isfinite(m.stable_below)}
     if not limits:
         raise CannotDraw("The methods' stability limits are not known.")
-    least = max(limits.values()) / BELOW
+    least = max(max(limits.values()) / BELOW, min(time.lr for time in every))
     shown = [t for t in every if t.lr >= least and t.outcome == "measured"]
     beyond = [t for t in found.beyond if t.outcome == "measured"]
     if not shown:
