@@ -4,7 +4,7 @@ For those who point at a mark and want its number, or want the numbers to draw t
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -70,18 +70,13 @@ class _Marks:
     rows: tuple[tuple[Cell, ...], ...]
 
 
-@dataclass(eq=False)
-class _Told:
-    marks: list[_Marks] = field(default_factory=list)
-
-
 class Sheet(Figure):
     """A figure that knows the values of its marks; :func:`tell` adds them."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """As Matplotlib's."""
         super().__init__(*args, **kwargs)
-        self.told = _Told()
+        self.told: list[_Marks] = []
 
 
 def tell(
@@ -104,7 +99,7 @@ def tell(
     if not isinstance(sheet, Sheet):
         raise TypeError(f"axes must be in a Sheet, got {type(sheet).__name__}")
     names = tuple(columns)
-    told = sheet.told.marks
+    told = sheet.told
     if told and told[0].columns != names:
         raise ValueError(
             f"all marks of a figure have the same quantities: {told[0].columns}, got {names}"
@@ -124,7 +119,7 @@ def spread(count: int) -> NDArray[np.intp]:
 
 def values_of(figure: Figure) -> Values | None:
     """The values of a figure that has been laid out; None if it tells none."""
-    told: Sequence[_Marks] = figure.told.marks if isinstance(figure, Sheet) else ()
+    told: Sequence[_Marks] = figure.told if isinstance(figure, Sheet) else ()
     if not told:
         return None
     rows: list[tuple[Cell, ...]] = []
