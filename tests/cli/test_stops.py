@@ -13,7 +13,7 @@ import pytest
 
 from flatfast.cli import interrupts
 from flatfast.cli.app import run
-from flatfast.cli.interrupts import Stopped, keeping, until_stopped
+from flatfast.cli.interrupts import Stopped, behind, keeping, until_stopped
 from tests.cli.conftest import TINY
 
 
@@ -47,6 +47,32 @@ def test_the_innermost_part_says_what_is_kept(capsys):
 
     assert until_stopped(work) == 130
     assert capsys.readouterr().err == "flatfast: stopped: the ro␛of\n"
+
+
+def test_an_error_in_answer_to_a_stop_tells_what_is_kept(capsys):
+    """As a library raises it, and the command line finds the stop behind it."""
+
+    def work() -> int:
+        try:
+            with keeping("stopped: the house"):
+                try:
+                    signal.raise_signal(signal.SIGINT)
+                except KeyboardInterrupt as stop:
+                    raise OSError("the connection is gone") from stop
+        except OSError as error:
+            stop = behind(error)
+            assert stop is not None
+            raise stop from None
+        return 0
+
+    assert until_stopped(work) == 130
+    assert capsys.readouterr().err == "flatfast: stopped: the house\n"
+
+
+def test_other_errors_say_nothing_of_it():
+    with pytest.raises(OSError, match="gone") as told, keeping("stopped: the house"):
+        raise OSError("the connection is gone")
+    assert not hasattr(told.value, "__notes__")
 
 
 def test_a_stop_that_somebody_drops_is_asked_for_again(capsys, monkeypatch):

@@ -54,8 +54,11 @@ def keeping(kept: str | Callable[[], str]) -> Iterator[None]:
     """
     try:
         yield
-    except KeyboardInterrupt as stop:
-        stop.add_note(kept if isinstance(kept, str) else kept())
+    except BaseException as error:
+        # A library may answer the stop with an error of its own.
+        stop = behind(error)
+        if stop is not None:
+            stop.add_note(kept if isinstance(kept, str) else kept())
         raise
 
 
