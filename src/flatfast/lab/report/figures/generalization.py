@@ -6,7 +6,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter
-from numpy.typing import NDArray
 
 from flatfast.lab.estimation.generalization import Generalization, Reading
 from flatfast.lab.report.axes import LR, log_axis, log_ticks, lr_colorbar, lr_colours, padded
@@ -43,8 +42,8 @@ def generalization(study: Study, theme: Theme) -> Figure:
     figure = new_figure(height=4.6)
     panels = figure.subplots(1, 2, sharex=True, sharey=True)
     for axes, reading, title in zip(panels, readings, PANELS, strict=True):
-        _panel(axes, found, reading, best, theme)
-        _tell(axes, found, reading, title.replace("\n", " "), study)
+        moment = title.replace("\n", " ")
+        _panel(axes, found, reading, best, theme, moment, study.convention.mu)
         axes.set_title(title, fontsize=10.5)
         axes.set_xlabel(study.convention.mu)
     _momentum_axis(panels[0], *padded(found.mu, 0.05))
@@ -71,41 +70,40 @@ def _momentum_axis(axes: Axes, low: float, high: float) -> None:
     axes.xaxis.set_major_locator(FixedLocator(tens if len(tens) > 1 else marks[::2]))
 
 
-def _tell(axes: Axes, found: Generalization, reading: Reading, moment: str, study: Study) -> None:
-    """The values of a panel, in percent where its axis is."""
+def _panel(
+    axes: Axes,
+    found: Generalization,
+    reading: Reading,
+    best: Best,
+    theme: Theme,
+    moment: str,
+    distance: str,
+) -> None:
+    """A curve a learning rate; values are told of the moment, in percent where the axis is.
+
+    ``distance`` is the name of ``1 - momentum``.
+    """
     scale, unit = (100, " (%)") if found.share else (1, "")
-    for e, lr in enumerate(found.lr):
-        known = np.isfinite(reading.median[e])
-        mu, value = found.mu[known], reading.median[e, known]
-        tell(
-            axes,
-            _beside(mu, e, len(found.lr)),
-            value,
-            {
-                "moment": moment,
-                LR: lr,
-                study.convention.mu: mu,
-                metric_name(found.metric) + unit: scale * value,
-                "interval from": scale * reading.low[e, known],
-                "interval to": scale * reading.high[e, known],
-            },
-        )
-
-
-def _beside(mu: NDArray[np.float64], e: int, rates: int) -> NDArray[np.float64]:
-    """Where the marks of a learning rate are drawn, beside those of the others."""
-    return np.asarray(mu * ASIDE ** (e - (rates - 1) / 2))
-
-
-def _panel(axes: Axes, found: Generalization, reading: Reading, best: Best, theme: Theme) -> None:
     for e, colour in enumerate(lr_colours(found.lr, theme)):
         known = np.isfinite(reading.median[e])
         mu, value = found.mu[known], reading.median[e, known]
-        place = _beside(mu, e, len(found.lr))
-        axes.vlines(
-            place, reading.low[e, known], reading.high[e, known], color=colour, lw=1.0, alpha=0.6
-        )
+        low, high = reading.low[e, known], reading.high[e, known]
+        place = mu * ASIDE ** (e - (len(found.lr) - 1) / 2)
+        axes.vlines(place, low, high, color=colour, lw=1.0, alpha=0.6)
         axes.plot(place, value, color=colour, marker="o", ms=2.8, lw=1.2)
+        tell(
+            axes,
+            place,
+            value,
+            {
+                "moment": moment,
+                LR: found.lr[e],
+                distance: mu,
+                metric_name(found.metric) + unit: scale * value,
+                "interval from": scale * low,
+                "interval to": scale * high,
+            },
+        )
         if best.located[e] and len(mu) and mu[0] <= best.mu[e].estimate <= mu[-1]:
             there = np.interp(np.log(best.mu[e].estimate), np.log(mu), value)
             axes.plot(
