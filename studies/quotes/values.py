@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from flatfast.lab.report.typography import as_bound
+from flatfast.lab.report.typography import marked
 
 ROOT = Path(__file__).resolve().parents[2]
 SUMMARIES = sorted(ROOT.glob("results/*/summary.json"))
@@ -58,5 +58,4 @@ def ratio(value: dict[str, Any] | None) -> str:
     """A speed-up with what is known of it."""
     if value is None or value["estimate"] is None:
         return "unknown"
-    mark = {"=": "", ">": "> ", "<": "< ", "~": "~ "}.get(value["relation"], "")
-    return f"{mark}{as_bound(value['estimate'], value['relation']):.3g}"
+    return marked(value["estimate"], value["relation"])

@@ -11,7 +11,7 @@ from rich.text import Text
 from flatfast.lab.estimation.conventions import convention_of
 from flatfast.lab.report import advice, headline, sample_line, summarise
 from flatfast.lab.report.study import Study
-from flatfast.lab.report.typography import as_bound
+from flatfast.lab.report.typography import marked
 
 
 def study_tables(study: Study) -> Iterator[RenderableType]:
@@ -150,5 +150,4 @@ def _time(entry: dict[str, Any]) -> str:
 def _ratio(speedup: dict[str, Any] | None) -> str:
     if speedup is None or speedup["estimate"] is None or speedup["relation"] == "unknown":
         return "-"
-    mark = {"=": "", ">": "> ", "<": "< ", "~": "~ "}[speedup["relation"]]
-    return f"{mark}{as_bound(speedup['estimate'], speedup['relation']):.3g}×"
+    return f"{marked(speedup['estimate'], speedup['relation'])}×"

@@ -78,6 +78,12 @@ def times(value: float | None, bound: str = "") -> str:
     return f"{number(as_bound(value, bound, digits), digits)}×"
 
 
+def marked(value: float, relation: str) -> str:
+    """A ratio with the sign of what it is: 1.35, > 1.73, < 3.1, ~ 0.8."""
+    sign = f"{relation} " if relation in (">", "<", "~") else ""
+    return f"{sign}{as_bound(value, relation):.3g}"
+
+
 def as_bound(value: float, relation: str, digits: int = 3) -> float:
     """``value`` rounded to so many digits, down where it is a lower bound (">"), up for "<"."""
     if relation not in (">", "<") or not (math.isfinite(value) and value > 0):
