@@ -112,3 +112,10 @@ def steps_over_best(rate: Row, C: float) -> float | None:
     times = or_infinite(rate["time"])
     found = float(np.exp(read_off(np.log(rate["C"]), np.log(times), np.log(C))))
     return found / rate["best_time"] if np.isfinite(found) else None
+
+
+def ratios(cases: list[Row], shares: tuple[float, ...]) -> list[float]:
+    """Steps over the best, of all cases at these learning rates."""
+    rows = [rate_at(case, share) for case in cases for share in shares]
+    told = [row["over_best"]["estimate"] for row in rows if row]
+    return [ratio for ratio in told if ratio is not None]

@@ -9,7 +9,7 @@ from studies.calibration.cells import beside, cost, cost_of, over, spread, swept
 from studies.calibration.naming import Row, name
 from studies.calibration.pair import sentence as paired
 from studies.calibration.pair import table as pair
-from studies.calibration.rows import cases_of, rate_at, unseen_of
+from studies.calibration.rows import cases_of, rate_at, ratios, unseen_of
 from studies.calibration.tables_asked import along, budgets, estimators
 from studies.calibration.tables_follow import follow, followed, followed_bar
 from studies.calibration.tables_online import auto, online
@@ -263,10 +263,3 @@ def _falls_fast(case: Row) -> bool:
     settings = case["settings"]
     kinds = settings.get("activation") == "relu", "flip_probability" in settings
     return any(kinds) or case["problem"] == "digits-resnet"
-
-
-def ratios(cases: list[Row], shares: tuple[float, ...]) -> list[float]:
-    """Steps over the best, of all cases at these learning rates."""
-    rows = [rate_at(case, share) for case in cases for share in shares]
-    told = [row["over_best"]["estimate"] for row in rows if row]
-    return [ratio for ratio in told if ratio is not None]

@@ -6,7 +6,7 @@ import numpy as np
 
 from studies import markdown
 from studies.calibration.naming import Row, name
-from studies.calibration.rows import rate_at, redrawn_of
+from studies.calibration.rows import rate_at, ratios, redrawn_of
 
 
 def redrawn(found: Row) -> str:
@@ -28,7 +28,7 @@ def redrawn(found: Row) -> str:
 def redrawn_summary(found: Row) -> str:
     """How far the steps of a case go apart by its data, beside how far cases are apart."""
     groups = redrawn_of(found)
-    steps = [_settled(cases) for cases in groups]
+    steps = [ratios(cases, (1.0,)) for cases in groups]
     whole = [each for each in steps if len(each) > 1]
     if not whole:
         return markdown.NOT_YET
@@ -43,11 +43,6 @@ def redrawn_summary(found: Row) -> str:
         + f". By its data alone a problem's ratio changes by a factor of {np.median(within):.2f} "
         f"in the median and {max(within):.2f} at most."
     )
-
-
-def _settled(cases: list[Row]) -> list[float]:
-    told = [rate["over_best"]["estimate"] for case in cases if (rate := rate_at(case, 1.0))]
-    return [ratio for ratio in told if ratio is not None]
 
 
 def _swept(case: Row) -> str:
